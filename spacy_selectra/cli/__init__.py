@@ -1,0 +1,16 @@
+"""The command line: one Typer group, a module per command.
+
+The group is imported at every `python -m spacy`, so its modules import only
+Typer; commands import torch, spaCy and our own packages inside their functions.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run `python -m spacy_selectra`."""
+    from typer.main import get_command
+
+    from spacy_selectra.cli.app import app
+
+    get_command(app)(prog_name="python -m spacy_selectra")

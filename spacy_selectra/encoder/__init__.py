@@ -1,0 +1,1 @@
+"""The ELECTRA network in plain torch over packed sequences."""

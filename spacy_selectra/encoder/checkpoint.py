@@ -1,0 +1,250 @@
+"""Models in and out of directories in transformers' ELECTRA format.
+
+Weights are safetensors and nothing else: files in torch's pickle format are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from spacy_selectra.encoder.adapter import AdaptedEncoder
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.models import Discriminator, Generator, SequenceClassifier
+from spacy_selectra.encoder.naming import encoder_from_transformers, encoder_to_transformers
+from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.files import atomic_directory, read_json, write_json
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+# Heads: our names, transformers' names. The generator's output layer is the token
+# embedding itself; transformers stores it under a second name or not at all.
+_HEADS: dict[type[nn.Module], dict[str, str]] = {
+    Discriminator: {"head.": "discriminator_predictions."},
+    Generator: {
+        "head.layer_norm.": "generator_predictions.LayerNorm.",
+        "head.dense.": "generator_predictions.dense.",
+        "head.bias": "generator_lm_head.bias",
+    },
+    SequenceClassifier: {"head.": "classifier."},
+}
+_ARCHITECTURES = {
+    Discriminator: "ElectraForPreTraining",
+    Generator: "ElectraForMaskedLM",
+    SequenceClassifier: "ElectraForSequenceClassification",
+}
+Model = Discriminator | Generator | SequenceClassifier
+
+
+def save_model(
+    model: Model,
+    directory: str | Path,
+    tokenizer: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write `config.json` and `model.safetensors` (and the tokenizer), replacing the directory.
+
+    Args:
+        model: discriminator, generator or classifier.
+        directory: where to; it appears complete or not at all.
+        tokenizer: tokenizer directory whose files are copied beside the model.
+        dtype: type to store the weights in; as they are if None.
+
+    Raises:
+        SelectraError: the directory cannot be written.
+    """
+    with atomic_directory(directory) as temporary:
+        if tokenizer is not None:
+            for path in sorted(Path(tokenizer).iterdir()):
+                if path.is_file() and path.name not in (CONFIG_FILE, WEIGHTS_FILE):
+                    shutil.copyfile(path, temporary / path.name)
+        write_json(temporary / CONFIG_FILE, transformers_config(model, dtype))
+        tensors = {
+            name: tensor.detach().to("cpu", dtype).contiguous().clone()
+            for name, tensor in model_tensors(model).items()
+        }
+        save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
+
+
+def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[str, Any]:
+    """What `config.json` says of the model."""
+    stored = dtype or next(model.parameters()).dtype
+    config: dict[str, Any] = {
+        "architectures": [_ARCHITECTURES[type(model)]],
+        "model_type": "electra",
+        **model.config.to_dict(),
+        "torch_dtype": str(stored).removeprefix("torch."),
+    }
+    if isinstance(model, SequenceClassifier):
+        config["id2label"] = {str(index): label for index, label in enumerate(model.labels)}
+        config["label2id"] = {label: index for index, label in enumerate(model.labels)}
+    return config
+
+
+def model_tensors(model: Model) -> dict[str, Tensor]:
+    """All weights in transformers' names."""
+    encoder = encoder_to_transformers(model.encoder.state_dict())
+    tensors = {f"electra.{name}": tensor for name, tensor in encoder.items()}
+    for name, tensor in model.state_dict().items():
+        if name.startswith("head."):
+            tensors[_rename_head(type(model), name)] = tensor
+    return tensors
+
+
+def load_discriminator(directory: str | Path) -> Discriminator:
+    """Read an ELECTRA discriminator.
+
+    Raises:
+        SelectraError: no such model, a head or weight missing, shapes that do not fit.
+    """
+    config, tensors = read_checkpoint(directory)
+    with torch.device("meta"):
+        model = Discriminator(EncoderConfig.from_dict(config))
+    return _fill(model, tensors, directory)
+
+
+def load_generator(directory: str | Path) -> Generator:
+    """Read an ELECTRA generator (masked language model). Errors as `load_discriminator`."""
+    config, tensors = read_checkpoint(directory)
+    with torch.device("meta"):
+        model = Generator(EncoderConfig.from_dict(config))
+    return _fill(model, tensors, directory)
+
+
+def load_classifier(
+    directory: str | Path, labels: Sequence[str] | None = None
+) -> SequenceClassifier:
+    """Read an ELECTRA sequence classifier; `labels` replaces the names in `config.json`.
+
+    Raises:
+        SelectraError: as `load_discriminator`, or the number of labels does not fit.
+    """
+    config, tensors = read_checkpoint(directory)
+    if labels is None:
+        named: Mapping[str, str] = config.get("id2label", {})
+        labels = [named[index] for index in sorted(named, key=int)]
+    with torch.device("meta"):
+        model = SequenceClassifier(EncoderConfig.from_dict(config), labels)
+    return _fill(model, tensors, directory)
+
+
+def read_checkpoint(directory: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """`config.json` and all tensors (float32, transformers' names) of a model directory.
+
+    Raises:
+        SelectraError: a file is missing or damaged, or there are only pickled weights.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise SelectraError(f"{directory}: no such model directory")
+    config = read_json(directory / CONFIG_FILE)
+    index = directory / f"{WEIGHTS_FILE}.index.json"
+    if index.is_file():
+        files = sorted(set(read_json(index)["weight_map"].values()))
+    else:
+        files = [WEIGHTS_FILE]
+    tensors: dict[str, Tensor] = {}
+    for name in files:
+        if not (directory / name).is_file():
+            raise SelectraError(_missing_weights(directory, name))
+        try:
+            tensors.update(load_file(directory / name))
+        except (SafetensorError, OSError, json.JSONDecodeError) as error:
+            raise SelectraError(f"{directory / name}: damaged weights ({error})") from error
+    return config, {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def encoder_tensors(encoder: SelectraEncoder | AdaptedEncoder) -> dict[str, Tensor]:
+    """All weights of an encoder in the names transformers gives its bare model."""
+    if isinstance(encoder, AdaptedEncoder):
+        return dict(encoder.model.state_dict())
+    return encoder_to_transformers(encoder.state_dict())
+
+
+def encoder_from_tensors(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> SelectraEncoder | AdaptedEncoder:
+    """Build an encoder around given weights, without drawing random ones first.
+
+    Args:
+        config: contents of a `config.json`; its `model_type` decides between our encoder
+            (electra) and the adapter.
+        tensors: weights in the names of transformers' bare model; names may carry the
+            prefix of a model with a head, and tensors of heads are ignored.
+
+    Raises:
+        SelectraError: a weight is missing or has the wrong shape.
+    """
+    if config.get("model_type", "electra") != "electra":
+        return AdaptedEncoder.from_tensors(config, tensors)
+    bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
+    with torch.device("meta"):
+        encoder = SelectraEncoder(EncoderConfig.from_dict(config))
+    _assign(encoder, _encoder_state(encoder, bare, "weights"), "weights")
+    return encoder.eval()
+
+
+def _fill(model: Any, tensors: Mapping[str, Tensor], source: str | Path) -> Any:
+    bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
+    inner = _encoder_state(model.encoder, bare, source)
+    state = {f"encoder.{name}": tensor for name, tensor in inner.items()}
+    for name in model.state_dict():
+        if name.startswith("head."):
+            theirs = _rename_head(type(model), name)
+            if theirs not in tensors:
+                raise SelectraError(
+                    f"{source}: no weight '{theirs}'; this is not an "
+                    f"{_ARCHITECTURES[type(model)]} checkpoint"
+                )
+            state[name] = tensors[theirs]
+    _assign(model, state, source)
+    return model.eval()
+
+
+def _encoder_state(
+    encoder: SelectraEncoder, tensors: Mapping[str, Tensor], source: str | Path
+) -> dict[str, Tensor]:
+    try:
+        return encoder_from_transformers(tensors, encoder.state_dict())
+    except KeyError as error:
+        raise SelectraError(f"{source}: no weight {error} for this configuration") from error
+
+
+def _assign(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    try:
+        module.load_state_dict(dict(state), assign=True)
+    except RuntimeError as error:
+        raise SelectraError(
+            f"{source}: weights and config.json do not fit together: {error}"
+        ) from error
+    module.requires_grad_(True)
+
+
+def _rename_head(kind: type[nn.Module], name: str) -> str:
+    for ours, theirs in _HEADS[kind].items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    raise KeyError(name)
+
+
+def _missing_weights(directory: Path, name: str) -> str:
+    if (directory / "pytorch_model.bin").is_file():
+        return (
+            f"{directory}: weights only as pytorch_model.bin, a pickle, which is never loaded. "
+            'Convert it once where you trust it: python -c "from transformers import AutoModel; '
+            f"AutoModel.from_pretrained('{directory}').save_pretrained('OUT')\""
+        )
+    return f"{directory / name}: no such file"

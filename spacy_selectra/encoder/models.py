@@ -1,0 +1,93 @@
+"""Encoder and head together, as they are trained and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead
+from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.packing import PackedLayout
+
+Lengths = Sequence[int] | Tensor | PackedLayout
+
+
+class Discriminator(nn.Module):
+    """The model that is kept: tells which pieces were replaced."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = DiscriminatorHead(config)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T,) logits; positive means replaced. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
+
+
+class Generator(nn.Module):
+    """The small masked language model whose guesses the discriminator judges."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = GeneratorHead(config)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        lengths: Lengths,
+        type_ids: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """(T,) packed ids to (M, V) logits at the rows `positions` (M,), or at all T rows."""
+        hidden = self.encoder(input_ids, lengths, type_ids)
+        if positions is not None:
+            hidden = hidden[positions]
+        return self.head(hidden, self.encoder.embeddings.word_embeddings.weight)
+
+
+class SequenceClassifier(nn.Module):
+    """Classes of a text or of a pair of texts.
+
+    Args:
+        config: shape of the encoder.
+        labels: names of the classes, in the order of the logits.
+    """
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = list(labels)
+        self.encoder = SelectraEncoder(config)
+        self.head = SequenceHead(config, len(self.labels))
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids of B sequences to (B, labels) logits. Errors as the encoder's."""
+        layout = self.encoder.layout(input_ids, lengths)
+        return self.head(self.encoder(input_ids, layout, type_ids)[layout.first])
+
+
+def tie_embeddings(generator: Generator, discriminator: Discriminator) -> None:
+    """Let the generator use the discriminator's embeddings.
+
+    Token, position and segment embeddings and their LayerNorm are shared, the projection to
+    the generator's width is its own: Clark et al. 2020, section 3.2, and the scope
+    "electra/embeddings" of the original code.
+
+    Raises:
+        ValueError: embeddings of different shapes.
+    """
+    if generator.encoder.embeddings.word_embeddings.weight.shape != (
+        discriminator.encoder.embeddings.word_embeddings.weight.shape
+    ):
+        raise ValueError("generator and discriminator need the same vocabulary and embedding size")
+    generator.encoder.embeddings = discriminator.encoder.embeddings

@@ -1,0 +1,129 @@
+"""Writing files so that a crash, a full disk or a kill never loses what was there before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spacy_selectra.errors import SelectraError
+
+
+def temporary_sibling(path: Path) -> Path:
+    """A name of this process beside `path`: on the same file system renaming is atomic."""
+    return path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it replaces `path` in one step.
+
+    On any error the temporary file is removed and whatever stood at `path` stays.
+
+    Raises:
+        SelectraError: the disk is full or the file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_sibling(path)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary directory; on success it takes the place of `path`.
+
+    An existing directory is moved aside first and deleted only once the new one
+    is in place, so that at every moment one complete version is on disk.
+
+    Raises:
+        SelectraError: the disk is full or the directory cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_sibling(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for child in temporary.rglob("*"):
+            if child.is_file():
+                _flush_to_disk(child)
+        _swap_directory(temporary, path)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically: UTF-8, two spaces of indentation, accents as they are."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        SelectraError: the file is missing, not UTF-8 or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SelectraError(f"{path}: no such file") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SelectraError(f"{path}: not a JSON file ({error})") from error
+
+
+def sha256_of(*paths: str | Path) -> str:
+    """Hex SHA-256 of the contents of the files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _swap_directory(new: Path, target: Path) -> None:
+    if not target.exists():
+        os.replace(new, target)
+        return
+    aside = target.with_name(f".{target.name}.old-{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(target, aside)
+    try:
+        os.replace(new, target)
+    except OSError:
+        os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with open(path, "rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _write_error(path: Path, error: OSError) -> SelectraError:
+    return SelectraError(
+        f"{path}: could not be written ({error.strerror or error}); nothing changed"
+    )

@@ -1,0 +1,35 @@
+"""The precision modes: how exact each is, and that nothing stays switched afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.precision import precision
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("mode", "tolerance"), [("fp32", 0.0), ("fast", 1e-4), ("bf16", 0.2)])
+def test_modes_agree(mode: str, tolerance: float, tiny_config: EncoderConfig):
+    torch.manual_seed(0)
+    encoder = SelectraEncoder(tiny_config).eval()
+    ids = torch.randint(5, 100, (60,))
+    exact = encoder(ids, [30, 20, 10])
+    with precision(mode):
+        result = encoder(ids, [30, 20, 10])
+    assert result.dtype == torch.float32
+    assert (result - exact).abs().max() <= tolerance
+
+
+def test_nothing_stays_switched():
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with pytest.raises(RuntimeError, match="inside"), precision("fast"):
+        raise RuntimeError("inside")
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_unknown_mode():
+    with pytest.raises(ValueError, match="'half' is not one of"), precision("half"):
+        pass
