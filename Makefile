@@ -1,0 +1,49 @@
+# `make demo` and `make test` work on a machine with Python 3.10 to 3.13 and make.
+#   make demo   raw text -> vocabulary -> pretraining -> pipelines -> wheel, tried from the wheel
+#   make test   the test suite
+#   make check  ruff and pyright
+#   make clean  removes what `make demo` made (not .venv)
+# TORCH chooses another torch (TORCH=torch==2.8.0), TORCH_INDEX another index of its wheels
+# (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126).
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+SIZE ?= tiny
+WORKERS ?= 2
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Idle OpenMP threads that spin slow every other process on a busy machine.
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test check clean install
+
+demo: $(INSTALLED)
+	$(BIN)/python -m spacy project run all . --vars.size $(SIZE)
+	$(BIN)/python -m spacy selectra package summary metrics/$(SIZE)
+
+test: $(INSTALLED)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:
+	rm -rf training metrics corpus packages/*.whl project.lock build dist
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))" || \
+		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (a few minutes the first time)"
+	@$(PIP) --quiet --retries 2 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	@$(PIP) --constraint constraints.txt --editable ".[dev]"
+	@touch $@

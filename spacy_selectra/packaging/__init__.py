@@ -1,0 +1,1 @@
+"""From trained parts to an installable pipeline."""

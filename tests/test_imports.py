@@ -1,0 +1,115 @@
+"""The plan of the house: light imports, imports that point down only, entry points that load."""
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import spacy_selectra
+
+ROOT = Path(spacy_selectra.__file__).parent
+SHARED = {"errors", "files", "progress", "settings", "signals"}
+# What each folder may import of ours, beside itself and the shared modules.
+BELOW = {
+    "corpus": set(),
+    "encoder": set(),
+    "pretraining": {"corpus", "encoder"},
+    "finetuning": {"corpus", "encoder"},
+    "components": {"corpus", "encoder", "pretraining", "finetuning"},
+    "packaging": {"corpus", "encoder", "pretraining", "finetuning", "components"},
+}
+BELOW["cli"] = {*BELOW, "packaging"}
+WITHOUT_SPACY = ("corpus", "encoder", "pretraining", "finetuning")
+MODULES = sorted(ROOT.rglob("*.py"))
+OURS = list(distribution("spacy-selectra").entry_points)
+
+
+def imported_modules(path: Path, top_level_only: bool = False) -> set[str]:
+    """Dotted names of all modules imported by a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("folder", BELOW)
+def test_imports_point_down_only(folder):
+    allowed = BELOW[folder] | SHARED | {folder}
+    for path in (ROOT / folder).glob("**/*.py"):
+        for name in imported_modules(path):
+            part = name.removeprefix("spacy_selectra.").split(".")[0]
+            if name.startswith("spacy_selectra.") and (ROOT / part).exists():
+                assert part in allowed, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("folder", WITHOUT_SPACY)
+def test_lower_floors_know_nothing_of_spacy(folder):
+    for path in (ROOT / folder).glob("**/*.py"):
+        packages = {name.split(".")[0] for name in imported_modules(path)}
+        assert not packages & {"spacy", "spacy_transformers"}, path
+
+
+def test_commands_import_heavy_packages_only_when_they_run():
+    heavy = {"torch", "transformers", "datasets", "tokenizers", "numpy", "pyarrow"}
+    for path in (ROOT / "cli").glob("*.py"):
+        packages = {name.split(".")[0] for name in imported_modules(path, top_level_only=True)}
+        assert not packages & heavy, path
+
+
+def test_no_pickle_in_the_package():
+    for path in MODULES:
+        packages = {name.split(".")[0] for name in imported_modules(path)}
+        assert not packages & {"pickle", "dill", "cloudpickle", "joblib"}, path
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import spacy_selectra", ["torch", "spacy", "transformers", "numpy"]),
+        ("import spacy_selectra.cli.app", ["torch", "spacy", "transformers", "datasets"]),
+        ("import spacy_selectra.cli.spacy_plugin", ["transformers", "datasets", "tokenizers"]),
+        ("import spacy_selectra.encoder.load", ["spacy"]),
+    ],
+)
+def test_imports_stay_light(statement, absent):
+    code = f"import sys; {statement}; print([m for m in {absent!r} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_blank_pipeline_with_the_factories_registered_loads_no_network():
+    heavy = ["spacy_selectra.encoder.network", "spacy_selectra.encoder.models", "datasets"]
+    code = (
+        "import sys, spacy; spacy.blank('es'); "
+        f"print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_public_names_load():
+    for name in spacy_selectra.__all__:
+        assert getattr(spacy_selectra, name).__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        spacy_selectra.no_such_name  # noqa: B018
+
+
+def test_entry_points_of_the_contract_are_there():
+    names = {entry.name for entry in OURS}
+    assert {"selectra", "selectra_zero_shot", "selectra_replaced"} <= names
+    assert "spacy-selectra.SelectraModel.v1" in names
+    assert len(names) == len(OURS) - 1  # `selectra` is a script and a spacy command
+
+
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: f"{entry.group}:{entry.name}")
+def test_entry_point_loads(entry):
+    assert callable(entry.load())
