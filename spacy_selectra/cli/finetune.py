@@ -1,0 +1,57 @@
+"""`selectra finetune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
+
+
+@app.command("finetune", context_settings=WITH_OVERRIDES)
+def finetune(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(help="A configuration, e.g. configs/finetune_nli.cfg.")],
+    out: Annotated[Path, typer.Argument(help="Directory for trials, best model and metrics.json.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials, each with its own seed.")] = 5,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+) -> None:
+    """Fine-tune an encoder for a task, several times, and report mean and standard deviation.
+
+    Finished trials are kept: the same command continues after an interruption.
+
+    Example: python -m spacy selectra finetune configs/finetune_nli.cfg training/nli --trials 5
+    --encoder.path training/pretrain/discriminator --training.epochs 3
+    """
+    import json
+
+    from spacy_selectra.finetuning.settings import read_settings
+    from spacy_selectra.finetuning.trials import Finetuning, Interrupted
+    from spacy_selectra.signals import StopRequest
+
+    settings = read_settings(config, parse_overrides(context.args))
+
+    def warn(message: str) -> None:
+        typer.echo(f"warning: {message}", err=True)
+
+    with StopRequest() as stop:
+        run = Finetuning(settings, out, warn=warn, quiet=quiet)
+        try:
+            metrics = run.run(trials, lambda: stop.requested)
+        except Interrupted:
+            typer.echo(
+                "stopped: finished trials are kept, the same command continues with the next",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(metrics, ensure_ascii=False, indent=2))
+        return
+    name, split = metrics["metric"], metrics["split"]
+    for trial in metrics["trials"]:
+        typer.echo(f"trial {trial['trial']}: {split} {name} {trial[split][name]:.4f}")
+    spread = "" if metrics["std"] is None else f" ± {metrics['std']:.4f}"
+    typer.echo(f"{metrics['task']} on {metrics['data']}: {name} {metrics['mean']:.4f}{spread}")

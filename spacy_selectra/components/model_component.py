@@ -1,0 +1,164 @@
+"""What the components that own a model share: where it comes from and how it is stored.
+
+Imported whenever spaCy makes its first pipeline, so torch, transformers and our own encoder
+are imported inside functions only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import srsly
+from spacy.pipeline import Pipe
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from spacy_selectra.errors import SelectraError
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG_FILE = "config.json"
+# The files transformers' tokenizers are made of.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+)
+
+
+class ModelComponent(Pipe):
+    """A component around one model directory.
+
+    The model is read when it is first needed, from the directory or hub id in the
+    configuration, or from what `from_disk` or `from_bytes` brought. Stored, it is a
+    directory in transformers' format: safetensors, `config.json` and tokenizer.
+
+    Args:
+        name: name in the pipeline.
+        model: directory or hub id, None if the weights come with the pipeline.
+    """
+
+    def __init__(self, name: str, model: str | None) -> None:
+        self.name = name
+        self._source: str | Path | None = model
+        self._model: Any = None
+        self._tokenizer_files: dict[str, bytes] = {}
+
+    def annotate(self, docs: list[Doc]) -> None:
+        """Write this component's annotations to the documents."""
+        raise NotImplementedError
+
+    def load(self, directory: Path) -> Any:
+        """Read the model of a directory."""
+        raise NotImplementedError
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Annotate one document."""
+        try:
+            self.annotate([doc])
+        except Exception as error:  # spaCy's handler decides what errors mean
+            self.get_error_handler()(self.name, self, [doc], error)
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of documents, `batch_size` at a time."""
+        handle: Callable[..., Any] = self.get_error_handler()
+        for batch in minibatch(stream, size=batch_size):
+            docs = list(batch)
+            try:
+                self.annotate(docs)
+            except Exception as error:  # spaCy's handler decides what errors mean
+                handle(self.name, self, docs, error)
+            yield from docs
+
+    @property
+    def loaded_model(self) -> Any:
+        """The model, read now if it was not yet.
+
+        Not called `model`: spaCy looks at that attribute of every component when one is added.
+
+        Raises:
+            SelectraError: there is none, or it cannot be read.
+        """
+        if self._model is None:
+            if self._source is None:
+                raise SelectraError(
+                    f"component '{self.name}' has no model: set its 'model' to a directory or hub "
+                    "id, or load a pipeline that was saved with one"
+                )
+            from spacy_selectra.encoder.load import resolve_model
+
+            self._read(resolve_model(self._source))
+        return self._model
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write the model directory; nothing but an empty directory if there is no model."""
+        path = Path(path)
+        if self._source is None and self._model is None:
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        from spacy_selectra.encoder.checkpoint import save_model
+
+        save_model(self._network(), path)
+        for name, content in self._tokenizer_files.items():
+            (path / name).write_bytes(content)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> ModelComponent:
+        """Take the model from a directory written by `to_disk`; an empty one changes nothing."""
+        path = Path(path)
+        if (path / CONFIG_FILE).is_file():
+            self._source, self._model = path, None
+            if self._needed_at_once():
+                self._read(path)
+        return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """The files `to_disk` writes, as one msgpack mapping of name to content."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "model"
+            self.to_disk(path)
+            files = {file.name: file.read_bytes() for file in sorted(path.iterdir())}
+        return srsly.msgpack_dumps(files)
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> ModelComponent:
+        """Take the model from what `to_bytes` returned."""
+        files: Any = srsly.msgpack_loads(data)
+        with tempfile.TemporaryDirectory() as directory:
+            for name, content in files.items():
+                (Path(directory) / name).write_bytes(content)
+            if files:
+                self._read(Path(directory))
+        return self
+
+    def _needed_at_once(self) -> bool:
+        """Whether `from_disk` reads the weights instead of remembering where they are."""
+        return True
+
+    def _network(self) -> Any:
+        """The torch module that is stored."""
+        return self.loaded_model
+
+    def _read(self, directory: Path) -> None:
+        self._model = self.load(directory)
+        self._tokenizer_files = {
+            name: (directory / name).read_bytes()
+            for name in TOKENIZER_FILES
+            if (directory / name).is_file()
+        }
+        self._source = None
+
+
+def default_device() -> torch.device:
+    """Where spaCy computes: the GPU after `spacy.prefer_gpu()`, else the CPU."""
+    from thinc.api import get_torch_default_device
+
+    return get_torch_default_device()

@@ -1,0 +1,1 @@
+"""Tasks, heads and trainer for supervised fine-tuning."""

@@ -1,0 +1,73 @@
+"""AdamW with layer-wise learning rates, warm-up and linear decay."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import nn
+
+_LAYER = re.compile(r"\blayers?\.(\d+)\.")
+_HEAD = "head."
+
+
+def parameter_depth(name: str, layers: int) -> int:
+    """How far from the input a parameter is: 0 embeddings, 1…`layers` layers, then the head."""
+    if name.startswith(_HEAD):
+        return layers + 1
+    found = _LAYER.search(name)
+    return int(found.group(1)) + 1 if found else 0
+
+
+def layer_rate(learning_rate: float, decay: float, depth: int, layers: int) -> float:
+    """Learning rate at a depth: `learning_rate * decay ** (layers + 1 - depth)`.
+
+    The head learns at the full rate, the top layer at `decay` times that, and so on down to
+    the embeddings at `decay ** (layers + 1)`. Layer-wise decay is from Howard and Ruder 2018
+    (ULMFiT), section 3.2, and Clark et al. 2020, appendix B. ELECTRA's own code counts the
+    head as depth `layers + 2` while its top layer has depth `layers`: between head and top
+    layer it decays twice, which makes every rate of the encoder one factor `decay` smaller
+    than the papers say. We decay once per layer.
+    """
+    return learning_rate * decay ** (layers + 1 - depth)
+
+
+def parameter_groups(
+    model: nn.Module, layers: int, learning_rate: float, layer_decay: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Groups of one rate and one weight decay each.
+
+    Biases and LayerNorm are not decayed (Devlin et al. 2019, appendix A.2, and the published
+    code of BERT and ELECTRA): every vector is one or the other.
+    """
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups[parameter_depth(name, layers), parameter.ndim > 1].append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": layer_rate(learning_rate, layer_decay, depth, layers),
+            "weight_decay": weight_decay if decayed else 0.0,
+        }
+        for (depth, decayed), parameters in sorted(groups.items())
+    ]
+
+
+def make_optimizer(groups: list[dict[str, Any]]) -> torch.optim.AdamW:
+    """AdamW with epsilon 1e-6, as SELECTRA and ELECTRA use it, in one fused kernel."""
+    return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-6, fused=True)
+
+
+def warmup_linear(step: int, total: int, warmup: float) -> float:
+    """Share of the learning rate at `step` of `total`: up over `warmup`, then down to 0.
+
+    As transformers' linear schedule, except that the first step is already a small one
+    instead of one at rate 0.
+    """
+    warm_steps = int(total * warmup)
+    if step < warm_steps:
+        return (step + 1) / warm_steps
+    return (total - step) / max(1, total - warm_steps)

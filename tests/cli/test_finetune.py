@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spacy_selectra.cli.app import app
+from tests.finetuning.tiny import nli_rows, save_discriminator, write_jsonl
+
+CONFIG = Path(__file__).parents[2] / "configs" / "finetune_nli.cfg"
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    save_discriminator(tmp_path / "discriminator")
+    overrides = {
+        "encoder.path": tmp_path / "discriminator",
+        "training.epochs": 1,
+        "data.name": "sample",
+    }
+    for seed, split in enumerate(["train", "dev", "test"]):
+        overrides[f"data.{split}"] = write_jsonl(tmp_path / f"{split}.jsonl", nli_rows(60, seed))
+    pairs = [part for name, value in overrides.items() for part in (f"--{name}", str(value))]
+    return ["finetune", str(CONFIG), str(tmp_path / "out"), *pairs]
+
+
+def test_trials_then_report(arguments: list[str], tmp_path: Path):
+    result = CliRunner().invoke(app, [*arguments, "--trials", "2", "--quiet"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("trial 1: test accuracy 0.")
+    assert lines[-1].startswith("nli on sample: accuracy 0.")
+    assert " ± " in lines[-1]
+    written = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    again = CliRunner().invoke(app, [*arguments, "--trials", "2", "--json"])
+    assert json.loads(again.stdout) == written
+    table = CliRunner().invoke(app, ["report", str(tmp_path / "out")])
+    assert table.stdout.splitlines()[0] == "| model | parameters | sample accuracy |"
+    cells = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--json"])
+    assert json.loads(cells.stdout)[0]["trials"] == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--training.epoch", "3"], "did you mean 'epochs'"),
+        (["--task.name", "nil"], "no task 'nil'"),
+        (["--data.dev", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["epochs=3"], "unexpected argument 'epochs=3'"),
+    ],
+)
+def test_one_line_for_a_mistake(arguments: list[str], extra: list[str], message: str):
+    result = CliRunner().invoke(app, [*arguments, *extra])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_sigterm_keeps_finished_trials(arguments: list[str], tmp_path: Path):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spacy_selectra", *arguments, "--trials", "100000", "--quiet"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        limit = time.monotonic() + 90
+        while not (out / "metrics.json").is_file() and time.monotonic() < limit:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "stopped: finished trials are kept" in errors
+    assert "Traceback" not in errors
+    trials = json.loads((out / "metrics.json").read_text())["trials"]
+    assert len(trials) >= 1
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]

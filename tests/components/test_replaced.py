@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from transformers import AutoTokenizer, ElectraForPreTraining
+
+from spacy_selectra.components.replaced import (
+    ReplacedWordDetector,
+    make_windows,
+    word_probabilities,
+)
+from spacy_selectra.errors import SelectraError
+from tests.finetuning.tiny import save_discriminator
+
+FACTORY = "selectra_replaced"
+TEXTS = ["El burro come en Mérida.", "", "¿El gato?  No, el pingüino\n\ncanta."]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_discriminator(tmp_path_factory.mktemp("replaced") / "model"))
+
+
+def make(model: str | None, **config: object) -> Language:
+    nlp = spacy.blank("es")
+    nlp.add_pipe(FACTORY, config={"model": model, **config})
+    return nlp
+
+
+def component(nlp: Language) -> ReplacedWordDetector:
+    found = nlp.get_pipe(FACTORY)
+    assert isinstance(found, ReplacedWordDetector)
+    return found
+
+
+def values(doc: Doc) -> list[float]:
+    return [token._.replaced for token in doc]
+
+
+def test_a_word_has_the_highest_probability_of_its_pieces(model: str):
+    doc = make(model)(TEXTS[2])
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    encoded = tokenizer(doc.text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        logits = ElectraForPreTraining.from_pretrained(model).eval()(**encoded).logits[0]
+    pieces = list(zip(offsets, torch.sigmoid(logits).tolist(), strict=True))[1:-1]
+    for token in doc:
+        end = token.idx + len(token)
+        inside = [p for (first, last), p in pieces if first < end and last > token.idx]
+        assert token._.replaced == pytest.approx(max(inside, default=0.0), abs=1e-5), token.text
+        assert token.is_space == (not inside)
+
+
+def test_words_above_the_threshold_are_spans(model: str):
+    probabilities = values(make(model)(TEXTS[0]))
+    threshold = sorted(probabilities)[2]
+    doc = make(model, threshold=threshold)(TEXTS[0])
+    spans = doc.spans["replaced"]
+    assert [(span.start, len(span), span.label_) for span in spans] == [
+        (place, 1, "REPLACED") for place, p in enumerate(probabilities) if p > threshold
+    ]
+    assert len(spans) == len(doc) - 3
+    scores = [probabilities[span.start] for span in spans]
+    np.testing.assert_allclose(spans.attrs["scores"], scores, atol=1e-6)
+
+
+def test_one_document_or_many(model: str):
+    nlp = make(model)
+    for text, doc in zip(TEXTS, nlp.pipe(TEXTS), strict=True):
+        assert values(nlp(text)) == pytest.approx(values(doc), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\t ", "\u200b", "e\u0301", "🙂👩‍👩‍👧", "x" * 3000, "\x00\x01"]
+)
+def test_odd_texts(model: str, text: str):
+    doc = make(model, threshold=1.0)(text)
+    assert all(0 <= value <= 1 for value in values(doc))
+    assert len(doc.spans["replaced"]) == 0
+
+
+def test_a_long_document_is_read_to_its_end(model: str):
+    # 64 positions: 90 words need several windows
+    doc = make(model)("El burro come en Cádiz y El niño canta . " * 9)
+    assert all(value > 0 for value in values(doc))
+    # far from all window borders a window sees what a document of its own would
+    window = make_windows(0, 90, 62)[0]
+    alone = make(model)(doc[:62].text)
+    assert len(alone) == 62
+    inner = slice(0, window.keep_end)
+    assert values(doc)[inner] == pytest.approx(values(alone)[inner], abs=1e-5)
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 62, 63, 100, 124, 1000])
+def test_windows_keep_every_piece_once(pieces: int):
+    windows = make_windows(3, pieces, 62)
+    kept = [place for window in windows for place in range(window.keep_begin, window.keep_end)]
+    assert kept == list(range(pieces))
+    for window in windows:
+        assert window.begin <= window.keep_begin < window.keep_end <= window.end
+        assert window.end - window.begin <= 62
+        # away from the document's ends there is context on both sides
+        assert window.keep_begin == 0 or window.keep_begin - window.begin >= 7
+        assert window.keep_end == pieces or window.end - window.keep_end >= 7
+
+
+def test_a_piece_over_two_tokens_counts_for_both():
+    doc = Doc(spacy.blank("es").vocab, words=["10", "km", "al"], spaces=[False, True, False])
+    offsets, probabilities = np.array([[0, 4], [5, 6], [6, 7]]), np.array([0.5, 0.2, 0.75], "f4")
+    assert word_probabilities(doc, offsets, probabilities).tolist() == [0.5, 0.5, 0.75]
+
+
+def test_two_detectors_and_an_existing_extension(model: str):
+    make(model)
+    nlp = make(model)
+    nlp.add_pipe(FACTORY, name="again", config={"model": model})
+    assert values(nlp(TEXTS[0])) == values(make(model)(TEXTS[0]))
+
+
+def test_without_model_and_wrong_threshold():
+    with pytest.raises(SelectraError, match="has no model"):
+        make(None)("El gato.")
+    with pytest.raises(SelectraError, match=r"threshold 1\.5 is not between 0 and 1"):
+        make(None, threshold=1.5)
+
+
+def test_refuses_a_classifier(tmp_path: Path):
+    from tests.finetuning.tiny import save_classifier
+
+    path = save_classifier(tmp_path / "model")
+    with pytest.raises(SelectraError, match="not an ElectraForPreTraining checkpoint"):
+        make(str(path))("El gato.")
+
+
+def test_disk_and_bytes(model: str, tmp_path: Path):
+    nlp = make(model)
+    expected = [values(doc) for doc in nlp.pipe(TEXTS)]
+    nlp.to_disk(tmp_path / "pipeline")
+    copies = [spacy.load(tmp_path / "pipeline"), make(None).from_bytes(nlp.to_bytes())]
+    copies.append(spacy.blank("es"))
+    copies[2].add_pipe(FACTORY, source=nlp)
+    for copy in copies:
+        assert [values(doc) for doc in copy.pipe(TEXTS)] == expected
+    again = tmp_path / "again"
+    copies[0].to_disk(again)
+    for name in ("model.safetensors", "tokenizer.json"):
+        first = (tmp_path / "pipeline" / FACTORY / name).read_bytes()
+        assert (again / FACTORY / name).read_bytes() == first
+
+
+def test_annotations_survive_docbin(model: str):
+    nlp = make(model, threshold=0.01)
+    doc = nlp(TEXTS[0])
+    stored = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    (read,) = DocBin().from_bytes(stored).get_docs(nlp.vocab)
+    assert values(read) == pytest.approx(values(doc))
+    assert len(read.spans["replaced"]) == len(doc.spans["replaced"])
