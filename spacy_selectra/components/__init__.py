@@ -1,0 +1,1 @@
+"""spaCy glue: architectures, components, readers, optimiser."""

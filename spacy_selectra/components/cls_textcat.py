@@ -1,0 +1,88 @@
+"""`spacy-selectra.ClsTextCat.v1`: text classification over the vector of [CLS]."""
+
+# No postponed annotations here: confection reads those of registered functions at run time.
+
+from collections.abc import Callable
+from typing import Any
+
+from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.layers import TransformerListener, split_trf_batch
+from thinc.api import Dropout, Linear, Logistic, Model, Softmax, chain
+from thinc.types import Floats2d
+from transformers.utils import ModelOutput
+
+
+def cls_textcat(
+    exclusive_classes: bool,
+    upstream: str = "*",
+    grad_factor: float = 1.0,
+    tok2vec: Model | None = None,
+    nO: int | None = None,  # noqa: N803 - thinc's name for it
+) -> Model:
+    """A linear classifier over the encoder's vector of [CLS], for spaCy's `textcat`.
+
+    That vector is what an ELECTRA fine-tuned on sentences is read from (Clark et al. 2020,
+    section 3.1; Devlin et al. 2019, section 3.2). A token-vector listener never sees it,
+    since it belongs to no token. The mean is taken over a document's windows.
+
+    Args:
+        exclusive_classes: softmax over the classes, else a logistic for each.
+        upstream: name of the transformer component to listen to; "*" for any.
+        grad_factor: factor on the gradients of the encoder; 0 leaves it unchanged.
+        tok2vec: a SelectraModel of this component's own in place of the listener, as
+            `nlp.replace_listeners(..., ["model.tok2vec"])` leaves it behind.
+        nO: number of classes; inferred from the labels if None.
+
+    Returns:
+        A layer from documents to (documents, nO) scores.
+    """
+    if tok2vec is None:
+        source: Model = TransformerListener(upstream)
+    else:
+        source = chain(tok2vec, split_trf_batch())
+    vectors: Model = Model("cls-vectors", _forward, attrs={"grad_factor": grad_factor})
+    if exclusive_classes:
+        output: Model = Softmax(nO=nO)
+    else:
+        output = Linear(nO=nO)
+    layers: list[Model] = [vectors, Dropout(), output]
+    if not exclusive_classes:
+        layers.append(Logistic())
+    model: Model = chain(source, *layers)
+    model.set_ref("output_layer", output)
+    model.attrs["multi_label"] = not exclusive_classes
+    if nO is not None:
+        model.set_dim("nO", nO)
+    return model
+
+
+def _forward(
+    model: Model, datas: list[TransformerData], is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[TransformerData]]]:
+    """(documents, H), the mean of [CLS] over windows; zeros for documents without tokens."""
+    xp = model.ops.xp
+    hidden = [_hidden(data) for data in datas]
+    width = next((array.shape[-1] for array in hidden if array is not None), 0)
+    rows = model.ops.alloc2f(len(datas), width)
+    for row, array in zip(rows, hidden, strict=True):
+        if array is not None and array.shape[1]:
+            row += array[:, 0].mean(axis=0)
+
+    def backprop(d_rows: Floats2d) -> list[TransformerData]:
+        gradients = []
+        for d_row, data, array in zip(d_rows, datas, hidden, strict=True):
+            if array is None:
+                continue  # the transformer expects none for a document without tokens
+            d_hidden = xp.zeros_like(array)
+            if array.shape[1]:
+                d_hidden[:, 0] = d_row * (model.attrs["grad_factor"] / array.shape[0])
+            output = ModelOutput(last_hidden_state=d_hidden)
+            gradients.append(TransformerData(data.wordpieces, output, data.align))
+        return gradients
+
+    return rows, backprop
+
+
+def _hidden(data: TransformerData) -> Any:
+    """(windows, pieces, H), or None for a document without tokens."""
+    return data.model_output.get("last_hidden_state")

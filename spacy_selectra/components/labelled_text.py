@@ -1,0 +1,91 @@
+"""Texts and pairs of texts with labels, from jsonl and tsv files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spacy_selectra.components.conll import numbered_lines
+from spacy_selectra.errors import SelectraError
+
+# Names under which data sets store the two texts of a pair.
+PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a file: its texts, its label, and where it stands."""
+
+    texts: tuple[str, ...]
+    label: str
+    line: int
+
+
+def read_texts(path: str | Path) -> list[Row]:
+    """Rows with `text` and `label`.
+
+    Raises:
+        SelectraError: the file is missing, empty, of another format, or a line is malformed.
+    """
+    return _read(path, (("text",),))
+
+
+def read_pairs(path: str | Path) -> list[Row]:
+    """Rows with two texts, named as one of `PAIR_KEYS`, and `label`. Raises as `read_texts`."""
+    return _read(path, PAIR_KEYS)
+
+
+def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
+    suffix = Path(path).suffix
+    if suffix == ".jsonl":
+        values = _jsonl(path)
+    elif suffix == ".tsv":
+        values = _tsv(path)
+    else:
+        raise SelectraError(f"{path}: unknown format '{suffix}'; known are .jsonl and .tsv")
+    rows: list[Row] = []
+    keys: tuple[str, ...] | None = None
+    for line, value in values:
+        keys = keys or next((names for names in candidates if names[0] in value), candidates[0])
+        missing = [key for key in (*keys, "label") if value.get(key) is None]
+        if missing:
+            raise SelectraError(
+                f"{path}, line {line}: no '{missing[0]}' (found {', '.join(map(str, value))})"
+            )
+        rows.append(Row(tuple(str(value[key]) for key in keys), str(value["label"]), line))
+    if not rows:
+        raise SelectraError(f"{path}: no rows in it (empty file)")
+    return rows
+
+
+def _jsonl(path: str | Path) -> Iterator[tuple[int, dict]]:
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SelectraError(f"{path}, line {number}: not JSON ({error.msg})") from error
+        if not isinstance(value, dict):
+            raise SelectraError(f"{path}, line {number}: not a JSON object")
+        yield number, value
+
+
+def _tsv(path: str | Path) -> Iterator[tuple[int, dict]]:
+    header: list[str] | None = None
+    # quotation marks are text: in tab-separated files nothing needs them
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
+        if header is None:
+            header = fields
+        elif len(fields) != len(header):
+            raise SelectraError(
+                f"{path}, line {number}: {len(fields)} columns where the header has {len(header)}"
+            )
+        else:
+            yield number, dict(zip(header, fields, strict=True))

@@ -1,0 +1,286 @@
+"""The torch encoder as thinc sees it: forward, backward, update, and its file format."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import Shim
+from torch import Tensor
+
+from spacy_selectra.components.optimizer import LayerwiseAdam
+from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
+from spacy_selectra.components.windows import Windows
+from spacy_selectra.encoder.batching import length_batches
+from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
+from spacy_selectra.encoder.load import load_encoder
+from spacy_selectra.encoder.precision import precision
+from spacy_selectra.errors import SelectraError
+
+FORMAT = "spacy-selectra encoder 1"
+
+
+@dataclass
+class EncoderOptions:
+    """Where an encoder comes from and how it computes.
+
+    Attributes:
+        name: directory or hub id; only read at initialisation, never stored with the weights.
+        tokenizer_config: passed to `AutoTokenizer.from_pretrained`.
+        transformer_config: replaces entries of the model's configuration.
+        precision: "fp32", "fast", "bf16" or "auto", see `encoder.precision`.
+        max_batch_pieces: most pieces encoded at once.
+    """
+
+    name: str | None
+    tokenizer_config: Mapping[str, Any]
+    transformer_config: Mapping[str, Any]
+    precision: str
+    max_batch_pieces: int
+
+
+class SelectraShim(Shim):
+    """Holds encoder and tokenizer; both None until `load` or `from_bytes`."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        super().__init__(None)
+        self.options = options
+        self.tokenizer: PieceTokenizer | None = None
+        self.truncation_announced = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there are weights."""
+        return self._model is not None
+
+    @property
+    def encoder(self) -> Any:
+        """The torch module.
+
+        Raises:
+            SelectraError: nothing has been loaded yet.
+        """
+        if self._model is None:
+            raise SelectraError(
+                "the transformer has no weights yet: call nlp.initialize(), or load a "
+                "trained pipeline from disk"
+            )
+        return self._model
+
+    @property
+    def pieces(self) -> PieceTokenizer:
+        """The tokenizer. Raises as `encoder`."""
+        if self.tokenizer is None:
+            _ = self.encoder
+        assert self.tokenizer is not None
+        return self.tokenizer
+
+    @property
+    def width(self) -> int:
+        """H, the width of the vectors."""
+        return int(self.encoder.config.hidden_size)
+
+    def load(self) -> None:
+        """Read encoder and tokenizer from `options.name`.
+
+        Raises:
+            SelectraError: no name, nothing there, or settings that do not apply.
+        """
+        if not self.options.name:
+            raise SelectraError(
+                "the transformer has no encoder to start from: set "
+                "[components.transformer.model] name to a model directory or hub id"
+            )
+        encoder = load_encoder(self.options.name)
+        encoder = _with_config(encoder, self.options.transformer_config)
+        self.tokenizer = load_pieces(
+            self.options.name, self.options.tokenizer_config, encoder.config
+        )
+        self._model = encoder.to(get_torch_default_device())
+
+    def __call__(self, windows: Windows, is_train: bool) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Encode windows to (T, H), and in training a callback that takes the gradient of it."""
+        encoder = self.encoder
+        encoder.train(is_train)
+        if is_train:
+            return self._forward_with_gradient(windows)
+        # `inference_mode` would forbid that callers train on top of the result
+        with torch.no_grad(), precision(self.options.precision, encoder.device):
+            return self._gather(windows, self._outputs(windows)), _no_gradient
+
+    def _forward_with_gradient(self, windows: Windows) -> tuple[Tensor, Callable[[Tensor], None]]:
+        device = self.encoder.device
+        with torch.enable_grad(), precision(self.options.precision, device):
+            outputs = list(self._outputs(windows))
+        hidden = self._gather(windows, ((rows, out.detach()) for rows, out in outputs))
+
+        def backprop(gradient: Tensor) -> None:
+            gradient = gradient.to(device)
+            tensors = [out for _, out in outputs]
+            with precision(self.options.precision, device):
+                torch.autograd.backward(tensors, [gradient[rows] for rows, _ in outputs])
+
+        return hidden, backprop
+
+    def _outputs(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and vectors of each batch of windows of similar length."""
+        encoder = self.encoder
+        starts = np.cumsum(windows.lengths) - windows.lengths
+        for members in length_batches(windows.lengths, self.options.max_batch_pieces):
+            sizes = windows.lengths[members]
+            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            rows = np.repeat(starts[members], sizes) + within
+            ids = torch.from_numpy(windows.ids[rows]).to(encoder.device)
+            yield torch.from_numpy(rows).to(encoder.device), encoder(ids, sizes.tolist())
+
+    def _gather(self, windows: Windows, outputs: Any) -> Tensor:
+        hidden = torch.empty((len(windows.ids), self.width), device=self.encoder.device)
+        for rows, vectors in outputs:
+            hidden[rows] = vectors.float()
+        return hidden
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Step the weights with the gradients gathered so far, and clear these."""
+        if self._model is None:
+            return
+        if isinstance(optimizer, LayerwiseAdam):
+            optimizer.step_module(self.id, self._model)
+            return
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            data: Any = torch2xp(parameter.data)
+            gradient: Any = torch2xp(parameter.grad)
+            stepped, _ = optimizer((self.id, name), data, gradient)
+            # thinc works in place on CPU, but an optimizer may as well return a new array
+            parameter.data.copy_(xp2torch(stepped, device=parameter.device))
+            parameter.grad = None
+
+    @contextmanager
+    def use_params(self, params: Mapping[Any, Any]) -> Iterator[None]:
+        """Within the block, use the averaged weights an optimizer kept under our keys."""
+        if self._model is None:
+            yield
+            return
+        replaced = [
+            (parameter, params[self.id, name])
+            for name, parameter in self._model.named_parameters()
+            if (self.id, name) in params
+        ]
+        backup = [parameter.data.clone() for parameter, _ in replaced]
+        for parameter, average in replaced:
+            parameter.data.copy_(xp2torch(average, device=parameter.device))
+        try:
+            yield
+        finally:
+            for (parameter, _), weights in zip(replaced, backup, strict=True):
+                parameter.data.copy_(weights)
+
+    def copy(self) -> SelectraShim:
+        """An independent copy with an id of its own, so that optimizers keep them apart."""
+        copied = SelectraShim(copy.deepcopy(self.options))
+        copied.tokenizer = self.tokenizer  # never changes after loading
+        copied._model = copy.deepcopy(self._model)
+        copied.truncation_announced = self.truncation_announced
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SelectraShim:
+        return self.copy()
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move to "cpu" or the "gpu" of that number."""
+        device = "cpu" if device_type == "cpu" else f"cuda:{device_id}"
+        if self._model is not None:
+            self._model.to(device)
+
+    def to_bytes(self) -> bytes:
+        """A safetensors file: weights in transformers' names, and configuration and
+        tokenizer as JSON in its metadata. Empty if nothing is loaded."""
+        if self._model is None:
+            return b""
+        tensors = {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in encoder_tensors(self._model).items()
+        }
+        about = {
+            "format": FORMAT,
+            "config": _stored_config(self._model),
+            "tokenizer": self.pieces.to_dict(),
+        }
+        # one entry: safetensors writes several in an order that changes from run to run
+        return safetensors.torch.save(tensors, {"selectra": json.dumps(about, sort_keys=True)})
+
+    def from_bytes(self, data: bytes) -> SelectraShim:
+        """Load what `to_bytes` wrote; nothing else is read.
+
+        Raises:
+            SelectraError: other or damaged data.
+        """
+        if not data:
+            return self
+        about = read_metadata(data)
+        try:
+            tensors = safetensors.torch.load(data)
+        except Exception as error:  # safetensors raises types of its own
+            raise SelectraError(f"damaged transformer weights ({error})") from error
+        encoder = encoder_from_tensors(about["config"], tensors)
+        self.tokenizer = PieceTokenizer.from_dict(about["tokenizer"])
+        self._model = encoder.to(get_torch_default_device())
+        return self
+
+
+def read_metadata(data: bytes) -> dict[str, Any]:
+    """Configuration and tokenizer in a safetensors payload of ours.
+
+    Raises:
+        SelectraError: data that is none.
+    """
+    # the format: 8 bytes of header length, little-endian, then the header as JSON
+    size = int.from_bytes(data[:8], "little")
+    try:
+        about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["selectra"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SelectraError(
+            "these are not the weights of a SelectraModel; was the pipeline saved with "
+            "another transformer architecture?"
+        ) from error
+    if about.get("format") != FORMAT:
+        raise SelectraError(
+            f"transformer weights of format '{about.get('format')}', this version reads "
+            f"'{FORMAT}'; update spacy-selectra"
+        )
+    return about
+
+
+def _stored_config(encoder: Any) -> dict[str, Any]:
+    """The encoder's configuration without the place it came from."""
+    config = dict(encoder.config.to_dict())
+    config.setdefault("model_type", "electra")
+    config.pop("_name_or_path", None)
+    # what JSON cannot hold, such as a torch type, is of no use here either
+    return json.loads(json.dumps(config, default=str))
+
+
+def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
+    """The same weights under a changed configuration, such as another dropout."""
+    changes = {key: value for key, value in changes.items() if key != "return_dict"}
+    if not changes:
+        return encoder
+    config = _stored_config(encoder)
+    unknown = sorted(set(changes) - set(config))
+    if unknown or changes.get("output_attentions") or changes.get("output_hidden_states"):
+        named = ", ".join(unknown) or "output_attentions, output_hidden_states"
+        raise SelectraError(f"transformer_config: this encoder does not know {named}")
+    return encoder_from_tensors({**config, **changes}, encoder_tensors(encoder))
+
+
+def _no_gradient(gradient: Tensor) -> None:
+    """Nothing to propagate after a forward pass without gradients."""

@@ -1,0 +1,277 @@
+"""Cutting documents into the sequences an encoder reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from spacy.attrs import IDX
+from spacy.tokens import Doc, Span
+
+from spacy_selectra.components.tokenization import PieceTokenizer
+from spacy_selectra.errors import SelectraError
+
+SpanGetter = Callable[[list[Doc]], list[list[Span]]]
+
+# Longest text tokenized in one go; longer documents are tokenized in parts cut at a space.
+_CHARACTERS_AT_ONCE = 1 << 14
+
+# A cut may move this share of a window away from the even cut to fall between sentences.
+_SLACK = 1 / 8
+
+_SENTENCE_END = frozenset(".!?…\n")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The sequences of a batch of documents, packed one after the other.
+
+    Characters are counted through all documents: those of document d begin at `bases[d]`.
+
+    Attributes:
+        ids: (T,) int64 pieces, special ones included.
+        lengths: (W,) int64 pieces of each window.
+        characters: (T, 2) int64, first character of a piece and the one after its last;
+            (-1, -1) for special pieces.
+        counts: windows of each document, in order; 0 for an empty document.
+        bases: first character of each document.
+        spans: what each window covers, by document.
+        dropped: pieces left out because a window was longer than the encoder allows.
+        truncated: windows that lost pieces.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    characters: np.ndarray
+    counts: list[int]
+    bases: np.ndarray
+    spans: list[list[Span]]
+    dropped: int = 0
+    truncated: int = 0
+
+
+class _Packer:
+    """Collects framed windows."""
+
+    def __init__(self, tokenizer: PieceTokenizer) -> None:
+        self._prefix = np.array(tokenizer.prefix, dtype=np.int64)
+        self._suffix = np.array(tokenizer.suffix, dtype=np.int64)
+        self._before = np.full((len(tokenizer.prefix), 2), -1, dtype=np.int64)
+        self._after = np.full((len(tokenizer.suffix), 2), -1, dtype=np.int64)
+        self._ids: list[np.ndarray] = []
+        self._characters: list[np.ndarray] = []
+        self._lengths: list[int] = []
+
+    def add(self, ids: np.ndarray, characters: np.ndarray) -> None:
+        self._ids += (self._prefix, ids, self._suffix)
+        self._characters += (self._before, characters, self._after)
+        self._lengths.append(len(self._prefix) + len(ids) + len(self._suffix))
+
+    def pack(
+        self,
+        counts: list[int],
+        bases: np.ndarray,
+        spans: list[list[Span]],
+        dropped: int = 0,
+        truncated: int = 0,
+    ) -> Windows:
+        empty = np.zeros((0,), dtype=np.int64)
+        return Windows(
+            ids=np.concatenate([empty, *self._ids]),
+            lengths=np.array(self._lengths, dtype=np.int64),
+            characters=np.concatenate([empty.reshape(0, 2), *self._characters]),
+            counts=counts,
+            bases=bases,
+            spans=spans,
+            dropped=dropped,
+            truncated=truncated,
+        )
+
+
+def document_windows(
+    docs: Sequence[Doc],
+    tokenizer: PieceTokenizer,
+    window: int | None = None,
+    stride: int | None = None,
+) -> Windows:
+    """Read each document whole if it fits, else in windows of nearly equal size.
+
+    A document is tokenized once and its pieces are shared out, so nothing is ever
+    truncated. Cuts fall after a sentence if one ends near the even cut, else at a space.
+
+    Args:
+        docs: documents.
+        tokenizer: the encoder's tokenizer.
+        window: most pieces of a window, special ones included; the encoder's limit if None.
+        stride: most new pieces of a window, the others being repeated from the window
+            before as context; None for no overlap.
+
+    Raises:
+        SelectraError: window or stride out of range.
+    """
+    limit, step = _limits(tokenizer, window, stride)
+    texts = [doc.text for doc in docs]
+    bases = text_bases(texts)
+    packer = _Packer(tokenizer)
+    spans: list[list[Span]] = []
+    for doc, text, base, (ids, offsets) in zip(
+        docs, texts, bases, _tokenize(texts, tokenizer), strict=True
+    ):
+        if len(doc) == 0:
+            spans.append([])
+            continue
+        characters = offsets + base
+        if len(ids) <= limit:
+            packer.add(ids, characters)
+            spans.append([doc[:]])
+            continue
+        parts = [
+            (max(0, begin - (limit - step)), end) for begin, end in cut_evenly(offsets, text, step)
+        ]
+        for begin, end in parts:
+            packer.add(ids[begin:end], characters[begin:end])
+        spans.append(_covering_spans(doc, offsets, parts))
+    return packer.pack([len(inner) for inner in spans], bases, spans)
+
+
+def span_windows(docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTokenizer) -> Windows:
+    """One window for each span of a span getter, as spacy-transformers reads them.
+
+    A window longer than the encoder allows loses the pieces at its end (its last special
+    piece stays); the result says how many.
+    """
+    bases = text_bases([doc.text for doc in docs])
+    spans = [[span for span in inner if len(span)] for inner in get_spans(list(docs))]
+    flat = [span for inner in spans for span in inner]
+    starts = [
+        base + span.start_char for base, inner in zip(bases, spans, strict=True) for span in inner
+    ]
+    packer = _Packer(tokenizer)
+    dropped = truncated = 0
+    for start, pieces in zip(starts, tokenizer.encode([span.text for span in flat]), strict=True):
+        excess = max(0, len(pieces.ids) - tokenizer.budget)
+        dropped += excess
+        truncated += excess > 0
+        kept = len(pieces.ids) - excess
+        packer.add(pieces.ids[:kept], pieces.offsets[:kept] + start)
+    return packer.pack([len(inner) for inner in spans], bases, spans, dropped, truncated)
+
+
+def cut_evenly(offsets: np.ndarray, text: str, limit: int) -> list[tuple[int, int]]:
+    """Share out pieces over as few parts of at most `limit` as possible, of nearly equal size.
+
+    Args:
+        offsets: (n, 2) characters of the pieces in `text`.
+        text: what was tokenized.
+        limit: most pieces of a part.
+
+    Returns:
+        First piece of each part and the one after its last.
+    """
+    total = len(offsets)
+    parts: list[tuple[int, int]] = []
+    begin = 0
+    while total - begin > limit:
+        remaining = total - begin
+        even = begin + -(-remaining // -(-remaining // limit))
+        end = _best_cut(offsets, text, begin, even, min(begin + limit, total - 1))
+        parts.append((begin, end))
+        begin = end
+    parts.append((begin, total))
+    return parts
+
+
+def _best_cut(offsets: np.ndarray, text: str, begin: int, even: int, latest: int) -> int:
+    """The cut nearest to `even` after a sentence, else at a space, else `even` itself."""
+    slack = max(1, int((even - begin) * _SLACK))
+    at_space: int | None = None
+    for distance in range(slack + 1):
+        for cut in (even + distance, even - distance):
+            if not begin < cut <= latest:
+                continue
+            before, after = int(offsets[cut - 1, 1]), int(offsets[cut, 0])
+            if before >= after:
+                continue
+            if text[before - 1] in _SENTENCE_END or "\n" in text[before:after]:
+                return cut
+            at_space = cut if at_space is None else at_space
+    return even if at_space is None else at_space
+
+
+def text_bases(texts: Sequence[str]) -> np.ndarray:
+    """First character of each text when all are counted through; int64."""
+    # one place between texts, so that empty ones have a place of their own too
+    sizes = np.array([len(text) + 1 for text in texts], dtype=np.int64)
+    return np.cumsum(sizes) - sizes
+
+
+def token_starts(doc: Doc) -> np.ndarray:
+    """(n,) int64, first character of each token."""
+    return doc.to_array(IDX).astype(np.int64)
+
+
+def _covering_spans(doc: Doc, offsets: np.ndarray, parts: list[tuple[int, int]]) -> list[Span]:
+    """The tokens each part touches. A token cut in two belongs to both."""
+    starts = token_starts(doc)
+    spans = []
+    for begin, end in parts:
+        first = int(np.searchsorted(starts, offsets[begin, 0], side="right")) - 1
+        last = int(np.searchsorted(starts, offsets[end - 1, 1] - 1, side="right"))
+        spans.append(doc[first:last])
+    return spans
+
+
+def _tokenize(
+    texts: Sequence[str], tokenizer: PieceTokenizer
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Ids and offsets of each text, long ones joined from the parts they were tokenized in."""
+    places = [_parts(text) for text in texts]
+    pieces = iter(
+        tokenizer.encode(
+            [
+                text[begin:end]
+                for text, inner in zip(texts, places, strict=True)
+                for begin, end in inner
+            ]
+        )
+    )
+    joined = []
+    for inner in places:
+        found = [(next(pieces), begin) for begin, _ in inner]
+        if len(found) == 1:
+            joined.append((found[0][0].ids, found[0][0].offsets))
+        else:
+            joined.append(
+                (
+                    np.concatenate([part.ids for part, _ in found]),
+                    np.concatenate([part.offsets + begin for part, begin in found]),
+                )
+            )
+    return joined
+
+
+def _parts(text: str) -> list[tuple[int, int]]:
+    parts: list[tuple[int, int]] = []
+    begin = 0
+    while len(text) - begin > _CHARACTERS_AT_ONCE:
+        end = begin + _CHARACTERS_AT_ONCE
+        space = max(text.rfind(" ", begin + 1, end), text.rfind("\n", begin + 1, end))
+        parts.append((begin, space if space > begin else end))
+        begin = parts[-1][1]
+    parts.append((begin, len(text)))
+    return parts
+
+
+def _limits(tokenizer: PieceTokenizer, window: int | None, stride: int | None) -> tuple[int, int]:
+    framing = len(tokenizer.prefix) + len(tokenizer.suffix)
+    whole = tokenizer.max_length if window is None else window
+    if not framing < whole <= tokenizer.max_length:
+        raise SelectraError(
+            f"window = {window} is out of range: this encoder takes {framing + 1} to "
+            f"{tokenizer.max_length} pieces, special ones included"
+        )
+    limit = whole - framing
+    if stride is not None and not 0 < stride <= limit:
+        raise SelectraError(f"stride = {stride} is out of range: 1 to {limit} for this window")
+    return limit, limit if stride is None else stride

@@ -1,0 +1,88 @@
+"""A tiny encoder directory with a real Spanish WordPiece tokenizer, and pipelines over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.trainers import WordPieceTrainer
+
+from spacy_selectra.corpus.tokenizer import make_tokenizer, save_tokenizer
+from spacy_selectra.encoder.checkpoint import save_model
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.models import Discriminator
+
+SENTENCES = [
+    "El niño comió piñón en Cádiz.",
+    "¿Quién vive en la calle Mayor, 10? Nadie lo sabe.",
+    "La señora García (de Málaga) compró 3,5 kg de azúcar; costó 4€.",
+    "A las 10:30h el tren salió hacia Zaragoza...",
+    "«Vámonos», dijo Íñigo. ¡Qué frío!",
+    "Sí.",
+]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def encoder_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers of width 32, 40 positions; weights large enough for errors to show."""
+    directory = tmp_path_factory.mktemp("encoder")
+    trained = Tokenizer(WordPiece(unk_token="[UNK]"))
+    blank = make_tokenizer(SPECIAL)
+    trained.normalizer = blank.normalizer
+    trained.pre_tokenizer = blank.pre_tokenizer
+    trainer = WordPieceTrainer(vocab_size=150, special_tokens=SPECIAL, show_progress=False)
+    trained.train_from_iterator(SENTENCES, trainer)
+    vocabulary = trained.get_vocab()
+    save_tokenizer(
+        make_tokenizer(sorted(vocabulary, key=vocabulary.__getitem__)),
+        directory / "tokenizer",
+        max_length=40,
+    )
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=len(vocabulary),
+        embedding_size=16,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=40,
+        initializer_range=0.2,
+    )
+    save_model(Discriminator(config), directory / "model", tokenizer=directory / "tokenizer")
+    return directory / "model"
+
+
+@pytest.fixture
+def make_nlp(encoder_directory: Path):
+    """A function that builds an initialised pipeline of a transformer with given settings."""
+
+    def make(architecture: str = "spacy-selectra.SelectraModel.v1", **settings: Any) -> Language:
+        nlp = spacy.blank("es")
+        model = {"@architectures": architecture, "name": str(encoder_directory), **settings}
+        nlp.add_pipe("transformer", config={"model": {"get_spans": None, **model}})
+        nlp.initialize()
+        return nlp
+
+    return make
+
+
+def strided(window: int = 128, stride: int = 96) -> dict[str, Any]:
+    """The stock span getter as a configuration block."""
+    return {
+        "@span_getters": "spacy-transformers.strided_spans.v1",
+        "window": window,
+        "stride": stride,
+    }

@@ -1,0 +1,215 @@
+"""Corpora: entities from columns, labelled texts and pairs, and what is wrong with files."""
+
+from __future__ import annotations
+
+import pytest
+import spacy
+from spacy import registry
+
+from spacy_selectra.components.conll import read_sentences
+from spacy_selectra.components.readers import conll_reader, pairs_reader, text_reader
+from spacy_selectra.components.spacing import guess_spaces
+from spacy_selectra.errors import SelectraError
+
+CONLL = """-DOCSTART- O
+
+Melbourne B-LOC
+( O
+Australia B-LOC
+) O
+, O
+25 O
+
+El O
+señor O
+Íñigo B-PER
+Peña I-PER
+vive O
+. O
+
+-DOCSTART- O
+
+"	O
+¿	O
+Sí	O
+?	O
+"	O
+"""
+
+
+@pytest.fixture
+def nlp():
+    return spacy.blank("es")
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_conll(nlp, tmp_path):
+    path = write(tmp_path / "a.conll", CONLL)
+    examples = list(conll_reader(path)(nlp))
+    assert [example.text for example in examples] == [
+        "Melbourne (Australia), 25",
+        "El señor Íñigo Peña vive.",
+        '"¿Sí?"',
+    ]
+    first, second, third = (example.reference for example in examples)
+    assert [(e.text, e.label_) for e in first.ents] == [("Melbourne", "LOC"), ("Australia", "LOC")]
+    assert [(e.text, e.label_) for e in second.ents] == [("Íñigo Peña", "PER")]
+    assert third.ents == ()
+    assert third.has_annotation("ENT_IOB")
+    assert not examples[1].predicted.ents
+    assert [t.text for t in examples[1].predicted] == [t.text for t in second]
+
+
+def test_conll_grouping_stops_at_documents(nlp, tmp_path):
+    path = write(tmp_path / "a.conll", CONLL)
+    docs = [example.reference for example in conll_reader(path, sentences_per_doc=10)(nlp)]
+    assert [doc.text for doc in docs] == [
+        "Melbourne (Australia), 25 El señor Íñigo Peña vive.",
+        '"¿Sí?"',
+    ]
+    assert [len(list(doc.sents)) for doc in docs] == [2, 1]
+    assert [e.text for e in docs[0].ents] == ["Melbourne", "Australia", "Íñigo Peña"]
+    assert len(list(conll_reader(path, limit=1)(nlp))) == 1
+
+
+def test_label_map(nlp, tmp_path):
+    path = write(tmp_path / "a.conll", CONLL)
+    docs = [example.reference for example in conll_reader(path, label_map={"LOC": "GPE"})(nlp)]
+    assert [e.label_ for doc in docs for e in doc.ents] == ["GPE", "GPE", "PER"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ("I-PER I-PER O I-LOC", [(0, 2, "PER"), (3, 4, "LOC")]),  # IOB1
+        ("I-PER B-PER I-PER O", [(0, 1, "PER"), (1, 3, "PER")]),  # IOB1, neighbours
+        ("B-PER I-PER B-PER O", [(0, 2, "PER"), (2, 3, "PER")]),  # IOB2
+        ("B-PER I-LOC O O", [(0, 1, "PER"), (1, 2, "LOC")]),  # a type changes
+        ("S-PER S-PER B-LOC E-LOC", [(0, 1, "PER"), (1, 2, "PER"), (2, 4, "LOC")]),  # IOBES
+        ("B-PER E-PER I-PER O", [(0, 2, "PER"), (2, 3, "PER")]),
+    ],
+)
+def test_tag_schemes(tmp_path, tags, expected):
+    lines = "".join(f"w{i}\tNOUN\t{tag}\n" for i, tag in enumerate(tags.split()))
+    path = write(tmp_path / "a.conll", lines)
+    sentences = [sentence for sentence in read_sentences(path) if sentence]
+    assert [sentence.entities for sentence in sentences] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no sentences"),
+        ("\n\n", "no sentences"),
+        ("Hola O\nsolo\n", "line 2: a word without a tag"),
+        ("Hola O\n\nCádiz LOC\n", "line 3: 'LOC' is no entity tag"),
+        ("Hola X-LOC\n", "line 1: 'X-LOC' is no entity tag"),
+    ],
+)
+def test_malformed_conll(nlp, tmp_path, text, message):
+    path = write(tmp_path / "a.conll", text)
+    with pytest.raises(SelectraError, match=message):
+        list(conll_reader(path)(nlp))
+
+
+def test_latin1_and_missing(nlp, tmp_path):
+    path = write(tmp_path / "a.conll", "Hola O\nCádiz B-LOC\n", "latin-1")
+    with pytest.raises(SelectraError, match=r"line 2: not UTF-8.*iconv"):
+        list(conll_reader(path)(nlp))
+    with pytest.raises(SelectraError, match="no such file"):
+        list(conll_reader(tmp_path / "b.conll")(nlp))
+    with pytest.raises(SelectraError, match="no path"):
+        conll_reader(None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "¿Quién dijo «hola, niño» (o no)?",
+        'El "sí" fue rotundo; el "no", también.',
+        "Costó 5 % más: ¡una barbaridad!",
+        "Sí.",
+        "",
+    ],
+)
+def test_spacing_restores_ordinary_text(text):
+    words, expected = [], []
+    for chunk in text.split():
+        doc = [token.text for token in spacy.blank("es")(chunk)]
+        words += doc
+        expected += [False] * (len(doc) - 1) + [True]
+    if expected:
+        expected[-1] = False
+    joined = "".join(w + " " * s for w, s in zip(words, guess_spaces(words), strict=True))
+    assert joined == text.replace("5 %", "5%")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "a.jsonl",
+            '{"text": "Gana el Cádiz", "label": "deporte"}\n\n{"text": "Ñu", "label": "ciencia"}\n',
+        ),
+        ("a.tsv", "label\ttext\ndeporte\tGana el Cádiz\nciencia\tÑu\n"),
+    ],
+)
+def test_texts(nlp, tmp_path, name, text):
+    examples = list(text_reader(write(tmp_path / name, text))(nlp))
+    assert [example.text for example in examples] == ["Gana el Cádiz", "Ñu"]
+    assert examples[0].reference.cats == {"ciencia": 0.0, "deporte": 1.0}
+    assert examples[1].reference.cats == {"ciencia": 1.0, "deporte": 0.0}
+    assert examples[0].predicted.cats == {}
+    limited = list(text_reader(tmp_path / name, limit=1)(nlp))
+    assert limited[0].reference.cats == examples[0].reference.cats
+
+
+def test_labels_can_be_given(nlp, tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": "z"}\n')
+    first = next(iter(text_reader(path, labels=["z", "y", "x"])(nlp)))
+    assert list(first.reference.cats) == ["z", "y", "x"]
+    with pytest.raises(SelectraError, match="line 2: label 'z' is not one of x"):
+        list(text_reader(path, labels=["x"])(nlp))
+
+
+def test_plain_text(nlp, tmp_path):
+    path = write(tmp_path / "a.txt", "Uno.\nDos.\n\nTres, niño.\n")
+    examples = list(text_reader(path)(nlp))
+    assert [example.text for example in examples] == ["Uno.\nDos.", "Tres, niño."]
+    assert examples[0].reference.cats == {}
+
+
+@pytest.mark.parametrize("keys", [("premise", "hypothesis"), ("sentence1", "sentence2")])
+def test_pairs(nlp, tmp_path, keys):
+    line = f'{{"{keys[0]}": "Llueve mucho.", "{keys[1]}": "Está mojado.", "label": 1}}\n'
+    [example] = pairs_reader(write(tmp_path / "a.jsonl", line))(nlp)
+    assert [span.text for span in example.reference.spans["pair"]] == [
+        "Llueve mucho.",
+        "Está mojado.",
+    ]
+    assert example.reference.cats == {"1": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", "", "no rows"),
+        ("a.jsonl", '{"text": "a"}\n', "line 1: no 'label'"),
+        ("a.jsonl", '{"text": "a", "label": "b"}\n{"text"\n', "line 2: not JSON"),
+        ("a.jsonl", "[1]\n", "line 1: not a JSON object"),
+        ("a.tsv", "text\tlabel\na\tb\nc\n", "line 3: 1 columns where the header has 2"),
+        ("a.csv", "text,label\n", "unknown format|format"),
+    ],
+)
+def test_malformed_texts(nlp, tmp_path, name, text, message):
+    with pytest.raises(SelectraError, match=message):
+        list(text_reader(write(tmp_path / name, text))(nlp))
+
+
+@pytest.mark.parametrize("name", ["Conll", "Text", "Pairs"])
+def test_registered(name):
+    assert callable(registry.readers.get(f"spacy-selectra.{name}.v1"))
