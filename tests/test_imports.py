@@ -89,8 +89,7 @@ def test_imports_stay_light(statement, absent):
 def test_blank_pipeline_with_the_factories_registered_loads_no_network():
     heavy = ["spacy_selectra.encoder.network", "spacy_selectra.encoder.models", "datasets"]
     code = (
-        "import sys, spacy; spacy.blank('es'); "
-        f"print([m for m in {heavy!r} if m in sys.modules])"
+        f"import sys, spacy; spacy.blank('es'); print([m for m in {heavy!r} if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

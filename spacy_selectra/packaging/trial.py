@@ -132,5 +132,3 @@ def _run(
         reason = (result.stderr.strip().splitlines() or [f"status {result.returncode}"])[-1]
         raise SelectraError(f"{purpose} failed: {reason}")
     return result.stdout
-
-

@@ -31,7 +31,7 @@ def test_every_command_has_help_with_an_example(path):
     result = CliRunner().invoke(ROOT, [*path, "--help"])
     assert result.exit_code == 0
     example = " ".join(result.output.split())
-    assert f"python -m spacy selectra {' '.join(path)}" in example
+    assert f"selectra {' '.join(path)} " in example
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

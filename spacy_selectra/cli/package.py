@@ -1,0 +1,174 @@
+"""`selectra package`: from trained parts to an installable, tried wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_selectra.cli.app import app
+
+package = typer.Typer(help="Assemble, measure, package and try a pipeline.", no_args_is_help=True)
+app.add_typer(package, name="package")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@package.command("assemble")
+def assemble(
+    output: Annotated[Path, typer.Argument(help="Directory of the new pipeline.")],
+    ner: Annotated[Path, typer.Option(help="Pipeline with transformer and ner.")],
+    name: Annotated[str, typer.Option(help="Name in the package, after the language.")],
+    version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
+    textcat: Annotated[Path | None, typer.Option(help="Pipeline with a textcat.")] = None,
+    entailment: Annotated[
+        Path | None, typer.Option(help="Entailment classifier (finetune's best/).")
+    ] = None,
+    discriminator: Annotated[
+        Path | None, typer.Option(help="Discriminator (pretrain's discriminator/).")
+    ] = None,
+    about: Annotated[
+        Path | None, typer.Option(help="YAML: description, author, license, sources, limits.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Put trained components into one pipeline directory that needs none of their own.
+
+    Example: python -m spacy selectra package assemble training/pipeline
+    --ner training/ner/model-best --textcat training/textcat/model-best
+    --entailment training/entailment/best --discriminator training/pretrain/discriminator
+    --name selectra_tiny
+    """
+    from spacy_selectra.packaging.assemble import assemble_pipeline
+
+    report = assemble_pipeline(
+        output,
+        ner=ner,
+        textcat=textcat,
+        entailment=entailment,
+        discriminator=discriminator,
+        name=name,
+        version=version,
+        about=about,
+    )
+    if not quiet:
+        typer.echo(f"{output}: {', '.join(report.components)}, {report.megabytes:.0f} MB")
+        if report.shared_transformer:
+            typer.echo("ner and textcat share one transformer")
+
+
+@package.command("evaluate")
+def evaluate(
+    pipeline: Annotated[str, typer.Argument(help="Pipeline package or directory.")],
+    output: Annotated[Path, typer.Argument(help="JSON file of the scores.")],
+    ner_test: Annotated[Path | None, typer.Option(help="Entities in CoNLL columns.")] = None,
+    topics_test: Annotated[Path | None, typer.Option(help=".jsonl of text, label.")] = None,
+    pretraining: Annotated[
+        Path | None, typer.Option(help="Pretraining run, to judge its discriminator on --packed.")
+    ] = None,
+    packed: Annotated[Path | None, typer.Option(help="Packed corpus with held-out text.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Documents a batch.")] = 64,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure every component of a pipeline on test files.
+
+    Example: python -m spacy selectra package evaluate training/pipeline metrics/pipeline.json
+    --ner-test assets/sample/ner/test.conll --topics-test assets/sample/topics/test.jsonl
+    """
+    import json
+
+    from spacy_selectra.errors import SelectraError
+    from spacy_selectra.files import write_json
+    from spacy_selectra.packaging.annotation import load_pipeline
+    from spacy_selectra.packaging.evaluation import discriminator_scores, evaluate_pipeline
+    from spacy_selectra.packaging.summary import score_lines
+
+    if ner_test is None and topics_test is None:
+        raise SelectraError("nothing to measure on; give --ner-test or --topics-test")
+    if (pretraining is None) != (packed is None):
+        raise SelectraError("--pretraining and --packed go together")
+    scores = evaluate_pipeline(load_pipeline(pipeline), ner_test, topics_test, batch_size)
+    if pretraining is not None and packed is not None:
+        scores |= discriminator_scores(pretraining, packed)
+    write_json(output, scores)
+    if as_json:
+        typer.echo(json.dumps(scores, ensure_ascii=False))
+    elif not quiet:
+        typer.echo("\n".join(score_lines(scores)))
+
+
+@package.command("wheel")
+def wheel(
+    pipeline: Annotated[Path, typer.Argument(help="Pipeline directory.")],
+    output: Annotated[Path, typer.Argument(help="Directory the wheel is put into.")],
+    metrics: Annotated[
+        Path | None, typer.Option(help="Scores for the package's meta and model card.")
+    ] = None,
+    with_library: Annotated[
+        bool, typer.Option("--with-library", help="Build the wheel of spacy-selectra too.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build a wheel from a pipeline directory; no network is used.
+
+    Example: python -m spacy selectra package wheel training/pipeline packages
+    --metrics metrics/pipeline.json --with-library
+    """
+    from spacy_selectra.files import read_json
+    from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
+
+    built = [build_pipeline_wheel(pipeline, output, read_json(metrics) if metrics else None)]
+    if with_library:
+        built.append(build_library_wheel(output))
+    if not quiet:
+        for path in built:
+            typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@package.command("try")
+def try_(
+    wheel: Annotated[Path, typer.Argument(help="Wheel of a pipeline.")],
+    text: Annotated[list[str], typer.Option(help="A text to annotate; can be repeated.")],
+    library: Annotated[
+        Path | None, typer.Option(help="Wheel of spacy-selectra; default: the one beside WHEEL.")
+    ] = None,
+    labels: Annotated[str, typer.Option(help="Comma-separated zero-shot labels.")] = "",
+    output: Annotated[Path | None, typer.Option(help="JSON file of the result.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Install a wheel into a fresh environment and use it there, offline, in an empty folder.
+
+    Example: python -m spacy selectra package try packages/es_selectra_tiny-0.1.0-py3-none-any.whl
+    --text "Ana Ruiz vive en Cádiz." --labels "deportes,cultura"
+    """
+    import json
+
+    from spacy_selectra.files import write_json
+    from spacy_selectra.packaging.summary import trial_lines
+    from spacy_selectra.packaging.trial import library_wheel_beside, try_wheel
+
+    wanted = [label.strip() for label in labels.split(",") if label.strip()]
+    found = try_wheel(wheel, library or library_wheel_beside(wheel), text, wanted)
+    if output is not None:
+        write_json(output, found)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    elif not quiet:
+        typer.echo("\n".join(trial_lines(found)))
+
+
+@package.command("summary")
+def summary(
+    metrics: Annotated[Path, typer.Argument(help="Directory of a project's metrics.")],
+) -> None:
+    """Print what a project run measured, and what its installed wheel found.
+
+    Example: python -m spacy selectra package summary metrics/tiny
+    """
+    from spacy_selectra.packaging.summary import summarise
+
+    typer.echo(summarise(metrics))

@@ -1,0 +1,239 @@
+"""One pipeline from trained parts: transformer, ner, textcat, zero_shot, replaced."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.files import atomic_directory
+from spacy_selectra.packaging.annotation import load_pipeline, zero_shot_component
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+ABOUT_KEYS = ("description", "author", "email", "url", "license", "sources", "limits")
+LISTENER = "model.tok2vec"  # its place in the configuration of every stock architecture and ours
+OUR_TRANSFORMER = "spacy-selectra.SelectraModel.v1"
+PROBES = (
+    "El niño comió piñón en Cádiz con Ana Ibáñez, de Telefónica.",
+    "La selección ganó el partido en Bogotá.",
+    "¿Qué pingüino? ¡Ninguno!",
+)
+TOLERANCE = 1e-4  # of probabilities, before and after saving
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What was put together.
+
+    Attributes:
+        components: names in the order they run.
+        shared_transformer: whether `textcat` listens to the transformer of `ner`.
+        megabytes: size of the directory.
+    """
+
+    components: list[str]
+    shared_transformer: bool
+    megabytes: float
+
+
+def assemble_pipeline(
+    output: str | Path,
+    *,
+    ner: str | Path,
+    name: str,
+    version: str,
+    textcat: str | Path | None = None,
+    entailment: str | Path | None = None,
+    discriminator: str | Path | None = None,
+    about: str | Path | None = None,
+) -> Assembly:
+    """Write a pipeline directory that depends on none of the directories it was made from.
+
+    `textcat` shares the transformer of `ner` if it was trained on the same weights
+    (frozen); otherwise it takes its own transformer along. Zero-shot and replaced-word
+    components hold their own models, since fine-tuning changed the shared encoder.
+
+    Args:
+        output: directory to write; replaced as a whole, or not touched on failure.
+        ner: output of `spacy train` with `transformer` and `ner`.
+        name: name in the package, without the language: `selectra_tiny`.
+        version: version of the package.
+        textcat: output of `spacy train` with `transformer` and `textcat`.
+        entailment: sequence-pair classifier in transformers' format.
+        discriminator: ELECTRA discriminator in transformers' format.
+        about: YAML file with `description`, `author`, `email`, `url`, `license`,
+            `sources` (name, url, license, use), `limits`.
+
+    Raises:
+        SelectraError: a part is missing or lacks its component, or the written
+            pipeline does not give what it gave in memory.
+    """
+    nlp = _trained(ner, "ner")
+    shared = False
+    if textcat is not None:
+        shared = _add_textcat(nlp, _trained(textcat, "textcat"))
+    for factory, component, model in (
+        ("selectra_zero_shot", "zero_shot", entailment),
+        ("selectra_replaced", "replaced", discriminator),
+    ):
+        if model is not None:
+            if not (Path(model) / "config.json").is_file():
+                raise SelectraError(f"{model}: no model directory (config.json is missing)")
+            nlp.add_pipe(factory, name=component, config={"model": str(model)})
+    _set_meta(nlp, name, version, about, discriminator)
+    expected = _outputs(nlp)
+    with atomic_directory(output) as directory:
+        nlp.to_disk(directory)
+        _forget_training_paths(directory / "config.cfg")
+        _require_equal(expected, _outputs(load_pipeline(directory)))
+    size = sum(path.stat().st_size for path in Path(output).rglob("*") if path.is_file())
+    return Assembly(list(nlp.pipe_names), shared, size / 1e6)
+
+
+def _trained(directory: str | Path, component: str) -> Language:
+    if not (Path(directory) / "config.cfg").is_file():
+        raise SelectraError(f"{directory}: no trained pipeline there (config.cfg is missing)")
+    nlp = load_pipeline(directory)
+    if component not in nlp.pipe_names:
+        raise SelectraError(
+            f"{directory}: has no component '{component}' (it has: {', '.join(nlp.pipe_names)})"
+        )
+    return nlp
+
+
+def _add_textcat(nlp: Language, source: Language) -> bool:
+    """Add the textcat of `source`; tells whether both share one transformer."""
+    listens = _listens_to_transformer(source, "textcat")
+    shared = listens and _same_transformer(nlp, source)
+    if listens and not shared:
+        source.replace_listeners("transformer", "textcat", [LISTENER])
+    nlp.add_pipe("textcat", source=source)
+    return shared
+
+
+def _listens_to_transformer(nlp: Language, component: str) -> bool:
+    if "transformer" not in nlp.pipe_names:
+        return False
+    transformer: Any = nlp.get_pipe("transformer")
+    return component in transformer.listening_components
+
+
+def _same_transformer(first: Language, second: Language) -> bool:
+    if "transformer" not in first.pipe_names:
+        return False
+    models: list[Any] = [nlp.get_pipe("transformer") for nlp in (first, second)]
+    return models[0].model.to_bytes() == models[1].model.to_bytes()
+
+
+def _set_meta(
+    nlp: Language,
+    name: str,
+    version: str,
+    about: str | Path | None,
+    discriminator: str | Path | None,
+) -> None:
+    from spacy_selectra.components.requirements import runtime_requirements
+
+    requirements = runtime_requirements()
+    meta = {
+        "name": name,
+        "version": version,
+        "requirements": requirements,
+        # spaCy would write the version at hand and warn with every older one
+        "spacy_version": next(
+            item.removeprefix("spacy") for item in requirements if item[5:6] in "<>="
+        ),
+        "performance": {},
+        "training": training_record(discriminator) if discriminator is not None else {},
+        **(_read_about(about) if about is not None else {}),
+    }
+    nlp.meta.update(meta)
+
+
+def _read_about(path: str | Path) -> dict[str, Any]:
+    import srsly
+
+    try:
+        about: Any = srsly.read_yaml(Path(path))
+    except (OSError, ValueError) as error:
+        raise SelectraError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(about, dict):
+        raise SelectraError(f"{path}: expected a mapping with {', '.join(ABOUT_KEYS)}")
+    if unknown := sorted(set(about) - set(ABOUT_KEYS)):
+        raise SelectraError(f"{path}: unknown key '{unknown[0]}' (known: {', '.join(ABOUT_KEYS)})")
+    return about
+
+
+def training_record(discriminator: str | Path) -> dict[str, Any]:
+    """Steps, tokens and hours of the pretraining run a discriminator lies in, if there is one."""
+    log = Path(discriminator).parent / "log.jsonl"
+    rows = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    if not rows:
+        return {}
+    last = json.loads(rows[-1])
+    return {
+        "pretraining steps": last["step"],
+        "pretraining tokens": last["tokens_seen"],
+        "pretraining hours": round(last["elapsed_seconds"] / 3600, 2),
+    }
+
+
+def _forget_training_paths(path: Path) -> None:
+    """Take out of a config.cfg what only meant something where the parts were trained."""
+    from spacy.util import load_config
+
+    config = load_config(path, interpolate=False)
+    _forget_paths(config)
+    config.to_disk(path)
+
+
+def _forget_paths(section: dict[str, Any]) -> None:
+    own_transformer = section.get("@architectures") == OUR_TRANSFORMER
+    for key, value in section.items():
+        if isinstance(value, dict):
+            _forget_paths(value)
+        elif isinstance(value, str) and (
+            (own_transformer and key == "name") or ("/" in value and Path(value).exists())
+        ):
+            section[key] = None
+
+
+def _outputs(nlp: Language) -> list[dict[str, Any]]:
+    """What the components make of the probe sentences: names, and scores of their own."""
+    docs = list(nlp.pipe(PROBES))
+    results: list[dict[str, Any]] = [
+        {"entities": [(ent.text, ent.label_) for ent in doc.ents], "cats": dict(doc.cats)}
+        for doc in docs
+    ]
+    if "replaced" in nlp.pipe_names:
+        for result, doc in zip(results, docs, strict=True):
+            result["replaced"] = {token.i: token._.replaced for token in doc}
+    if "zero_shot" in nlp.pipe_names:
+        rows = zero_shot_component(nlp).classify(docs, ["deportes", "economía"])
+        for result, row in zip(results, rows, strict=True):
+            result["zero_shot"] = row
+    return results
+
+
+def _require_equal(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    for text, first, second in zip(PROBES, before, after, strict=True):
+        for key, value in first.items():
+            if not _equal(value, second.get(key)):
+                raise SelectraError(
+                    f"the saved pipeline differs from the one in memory: {key} of '{text}' was "
+                    f"{value}, is {second.get(key)}"
+                )
+
+
+def _equal(first: Any, second: Any) -> bool:
+    if not isinstance(first, dict):
+        return first == second
+    return first.keys() == second.keys() and np.allclose(
+        list(first.values()), list(second.values()), atol=TOLERANCE
+    )

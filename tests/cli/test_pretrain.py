@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from spacy_selectra.cli.app import app
+from tests.pretraining.conftest import Data, data, leave_torch_as_it_was
+
+__all__ = ["data", "leave_torch_as_it_was"]  # fixtures
+
+STEPS = 150
+
+
+def command(data: Data, output: Path) -> list[str]:
+    arguments = ["pretrain", str(data.config), str(output), "--quiet"]
+    return [*arguments, f"--training.max_steps={STEPS}", "--training.checkpoint_every", "20"]
+
+
+def start(data: Data, output: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "spacy_selectra", *command(data, output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for_rows(output: Path, count: int) -> None:
+    log = output / "log.jsonl"
+    for _ in range(2000):
+        if log.is_file() and len(log.read_text().splitlines()) >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no progress")
+
+
+@pytest.fixture(scope="module")
+def trained(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("pretrain") / "run"
+    result = CliRunner().invoke(app, command(data, output))
+    assert result.exit_code == 0, result.output
+    assert "discriminator" in result.stdout
+    return output
+
+
+def test_killed_and_terminated_process_ends_with_the_weights_of_an_undisturbed_one(
+    data, trained, tmp_path
+):
+    output = tmp_path / "run"
+    process = start(data, output)
+    wait_for_rows(output, 15)
+    process.kill()
+    process.wait()
+    assert not (output / "discriminator").exists()
+
+    process = start(data, output)
+    wait_for_rows(output, 35)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopped after" in printed
+
+    process = start(data, output)
+    _, problems = process.communicate(timeout=60)
+    assert process.returncode == 0, problems
+    for name in ("discriminator", "generator"):
+        expected = load_file(trained / name / "model.safetensors")
+        for key, tensor in load_file(output / name / "model.safetensors").items():
+            assert torch.equal(tensor, expected[key]), key
+
+
+def test_error_is_one_line_and_status_one(data, tmp_path):
+    arguments = ["pretrain", str(data.config), str(tmp_path / "run"), "--training.step", "3"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "unknown key 'training.step'" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_never(data, trained):
+    result = CliRunner().invoke(app, [*command(data, trained), "--resume", "never"])
+    assert result.exit_code == 1
+    assert "not empty" in result.stderr
+
+
+def test_evaluate_discriminator(data, trained, tmp_path):
+    arguments = ["evaluate", "discriminator", str(trained), str(data.corpus)]
+    table = CliRunner().invoke(app, arguments)
+    assert table.exit_code == 0, table.output
+    assert "auc" in table.stdout
+    result = CliRunner().invoke(app, [*arguments, "--json", "--output", str(tmp_path / "r.json")])
+    values = json.loads(result.stdout)
+    assert values == json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert {"accuracy", "precision", "recall", "f1", "auc", "base_rate"} <= values.keys()
+    assert {"calibration_error", "mlm_accuracy"} <= values.keys()
+    again = CliRunner().invoke(app, [*arguments, "--json"])
+    assert json.loads(again.stdout) == values
+    given = [str(trained / "discriminator"), str(data.corpus)]
+    generator = ["--generator", str(trained / "generator"), "--json"]
+    explicit = CliRunner().invoke(app, ["evaluate", "discriminator", *given, *generator])
+    assert json.loads(explicit.stdout) == values
+
+
+def test_evaluate_without_a_generator_says_what_is_missing(data, trained, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "discriminator").symlink_to(trained / "discriminator")
+    arguments = ["evaluate", "discriminator", str(alone / "discriminator"), str(data.corpus)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "--generator" in result.stderr
+
+
+def test_evaluate_on_a_corpus_of_another_vocabulary(data, trained, tmp_path):
+    from spacy_selectra.corpus.packing import PackSettings, pack_corpus
+    from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+
+    save_tokenizer(make_tokenizer([*SPECIAL_TOKENS, "el", "perro"]), tmp_path / "other")
+    (tmp_path / "text.txt").write_text("el perro el perro el perro\n" * 5, encoding="utf-8")
+    settings = PackSettings(length=16, heldout=0.0)
+    text = tmp_path / "text.txt"
+    pack_corpus(text, tmp_path / "packed", tmp_path / "other", settings, heldout_paths=[text])
+    arguments = ["evaluate", "discriminator", str(trained), str(tmp_path / "packed")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "vocabulary does not match" in result.stderr

@@ -1,0 +1,109 @@
+"""`annotate`: files and streams in, JSON lines out."""
+
+import json
+
+import pytest
+import spacy
+from click.testing import CliRunner
+from typer.main import get_command
+
+from spacy_selectra.cli.app import app
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.annotation import annotate_texts, describe, read_records
+
+TEXT = "El niño comió piñón en Cádiz."
+
+
+@pytest.fixture(scope="module")
+def nlp(pipeline):
+    return spacy.load(pipeline)
+
+
+def run(*arguments: str, stdin: str | None = None):
+    return CliRunner().invoke(get_command(app), ["annotate", *arguments], input=stdin)
+
+
+def test_offsets_are_characters_of_the_text(nlp):
+    record = describe(nlp(TEXT))
+    for key in ("ents", "replaced"):
+        for item in record[key]:
+            assert TEXT[item["start"] : item["end"]] == item["text"]
+    assert set(record["cats"]) == {"cultura", "deportes"}
+
+
+def test_labels_at_call_time(nlp):
+    (record,) = annotate_texts(nlp, [TEXT], ["música", "año"])
+    assert list(record["zero_shot"]) == ["música", "año"]
+    assert set(record["cats"]) == {"cultura", "deportes"}
+
+
+def test_jsonl_keeps_other_keys_and_order(pipeline, tmp_path):
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"id": number, "cuerpo": f"Niño {number}"} for number in range(5)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    arguments = ("--text-key", "cuerpo", "--batch-size", "2", "--quiet")
+    result = run(str(pipeline), str(source), str(target), *arguments)
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert [(row["id"], row["cuerpo"]) for row in found] == [(r["id"], r["cuerpo"]) for r in rows]
+    assert all({"ents", "cats", "replaced"} <= set(row) for row in found)
+
+
+def test_text_lines_from_stdin_to_stdout(pipeline):
+    result = run(
+        str(pipeline), "-", "-", "--labels", "arte, cine", stdin="Hola, Cádiz.\n\nAdiós.\n"
+    )
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["text"] for row in found] == ["Hola, Cádiz.", "Adiós."]
+    assert list(found[0]["zero_shot"]) == ["arte", "cine"]
+    assert "2 documents" in result.stderr
+
+
+def test_json_lines_from_stdin(pipeline):
+    result = run(str(pipeline), "-", stdin='{"text": "Año"}\n')
+    assert json.loads(result.stdout)["text"] == "Año"
+
+
+def test_empty_input_gives_an_empty_file(pipeline, tmp_path):
+    (tmp_path / "in.txt").write_text("", "utf-8")
+    assert run(str(pipeline), str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl")).exit_code == 0
+    assert (tmp_path / "out.jsonl").read_text("utf-8") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", "Cádiz\n".encode("latin-1"), r"a.txt:1: not UTF-8 \(byte 0xe1\)"),
+        ("a.jsonl", b'{"text": "a"}\n{"text"\n', "a.jsonl:2: not JSON"),
+        (
+            "a.jsonl",
+            b'{"texto": "a"}\n',
+            "a.jsonl:1: expected an object with a string under 'text'",
+        ),
+        ("a.jsonl", b"[1]\n", "a.jsonl:1: expected an object"),
+    ],
+)
+def test_bad_input(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SelectraError, match=message):
+        list(read_records(str(tmp_path / name)))
+
+
+def test_bad_input_leaves_no_output(pipeline, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"bien\n" * 200 + b"\xe1\n")
+    result = run(str(pipeline), str(tmp_path / "a.txt"), str(tmp_path / "out.jsonl"), "--quiet")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_missing_input(pipeline):
+    result = run(str(pipeline), "absent.txt", "-", "--quiet")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "absent.txt: cannot be read" in result.stderr
+
+
+def test_labels_without_a_zero_shot_component(parts):
+    result = run(str(parts["ner"]), "-", "-", "--labels", "a,b", stdin="Hola\n")
+    assert result.exit_code == 1
+    assert "no zero-shot component (it has: transformer, ner)" in result.stderr

@@ -1,0 +1,117 @@
+"""Trained parts become one directory that needs none of them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.assemble import assemble_pipeline
+from tests.packaging.conftest import TEXT, spacy_pipeline
+
+
+def assemble(output: Path, parts: dict[str, Path], **changes):
+    return assemble_pipeline(output, name="selectra_test", version="0.1.0", **{**parts, **changes})
+
+
+def part(nlp: Language, name: str) -> Any:
+    return nlp.get_pipe(name)
+
+
+def test_components_and_shared_transformer(parts, tmp_path):
+    report = assemble(tmp_path / "p", parts)
+    assert report.components == ["transformer", "ner", "textcat", "zero_shot", "replaced"]
+    assert report.shared_transformer
+    nlp = spacy.load(tmp_path / "p")
+    assert part(nlp, "transformer").listening_components == ["ner", "textcat"]
+
+
+def test_components_give_what_the_parts_gave(parts, pipeline):
+    doc = spacy.load(pipeline)(TEXT)
+    alone = spacy.load(parts["ner"])(TEXT)
+    assert [(e.start, e.end, e.label_) for e in doc.ents] == [
+        (e.start, e.end, e.label_) for e in alone.ents
+    ]
+    assert doc.cats == pytest.approx(spacy.load(parts["textcat"])(TEXT).cats, abs=1e-5)
+    assert [token.text for token in doc] == ["El", "niño", "comió", "piñón", "en", "Cádiz", "."]
+    assert all(0 < token._.replaced < 1 for token in doc)
+
+
+def test_nothing_but_the_directory_is_needed(parts, tmp_path):
+    moved = tmp_path / "parts"
+    shutil.copytree(parts["discriminator"].parents[1], moved)
+    inside = {
+        name: moved / path.relative_to(parts["discriminator"].parents[1])
+        for name, path in parts.items()
+    }
+    assemble(tmp_path / "p", inside)
+    shutil.rmtree(moved)
+    nlp = spacy.load(tmp_path / "p")
+    scores = part(nlp, "zero_shot").classify([nlp.make_doc(TEXT)], ["deportes", "cultura"])
+    assert sum(scores[0].values()) == pytest.approx(1)
+    assert nlp(TEXT)[1]._.replaced > 0
+
+
+def test_saved_files_name_no_place_of_training(parts, pipeline):
+    for path in ("config.cfg", "meta.json"):
+        assert str(parts["ner"].parent) not in (pipeline / path).read_text(encoding="utf-8")
+
+
+def test_textcat_with_other_weights_gets_its_own_transformer(parts, tmp_path):
+    other = spacy_pipeline("textcat", parts["discriminator"])
+    encoder = part(other, "transformer").model.shim.encoder
+    next(encoder.parameters()).data.mul_(-1)
+    other.to_disk(tmp_path / "textcat")
+    report = assemble(tmp_path / "p", parts, textcat=tmp_path / "textcat")
+    assert not report.shared_transformer
+    nlp = spacy.load(tmp_path / "p")
+    assert part(nlp, "transformer").listening_components == ["ner"]
+    assert nlp(TEXT).cats == pytest.approx(other(TEXT).cats, abs=1e-5)
+
+
+def test_only_ner(parts, tmp_path):
+    report = assemble_pipeline(tmp_path / "p", ner=parts["ner"], name="selectra_x", version="1.0.0")
+    assert report.components == ["transformer", "ner"]
+
+
+def test_meta(pipeline):
+    meta = json.loads((pipeline / "meta.json").read_text(encoding="utf-8"))
+    assert (meta["lang"], meta["name"], meta["version"]) == ("es", "selectra_test", "0.1.0")
+    assert meta["license"] == "MIT"
+    assert meta["sources"][0]["name"] == "Random numbers"
+    assert meta["training"]["pretraining steps"] == 10
+    required = {item.split(">")[0].split("<")[0] for item in meta["requirements"]}
+    assert {"spacy-selectra", "spacy", "spacy-transformers", "transformers", "torch"} <= required
+    assert "3.8.2" in meta["spacy_version"]  # the oldest that is declared, not the one at hand
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("ner", "no trained pipeline there"),
+        ("textcat", "no trained pipeline there"),
+        ("entailment", "no model directory"),
+        ("discriminator", "no model directory"),
+        ("about", "cannot be read as YAML"),
+    ],
+)
+def test_missing_part(parts, tmp_path, missing, message):
+    with pytest.raises(SelectraError, match=message):
+        assemble(tmp_path / "p", parts, **{missing: tmp_path / "absent"})
+    assert not (tmp_path / "p").exists()
+
+
+def test_part_without_its_component(parts, tmp_path):
+    with pytest.raises(SelectraError, match=r"has no component 'ner' .*transformer, textcat"):
+        assemble(tmp_path / "p", parts, ner=parts["textcat"])
+
+
+def test_unknown_key_in_about(parts, tmp_path):
+    about = tmp_path / "about.yml"
+    about.write_text("licence: MIT\n", encoding="utf-8")
+    with pytest.raises(SelectraError, match="unknown key 'licence'"):
+        assemble(tmp_path / "p", parts, about=about)

@@ -1,0 +1,107 @@
+"""`serve`: contract of the HTTP answers, refusals, and a clean stop."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+import spacy
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.server import AnnotationServer
+
+TEXT = "El niño comió piñón en Cádiz."
+
+
+@pytest.fixture(scope="module")
+def url(pipeline):
+    server = AnnotationServer(spacy.load(pipeline), "127.0.0.1", 0, 2000, quiet=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server.url
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def call(url: str, body: object = None, path: str = "/annotate") -> tuple[int, dict]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else None
+    try:
+        with urlopen(Request(url + path, data=data), timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_health(url):
+    status, answer = call(url, path="/health")
+    assert (status, answer["status"], answer["pipeline"]) == (200, "ok", "es_selectra_test")
+    assert answer["components"] == ["transformer", "ner", "textcat", "zero_shot", "replaced"]
+
+
+def test_one_text(url):
+    status, answer = call(url, {"text": TEXT})
+    assert (status, answer["text"]) == (200, TEXT)
+    assert set(answer) == {"text", "ents", "cats", "replaced"}
+
+
+def test_several_texts_with_labels(url):
+    status, answer = call(url, {"texts": [TEXT, ""], "labels": ["cine", "año"]})
+    assert status == 200
+    assert [set(doc["zero_shot"]) for doc in answer["docs"]] == [{"cine", "año"}] * 2
+
+
+def test_parallel_requests_get_their_own_answers(url):
+    texts = [f"Niño número {number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda text: call(url, {"text": text}), texts))
+    assert [answer["text"] for _, answer in answers] == texts
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"{", 400, "not UTF-8 JSON"),
+        (b'{"text": "\xe1"}', 400, "not UTF-8 JSON"),
+        ([1], 400, "expected a JSON object"),
+        ({"texto": "a"}, 400, "unknown key 'texto'"),
+        ({"labels": ["a"]}, 400, "either 'text' or 'texts'"),
+        ({"text": "a", "texts": ["a"]}, 400, "either 'text' or 'texts'"),
+        ({"text": 3}, 400, "'texts' must hold strings"),
+        ({"text": "a", "labels": "cine"}, 400, "'labels' must hold strings"),
+        ({"text": "a", "labels": ["x", "x"]}, 400, "given twice"),
+        ({"text": "a" * 3000}, 413, "at most 2000"),
+    ],
+)
+def test_refusals(url, body, status, message):
+    found, answer = call(url, body)
+    assert found == status
+    assert message in answer["error"]
+
+
+def test_unknown_pages(url):
+    assert call(url, path="/other")[0] == 404
+    assert call(url, {"text": "a"}, path="/other")[0] == 404
+
+
+def test_port_that_is_taken(url, pipeline):
+    with pytest.raises(SelectraError, match="cannot listen on"):
+        AnnotationServer(spacy.blank("es"), "127.0.0.1", int(url.rsplit(":", 1)[1]), 100)
+
+
+@pytest.mark.slow
+def test_command_starts_answers_and_stops_on_sigterm(pipeline):
+    command = [sys.executable, "-u", "-m", "spacy_selectra", "serve", str(pipeline), "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert call(url, {"text": TEXT})[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0

@@ -1,0 +1,77 @@
+"""The model card and the text at the end of a project run say what was measured, no more."""
+
+import pytest
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.files import write_json
+from spacy_selectra.packaging.card import model_card
+from spacy_selectra.packaging.summary import summarise
+
+META = {
+    "lang": "es",
+    "name": "selectra_tiny",
+    "version": "0.1.0",
+    "description": "Una prueba.",
+    "license": "MIT",
+    "pipeline": ["transformer", "ner"],
+    "labels": {"ner": ["LOC", "PER"]},
+    "performance": {"ents_f": 0.91234, "speed": 2000.4},
+    "sources": [{"name": "CoNLL-2002", "license": "research only", "use": "entities"}],
+    "training": {"pretraining steps": 100},
+    "limits": ["Short texts."],
+    "requirements": ["torch>=2.4"],
+}
+TRIAL = {
+    "package": "es_selectra_tiny",
+    "version": "0.1.0",
+    "load_seconds": 0.5,
+    "docs": [
+        {
+            "text": "El niño vive en Cádiz.",
+            "ents": [{"start": 16, "end": 21, "label": "LOC", "text": "Cádiz"}],
+            "cats": {"cultura": 0.9, "deportes": 0.1},
+            "zero_shot": {"viajes": 0.7, "cine": 0.3},
+            "replaced": [],
+            "words": [["El", 0.1], ["niño", 0.3]],
+        }
+    ],
+}
+
+
+def test_card():
+    card = model_card(META)
+    assert card.startswith("# es_selectra_tiny 0.1.0\n")
+    for part in (
+        "| 0.912 |",
+        "`LOC`, `PER`",
+        "| CoNLL-2002 | research only |",
+        "- Short texts.",
+        "- `torch>=2.4`",
+        "| pretraining steps | 100 |",
+    ):
+        assert part in card
+    assert "textcat" not in card
+
+
+def test_card_without_scores_says_so():
+    assert "Not measured." in model_card({**META, "performance": {}})
+
+
+def test_summary(tmp_path):
+    write_json(tmp_path / "pipeline.json", {"ents_f": 0.93, "rtd_auc": 0.81, "speed": 2000.0})
+    write_json(tmp_path / "try.json", TRIAL)
+    text = summarise(tmp_path)
+    for part in (
+        "0.930",
+        "0.810",
+        "Cádiz (LOC)",
+        "cultura 0.90",
+        "viajes 0.70",
+        "niño 0.30 (below the threshold)",
+    ):
+        assert part in text
+
+
+def test_summary_of_nothing(tmp_path):
+    with pytest.raises(SelectraError, match="no metrics there"):
+        summarise(tmp_path)

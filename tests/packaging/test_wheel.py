@@ -1,0 +1,88 @@
+"""The wheel is built without network, installs, and works away from everything else."""
+
+import json
+import zipfile
+
+import pytest
+
+import spacy_selectra
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.trial import library_wheel_beside, try_wheel
+from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
+from tests.packaging.conftest import TEXT
+
+METRICS = {"ents_f": 0.5, "ents_per_type": {"LOC": {"p": 0.5, "r": 0.5, "f": 0.5}}, "speed": 1000.0}
+
+
+@pytest.fixture(scope="module")
+def wheels(pipeline, tmp_path_factory):
+    output = tmp_path_factory.mktemp("packages")
+    return build_pipeline_wheel(pipeline, output, METRICS), build_library_wheel(output)
+
+
+def test_names_are_versioned(wheels):
+    version = spacy_selectra.__version__
+    assert wheels[0].name == "es_selectra_test-0.1.0-py3-none-any.whl"
+    assert wheels[1].name == f"spacy_selectra-{version}-py3-none-any.whl"
+    assert library_wheel_beside(wheels[0]) == wheels[1]
+
+
+def test_scores_card_and_requirements_are_inside(wheels):
+    with zipfile.ZipFile(wheels[0]) as archive:
+        root = "es_selectra_test/es_selectra_test-0.1.0"
+        meta = json.loads(archive.read(f"{root}/meta.json"))
+        assert meta["performance"] == METRICS
+        card = archive.read(f"{root}/README.md").decode("utf-8")
+        assert "entities, F1 | 0.500" in card
+        metadata = archive.read("es_selectra_test-0.1.0.dist-info/METADATA").decode("utf-8")
+        assert "Requires-Dist: spacy-selectra" in metadata
+        assert "Requires-Dist: torch" in metadata
+        # exactly the declared ranges: nothing that spaCy derives from what is installed
+        assert metadata.count("Requires-Dist") == len(meta["requirements"])
+
+
+def test_library_wheel_holds_the_package_only(wheels):
+    with zipfile.ZipFile(wheels[1]) as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+        assert "spacy_selectra/py.typed" in archive.namelist()
+    assert {name for name in top if not name.endswith(".dist-info")} == {"spacy_selectra"}
+
+
+def test_same_input_same_wheel(pipeline, wheels, tmp_path):
+    again = build_pipeline_wheel(pipeline, tmp_path, METRICS)
+    assert again.read_bytes() == wheels[0].read_bytes()
+
+
+@pytest.mark.slow
+def test_installed_wheel_works_offline_in_an_empty_folder(wheels):
+    found = try_wheel(*wheels, [TEXT], ["deportes", "cultura"])
+    assert (found["package"], found["version"]) == ("es_selectra_test", "0.1.0")
+    (doc,) = found["docs"]
+    assert doc["text"] == TEXT  # every accent and ñ
+    assert [word for word, _ in doc["words"]] == [
+        "El",
+        "niño",
+        "comió",
+        "piñón",
+        "en",
+        "Cádiz",
+        ".",
+    ]
+    assert sum(doc["zero_shot"].values()) == pytest.approx(1, abs=1e-3)
+    assert set(doc["cats"]) == {"cultura", "deportes"}
+
+
+def test_a_wheel_that_cannot_be_installed(wheels, tmp_path):
+    broken = tmp_path / "es_broken-0.1.0-py3-none-any.whl"
+    broken.write_bytes(b"not a zip file")
+    with pytest.raises(SelectraError, match="installing the wheels failed"):
+        try_wheel(broken, wheels[1], [TEXT])
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(SelectraError, match="not a pipeline directory"):
+        build_pipeline_wheel(tmp_path, tmp_path)
+    with pytest.raises(SelectraError, match="no such wheel"):
+        try_wheel(tmp_path / "a.whl", tmp_path / "b.whl", [TEXT])
+    with pytest.raises(SelectraError, match="no such wheel; build it"):
+        library_wheel_beside(tmp_path / "a.whl")
