@@ -1,0 +1,1 @@
+"""Replaced-token detection: objective, optimiser, trainer, evaluation."""

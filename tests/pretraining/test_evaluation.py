@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_selectra.corpus.loader import PackedCorpus
+from spacy_selectra.encoder.models import Discriminator, Generator
+from spacy_selectra.encoder.presets import generator_config
+from spacy_selectra.pretraining.build import encoder_config
+from spacy_selectra.pretraining.evaluation import evaluate_networks
+from spacy_selectra.pretraining.masking import Masker
+
+
+@pytest.fixture
+def networks(settings) -> tuple[Generator, Discriminator]:
+    torch.manual_seed(0)
+    config = encoder_config(settings().encoder, vocab_size=37)
+    return Generator(generator_config(config)).train(), Discriminator(config).train()
+
+
+@pytest.fixture
+def heldout(data) -> PackedCorpus:
+    return PackedCorpus(data.corpus, "heldout", tokenizer=data.tokenizer)
+
+
+MASKER = Masker(37, range(5), 4)
+
+
+def test_untrained_networks_know_nothing(networks, heldout):
+    result = evaluate_networks(*networks, heldout, MASKER, mode="fp32")
+    assert 0.35 < result["auc"] < 0.65
+    assert 0.1 < result["base_rate"] < 0.16  # 15% masked, 1 of 37 guessed by chance
+    assert result["mlm_loss"] == pytest.approx(np.log(37), rel=0.05)
+    assert result["sequences"] == heldout.n_sequences
+    assert result["pieces"] == heldout.n_tokens
+
+
+def test_same_result_each_time_and_nothing_left_changed(networks, heldout):
+    state = torch.get_rng_state()
+    first = evaluate_networks(*networks, heldout, MASKER, mode="fp32")
+    torch.rand(3)
+    assert evaluate_networks(*networks, heldout, MASKER, mode="fp32") == first
+    assert all(network.training for network in networks)
+    torch.set_rng_state(state)
+    assert evaluate_networks(*networks, heldout, MASKER, mode="fp32", seed=1) != first
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_discriminator_that_is_always_sure_of_real(networks, heldout):
+    generator, discriminator = networks
+    with torch.no_grad():
+        discriminator.head.dense_prediction.weight.zero_()
+        discriminator.head.dense_prediction.bias.fill_(-30.0)
+    result = evaluate_networks(generator, discriminator, heldout, MASKER, mode="fp32")
+    assert result["accuracy"] == pytest.approx(1 - result["base_rate"])
+    assert result["recall"] == 0.0
+    assert result["auc"] == 0.5  # ties count half
+    assert result["calibration_error"] == pytest.approx(result["base_rate"], abs=1e-6)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.build import build_model
+from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("pretrain_*.cfg"))
+
+
+def test_unknown_key_names_the_nearest_one(data):
+    with pytest.raises(SelectraError, match=r"'training\.max_stepps', did you mean 'max_steps'"):
+        read_settings(data.config, {"training.max_stepps": 5})
+
+
+def test_wrong_type_is_an_error(data):
+    with pytest.raises(SelectraError, match=r"training\.batch_size"):
+        read_settings(data.config, {"training.batch_size": "many"})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"training.accumulation": 3}, "does not divide"),
+        ({"schedule.restart_step": 12}, "not before"),
+        ({"schedule.restart_step": 5, "training.max_seconds": 60}, "measured in steps"),
+    ],
+)
+def test_contradictions_are_errors(data, overrides, message):
+    with pytest.raises(SelectraError, match=message):
+        read_settings(data.config, overrides)
+
+
+def test_every_setting_is_described():
+    for name, section in PretrainingSettings.model_fields.items():
+        for key, field in section.annotation.model_fields.items():
+            assert field.description, f"{name}.{key}"
+
+
+def test_there_are_configurations_to_check():
+    assert len(CONFIGS) >= 5
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configuration_resolves_and_builds(path):
+    settings = read_settings(path)
+    with torch.device("meta"):
+        model = build_model(settings, vocab_size=50_000)
+    assert model.discriminator.config.vocab_size == 50_000
+    kept = sum(parameter.numel() for parameter in model.discriminator.parameters())
+    expected = {"pretrain_small": 22_475_265, "pretrain_medium": 40_839_937}
+    assert kept == expected.get(path.stem, kept)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configuration_spells_out_every_training_setting(path):
+    # null and default values are written down, so that the file shows what can be set
+    written = path.read_text(encoding="utf-8")
+    for name in ("objective", "optimizer", "schedule"):
+        for key in PretrainingSettings.model_fields[name].annotation.model_fields:
+            assert f"\n{key} = " in written, key
