@@ -1,0 +1,170 @@
+"""`selectra vocab`: train and audit vocabularies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spacy_selectra.cli.app import app
+
+if TYPE_CHECKING:
+    from spacy_selectra.corpus.audit import Audit
+
+vocab_app = typer.Typer(
+    help="Train and audit WordPiece vocabularies.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(vocab_app, name="vocab")
+
+_LISTED = 30  # unreachable entries printed
+
+
+@vocab_app.command("train")
+def train(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... OUT",
+            help="Text (.txt, .jsonl, .parquet, also .gz .xz .zst; folders; "
+            "hub:NAME:CONFIG:SPLIT), then the tokenizer directory to write.",
+        ),
+    ],
+    size: Annotated[int, typer.Option(help="Entries, special tokens included.")] = 16_000,
+    min_frequency: Annotated[
+        int, typer.Option(help="Join pieces only if they occur together this often.")
+    ] = 2,
+    limit_alphabet: Annotated[
+        int, typer.Option(help="Keep at most this many characters, the most frequent ones.")
+    ] = 1_000,
+    share: Annotated[
+        float, typer.Option(help="Share of the documents to use, drawn at random (SELECTRA: 0.5).")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 43,
+    heldout: Annotated[
+        float, typer.Option(help="Share of held-out documents to skip; as in 'corpus pack'.")
+    ] = 0.01,
+    max_length: Annotated[
+        int, typer.Option(help="Longest sequence in pieces, written as model_max_length.")
+    ] = 512,
+    text_key: Annotated[str, typer.Option(help="Key or column that holds the text.")] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Train a cased WordPiece vocabulary with accents and write a tokenizer directory.
+
+    The corpus is read twice. Example:
+
+    python -m spacy_selectra vocab train corpus/*.jsonl.xz tokenizer --size 16000
+    """
+    import json
+
+    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.corpus.tokenizer import fingerprint, save_tokenizer
+    from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
+    from spacy_selectra.progress import Progress
+
+    paths, out = split_output(sources)
+    settings = VocabularySettings(size, min_frequency, limit_alphabet, share, seed, heldout)
+    with Progress("reading (twice)", None, "documents", quiet=quiet) as progress:
+        result = train_vocabulary(
+            lambda: read_documents(paths, text_key), settings, lambda n: progress.update(n)
+        )
+    save_tokenizer(result.tokenizer, out, max_length)
+    for notice in result.notices:
+        typer.echo(f"note: {notice}", err=True)
+    summary = {
+        "directory": str(out),
+        "entries": result.size,
+        "documents": result.documents,
+        "characters": result.characters,
+        "alphabet": result.alphabet,
+        "dropped_characters": result.dropped_characters,
+        "sha256": fingerprint(out),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    else:
+        typer.echo(
+            f"{out}: {result.size:,} entries from {result.documents:,} documents, "
+            f"alphabet of {result.alphabet:,} characters ({result.dropped_characters:,} dropped)"
+        )
+
+
+@vocab_app.command("audit")
+def audit(
+    directory: Annotated[str, typer.Argument(help="Tokenizer directory or hub model.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Text to measure the fit on (as for 'vocab train'); repeatable."),
+    ] = None,
+    text_key: Annotated[str, typer.Option(help="Key or column that holds the text.")] = "text",
+    max_documents: Annotated[
+        int, typer.Option(help="Read at most this much of the text.")
+    ] = 10_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Check that every entry can be produced, and how well a vocabulary fits a text.
+
+    Exits with status 1 if an entry can never come out, as when accents are stripped from
+    the text but kept in the vocabulary. Example:
+
+    python -m spacy_selectra vocab audit tokenizer --text heldout.jsonl.xz
+    """
+    import json
+    from itertools import islice
+
+    from spacy_selectra.corpus.audit import audit_tokenizer
+    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.progress import Progress
+
+    with Progress("auditing", None, "documents", quiet=quiet) as progress:
+        texts = None
+        if text:
+            documents = islice(read_documents(text, text_key), max_documents)
+            texts = (progress.update() or document.text for document in documents)
+        result = audit_tokenizer(directory, texts)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+    else:
+        _print_audit(directory, result)
+    if result.unreachable:
+        raise typer.Exit(1)
+
+
+def split_output(sources: list[str]) -> tuple[list[str], Path]:
+    """Separate `SRC... OUT` into the sources and the output.
+
+    Raises:
+        SelectraError: fewer than two arguments.
+    """
+    from spacy_selectra.errors import SelectraError
+
+    if len(sources) < 2:
+        raise SelectraError("name at least one source and then the output")
+    return sources[:-1], Path(sources[-1])
+
+
+def _print_audit(directory: str, result: Audit) -> None:
+    missing = len(result.unreachable)
+    typer.echo(f"{directory}: {result.entries:,} entries, {result.accented:,} with accents")
+    if missing:
+        typer.echo(f"unreachable: {missing:,} entries that no text can produce")
+        typer.echo("  " + " ".join(result.unreachable[:_LISTED]) + (" ..." * (missing > _LISTED)))
+        if result.repaired_unreachable < missing:
+            typer.echo(
+                "  loaded through spacy_selectra.corpus.tokenizer.load_tokenizer, which repairs "
+                f"the normalisation, {result.repaired_unreachable:,} remain"
+            )
+    else:
+        typer.echo("reachable: every entry")
+    fit = result.fit
+    if fit is not None:
+        typer.echo(f"text: {fit.documents:,} documents, {fit.words:,} words")
+        typer.echo(f"  pieces per word   {fit.pieces_per_word:.3f}")
+        typer.echo(f"  words kept whole  {fit.whole_words:.1%}")
+        typer.echo(f"  unknown pieces    {fit.unknown_pieces:.4%}")
+        typer.echo(f"  entries seen      {fit.entries_seen:,}")
+        if fit.most_frequent_unknown:
+            typer.echo("  unknown words     " + " ".join(fit.most_frequent_unknown))

@@ -1,0 +1,1 @@
+"""From text to tokens on disk: readers, cleaning, vocabulary, packing, loading."""

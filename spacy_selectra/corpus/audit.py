@@ -1,0 +1,147 @@
+"""Is every entry of a vocabulary of use, and how well does it fit a text?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Encoding, Tokenizer
+
+from spacy_selectra.corpus.reachability import unreachable_entries
+from spacy_selectra.corpus.tokenizer import (
+    entries,
+    has_accent,
+    load_backend,
+    load_declared,
+    plain_copy,
+)
+from spacy_selectra.errors import SelectraError
+
+_BATCH = 4096  # distinct words tokenised at a time; an encoding holds a dozen arrays
+
+
+@dataclass(frozen=True)
+class TextFit:
+    """How a vocabulary cuts a text.
+
+    A word is what the pre-tokeniser yields, as far as it holds a letter or digit.
+
+    Attributes:
+        documents: documents read.
+        words: words in them.
+        pieces: pieces of these words.
+        pieces_per_word: `pieces` / `words` ("fertility"; Rust et al. 2021, section 3.2.1).
+        whole_words: share of the words that are one piece and not [UNK].
+        unknown_pieces: share of all pieces (signs too) that are [UNK].
+        entries_seen: distinct entries that occur.
+        most_frequent_unknown: up to ten words that became [UNK], the most frequent first.
+    """
+
+    documents: int
+    words: int
+    pieces: int
+    pieces_per_word: float
+    whole_words: float
+    unknown_pieces: float
+    entries_seen: int
+    most_frequent_unknown: list[str]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of `audit_tokenizer`.
+
+    Attributes:
+        entries: size of the vocabulary.
+        accented: entries with an accent, ñ or ü (whatever stripping accents would change).
+        unreachable: entries no text produces, in the order of their ids.
+        repaired_unreachable: how many of them remain when this package loads the tokenizer.
+        fit: statistics on a text, if one was given.
+    """
+
+    entries: int
+    accented: int
+    unreachable: list[str]
+    repaired_unreachable: int
+    fit: TextFit | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def audit_tokenizer(directory: str | Path, texts: Iterable[str] | None = None) -> Audit:
+    """Check a tokenizer directory as transformers loads it.
+
+    Raises:
+        SelectraError: no tokenizer there, or no word in the texts.
+    """
+    tokenizer = load_declared(directory)
+    words = entries(tokenizer)
+    unreachable = unreachable_entries(tokenizer)
+    remaining = len(unreachable)
+    if unreachable and Path(directory).is_dir():
+        remaining = len(unreachable_entries(load_backend(directory)))
+    return Audit(
+        entries=len(words),
+        accented=sum(map(has_accent, words)),
+        unreachable=unreachable,
+        repaired_unreachable=remaining,
+        fit=None if texts is None else text_fit(tokenizer, texts),
+    )
+
+
+def text_fit(tokenizer: Tokenizer, texts: Iterable[str]) -> TextFit:
+    """Statistics of the pieces of a text; memory grows with its distinct words only.
+
+    Raises:
+        SelectraError: there is not one word in the texts.
+    """
+    chunks: Counter[str] = Counter()
+    documents = 0
+    for text in texts:
+        documents += 1
+        chunks.update(text.split())
+    tokenizer = plain_copy(tokenizer)
+    unknown = tokenizer.token_to_id("[UNK]")
+    words = word_pieces = whole = pieces = unknown_pieces = 0
+    seen: set[int] = set()
+    unknown_words: Counter[str] = Counter()
+    for chunk, encoding in _encoded(tokenizer, list(chunks)):
+        count, ids = chunks[chunk], encoding.ids
+        seen.update(ids)
+        pieces += count * len(ids)
+        by_word: dict[int, list[int]] = {}
+        for index, word in enumerate(encoding.word_ids):
+            by_word.setdefault(word if word is not None else -1, []).append(index)
+        for indices in by_word.values():
+            start, end = encoding.offsets[indices[0]][0], encoding.offsets[indices[-1]][1]
+            if ids[indices[0]] == unknown:
+                unknown_pieces += count
+                unknown_words[chunk[start:end]] += count
+            if any(map(str.isalnum, chunk[start:end])):
+                words += count
+                word_pieces += count * len(indices)
+                whole += count * (len(indices) == 1 and ids[indices[0]] != unknown)
+    if not words:
+        raise SelectraError("the text for the audit holds not one word")
+    return TextFit(
+        documents=documents,
+        words=words,
+        pieces=word_pieces,
+        pieces_per_word=word_pieces / words,
+        whole_words=whole / words,
+        unknown_pieces=unknown_pieces / pieces,
+        entries_seen=len(seen),
+        most_frequent_unknown=[word for word, _ in unknown_words.most_common(10)],
+    )
+
+
+def _encoded(tokenizer: Tokenizer, chunks: list[str]) -> Iterator[tuple[str, Encoding]]:
+    for start in range(0, len(chunks), _BATCH):
+        batch = chunks[start : start + _BATCH]
+        encodings = tokenizer.encode_batch(batch, add_special_tokens=False)
+        yield from zip(batch, encodings, strict=True)

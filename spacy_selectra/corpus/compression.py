@@ -1,0 +1,116 @@
+"""Opening plain, .gz, .xz and .zst files as streams, in constant memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from spacy_selectra.errors import SelectraError
+
+SUFFIXES = (".gz", ".xz", ".zst")
+
+
+def split_suffix(path: str | Path) -> tuple[str, str]:
+    """(suffix of the format, suffix of the compression): `a.jsonl.xz` -> (".jsonl", ".xz")."""
+    path = Path(path)
+    compression = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
+    inner = path.with_suffix("") if compression else path
+    return inner.suffix.lower(), compression
+
+
+@contextmanager
+def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
+    """Yield a binary stream of the decompressed contents.
+
+    Raises:
+        SelectraError: no such file, no permission, damaged or truncated compression.
+    """
+    path = Path(path)
+    _, compression = split_suffix(path)
+    try:
+        with path.open("rb") as raw:
+            if compression == ".gz":
+                with gzip.GzipFile(fileobj=raw) as stream:
+                    yield cast("BinaryIO", stream)
+            elif compression == ".xz":
+                with lzma.LZMAFile(raw) as stream:
+                    yield cast("BinaryIO", stream)
+            elif compression == ".zst":
+                yield cast("BinaryIO", io.BufferedReader(_ZstdReader(raw), 1 << 18))
+            else:
+                yield raw
+    except FileNotFoundError as error:
+        raise SelectraError(f"{path}: no such file") from error
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise SelectraError(
+            f"{path}: damaged or truncated {compression} file ({error}); "
+            "copy or download it again and check its size"
+        ) from error
+    except OSError as error:
+        raise SelectraError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def open_for_writing(path: Path, compression: str) -> Iterator[IO[bytes]]:
+    """Yield a binary stream that compresses into `path`; equal contents give equal bytes."""
+    with path.open("wb") as raw, _compressor(raw, compression) as stream:
+        yield stream
+
+
+def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]:
+    if compression == ".gz":
+        return gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)
+    if compression == ".xz":
+        return lzma.LZMAFile(raw, "wb")
+    if compression == ".zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor().stream_writer(raw, closefd=False)
+    return nullcontext(raw)
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompresses one or more zstd frames; a missing end is an error, not an early end of file."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        import zstandard
+
+        self._raw = raw
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._error = zstandard.ZstdError
+        self._frame: Any = None
+        self._input = b""
+        self._output = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`; 0 at the end of the file."""
+        while not self._output:
+            if not self._input:
+                self._input = self._raw.read(1 << 16)
+                if not self._input:
+                    if self._frame is not None:
+                        raise EOFError("the end of the stream is missing")
+                    return 0
+            if self._frame is None:
+                self._frame = self._decompressor.decompressobj()
+            try:
+                self._output = memoryview(self._frame.decompress(self._input))
+            except self._error as error:
+                raise EOFError(str(error)) from error
+            self._input = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        count = min(len(buffer), len(self._output))
+        buffer[:count] = self._output[:count]
+        self._output = self._output[count:]
+        return count

@@ -1,0 +1,201 @@
+"""Training the WordPiece vocabulary.
+
+The defaults are SELECTRA's: `min_frequency` 2, at most 1,000 characters in the
+alphabet, seed 43 for the random share of the corpus (a half there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.trainers import WordPieceTrainer
+
+from spacy_selectra.corpus.alphabet import AlphabetCounter
+from spacy_selectra.corpus.heldout import is_heldout, text_key, uniform
+from spacy_selectra.corpus.reachability import unreachable_entries
+from spacy_selectra.corpus.readers import Document
+from spacy_selectra.corpus.tokenizer import (
+    CONTINUATION,
+    SPECIAL_TOKENS,
+    make_tokenizer,
+    normalizer,
+    wordpiece,
+)
+from spacy_selectra.errors import SelectraError
+
+_BATCH = 256  # documents handed to the trainer at a time
+
+
+@dataclass(frozen=True)
+class VocabularySettings:
+    """How a vocabulary is trained.
+
+    Attributes:
+        size: entries wanted, special tokens included.
+        min_frequency: a pair of pieces is joined only if it occurs this often.
+        limit_alphabet: at most this many characters, the most frequent ones; words with
+            others become [UNK].
+        share: share of the documents that is used, drawn at random.
+        seed: of that draw.
+        heldout: share of held-out documents, never looked at; the same as in packing.
+    """
+
+    size: int = 16_000
+    min_frequency: int = 2
+    limit_alphabet: int = 1_000
+    share: float = 1.0
+    seed: int = 43
+    heldout: float = 0.01
+
+
+@dataclass(frozen=True)
+class TrainedVocabulary:
+    """A tokenizer and what its training saw.
+
+    Attributes:
+        tokenizer: ready for `save_tokenizer`.
+        documents: documents that were used.
+        characters: characters in them.
+        alphabet: distinct characters kept.
+        dropped_characters: characters beyond `limit_alphabet`.
+        notices: sentences the user should read.
+    """
+
+    tokenizer: Tokenizer
+    documents: int
+    characters: int
+    alphabet: int
+    dropped_characters: int
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self.tokenizer.get_vocab_size()
+
+
+def train_vocabulary(
+    read: Callable[[], Iterator[Document]],
+    settings: VocabularySettings,
+    progress: Callable[[int], None] = lambda documents: None,
+) -> TrainedVocabulary:
+    """Train a vocabulary; equal texts and settings give an equal vocabulary.
+
+    Args:
+        read: starts reading the corpus; called twice (alphabet, then pieces).
+        settings: see there.
+        progress: called with the number of documents read since the last call.
+
+    Raises:
+        SelectraError: settings out of range, no usable document, or a size the alphabet
+            alone exceeds.
+    """
+    _check(settings)
+    empty: Any = Tokenizer(wordpiece({"[UNK]": 0}))
+    empty.normalizer = normalizer()
+    empty.pre_tokenizer = BertPreTokenizer()
+    counter = AlphabetCounter(empty)
+    documents = characters = 0
+    for text in _selected(read(), settings, progress):
+        counter.add(text)
+        documents += 1
+        characters += len(text)
+    if not characters:
+        raise SelectraError("no text to train a vocabulary on (all documents empty or held out)")
+    initial, inside = counter.initial(), counter.inside()
+    alphabet = _alphabet(initial, inside, settings.limit_alphabet)
+    continuing = [CONTINUATION + char for char in alphabet if char in inside]
+    basis = [*SPECIAL_TOKENS, *alphabet, *continuing]
+    if settings.size < len(basis):
+        raise SelectraError(
+            f"a vocabulary of {settings.size} cannot hold the {len(basis)} entries of the "
+            "alphabet alone: ask for a larger --size or a smaller --limit-alphabet"
+        )
+    # Numbering the characters beforehand (as "special" tokens) is what makes training
+    # deterministic: left alone, the trainer numbers the continuing ones in the order of a hash
+    # table seeded at random, and numbers decide between pairs of equal frequency. The surplus
+    # replaces entries that turn out unreachable.
+    trainer = WordPieceTrainer(
+        vocab_size=settings.size + max(32, settings.size // 100),
+        min_frequency=settings.min_frequency,
+        limit_alphabet=len(alphabet),
+        initial_alphabet=alphabet,
+        special_tokens=basis,
+        show_progress=False,
+    )
+    texts = _selected(read(), settings, progress)
+    empty.train_from_iterator(_batches(texts), trainer)
+    ids = empty.get_vocab(with_added_tokens=False)
+    tokenizer = _reachable_only(sorted(ids, key=ids.__getitem__), settings.size)
+    notices = []
+    if tokenizer.get_vocab_size() < settings.size:
+        notices.append(
+            f"the text is enough for {tokenizer.get_vocab_size():,} entries only, "
+            f"not {settings.size:,}"
+        )
+    return TrainedVocabulary(
+        tokenizer,
+        documents,
+        characters,
+        len(alphabet),
+        len(initial.keys() | inside.keys()) - len(alphabet),
+        notices,
+    )
+
+
+def _check(settings: VocabularySettings) -> None:
+    if settings.size < len(SPECIAL_TOKENS) + 1:
+        raise SelectraError(f"size must be at least {len(SPECIAL_TOKENS) + 1}")
+    if settings.min_frequency < 1 or settings.limit_alphabet < 1:
+        raise SelectraError("min_frequency and limit_alphabet must be at least 1")
+    if not 0.0 < settings.share <= 1.0:
+        raise SelectraError(f"share must be above 0 and at most 1 (found {settings.share})")
+    if not 0.0 <= settings.heldout < 1.0:
+        raise SelectraError(f"heldout must be at least 0 and below 1 (found {settings.heldout})")
+
+
+def _selected(
+    documents: Iterator[Document], settings: VocabularySettings, progress: Callable[[int], None]
+) -> Iterator[str]:
+    for document in documents:
+        progress(1)
+        text = document.text
+        if settings.share < 1.0:
+            draw = uniform(text_key(text), "vocabulary", settings.seed)
+            if draw >= settings.share:
+                continue
+        if not is_heldout(text, settings.heldout):
+            yield text
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for text in texts:
+        batch.append(text)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _alphabet(initial: dict[str, int], inside: dict[str, int], limit: int) -> list[str]:
+    total = {
+        char: initial.get(char, 0) + inside.get(char, 0) for char in initial.keys() | inside.keys()
+    }
+    frequent = sorted(total, key=lambda char: (-total[char], char))[:limit]
+    return sorted(frequent)
+
+
+def _reachable_only(words: list[str], size: int) -> Tokenizer:
+    """The first `size` entries that can be produced; each pass replaces those that cannot."""
+    while True:
+        tokenizer = make_tokenizer(words[:size])
+        never = set(unreachable_entries(tokenizer))
+        if not never:
+            return tokenizer
+        words = [word for word in words if word not in never]
