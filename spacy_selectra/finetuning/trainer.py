@@ -47,7 +47,8 @@ class Outcome:
         best_epoch: the epoch (from 1) with the highest score on the development split.
         dev: scores there, by metric.
         collapsed: whether the selected model gives every development example one class.
-        epochs: one row an epoch: epoch, loss, dev, learning_rate, seconds, examples_per_second.
+        epochs: one row an epoch: epoch, loss, dev, collapsed, seconds,
+            examples_per_second.
     """
 
     best_epoch: int
@@ -77,8 +78,8 @@ def train_classifier(
 ) -> Outcome:
     """Train, evaluate on `dev` after every epoch, and go back to the best epoch's weights.
 
-    Of epochs with equal scores the earliest is kept. After an epoch that ends with one class
-    for every development example, `warn` is called with what to do about it.
+    Of epochs with equal scores the earliest is kept. After the first epoch that ends with one
+    class for every development example, `warn` is called with what to do about it.
 
     Args:
         model: on its device; its random head already drawn.
@@ -127,22 +128,23 @@ def train_classifier(
         seconds = time.monotonic() - start
         predicted = predict_logits(model, dev.sequences, mode=settings.precision).argmax(axis=1)
         scores = all_scores(dev.classes, predicted, len(model.labels))
-        rows.append(
-            {
-                "epoch": epoch,
-                "loss": float(torch.stack(losses).mean()),
-                "dev": scores,
-                "seconds": round(seconds, 3),
-                "examples_per_second": round(len(train.sequences) / seconds, 1),
-            }
-        )
         collapsed = bool((predicted == predicted[0]).all())
-        if collapsed:
+        if collapsed and not any(row["collapsed"] for row in rows):
             warn(
                 f"after epoch {epoch} all {len(predicted)} development examples are classified as "
                 f"'{model.labels[predicted[0]]}'; if that lasts, lower learning_rate, raise "
                 "warmup or use another seed"
             )
+        rows.append(
+            {
+                "epoch": epoch,
+                "loss": float(torch.stack(losses).mean()),
+                "dev": scores,
+                "collapsed": collapsed,
+                "seconds": round(seconds, 3),
+                "examples_per_second": round(len(train.sequences) / seconds, 1),
+            }
+        )
         if best is None or scores[metric] > best[0]:
             weights = {name: value.clone() for name, value in model.state_dict().items()}
             best = (scores[metric], epoch, scores, weights, collapsed)
