@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from spacy_selectra.corpus.sample.dice import Dice
 
-from spacy_selectra.corpus.sample.lexicon import organizations, people, places, works
+from spacy_selectra.corpus.sample.dice import Dice
+from spacy_selectra.corpus.sample.lexicon import organizations, people, places, words, works
 from spacy_selectra.corpus.sample.pools import SPLITS, Partition, Split
 
 PER, LOC, ORG, MISC = "PER", "LOC", "ORG", "MISC"
@@ -111,17 +111,17 @@ ROLES: dict[str, tuple[str, frozenset[str], bool]] = {
     "song": (MISC, frozenset(), False),
     "tournament": (
         MISC,
-        frozenset("Copa Liga Vuelta Eurocopa Supercopa Euroliga Volta".split()),
+        frozenset(words("Copa Liga Vuelta Eurocopa Supercopa Euroliga Volta")),
         True,
     ),
-    "cup": (MISC, frozenset("Copa Vuelta Volta Behobia Clásica Carrera".split()), True),
-    "prize": (MISC, frozenset("Concha Medalla".split()), True),
+    "cup": (MISC, frozenset(words("Copa Vuelta Volta Behobia Clásica Carrera")), True),
+    "prize": (MISC, frozenset(words("Concha Medalla")), True),
     "festival": (
         MISC,
-        frozenset("Semana Feria Bienal Noche Romería Tomatina Fiesta Muestra".split()),
+        frozenset(words("Semana Feria Bienal Noche Romería Tomatina Fiesta Muestra")),
         True,
     ),
-    "law": (MISC, frozenset("Ley Constitución".split()), True),
+    "law": (MISC, frozenset(words("Ley Constitución")), True),
     "program": (MISC, frozenset(), False),
     "mission": (MISC, frozenset(), False),
 }

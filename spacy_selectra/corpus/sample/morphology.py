@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spacy_selectra.corpus.sample.lexicon import words
+
 VOWELS = "aeiouáéíóúü"
 _PLAIN = str.maketrans("áéíóú", "aeiou")
 
@@ -29,11 +31,9 @@ _PLURALS = {
     "mes": "meses",
     "gas": "gases",
     "dios": "dioses",
-    "mil": "miles",
-    "chef": "chefs",
+    "mitin": "mítines",
+    "jersey": "jerséis",
     "club": "clubes",
-    "robot": "robots",
-    "máster": "másteres",
     "bebé": "bebés",
     "café": "cafés",
     "puré": "purés",
@@ -41,18 +41,12 @@ _PLURALS = {
     "mamá": "mamás",
     "papá": "papás",
     "menú": "menús",
-    "láser": "láseres",
-    "chip": "chips",
-    "blog": "blogs",
-    "récord": "récords",
-    "web": "webs",
-    "pádel": "pádeles",
     "software": "software",
 }
 
 # Feminine nouns with a stressed initial a: "el agua", "un arma", but "la nueva arma".
 _STRESSED_A = frozenset(
-    "agua área arma aula alma águila hambre ave hacha acta ala ama ancla alga ansia aspa".split()
+    words("agua área arma aula alma águila hambre ave hacha acta ala ama ancla alga ansia aspa")
 )
 
 # Determiners and pronouns that agree: masculine, feminine, masculine plural, feminine plural.
@@ -92,7 +86,7 @@ _COMPARATIVES = ("mayor", "menor", "mejor", "peor", "superior", "inferior", "ant
                  "interior", "exterior", "multicolor", "incoloro")  # fmt: skip
 
 # Adjectives in -ón and -ín behave like "llorón, llorona"; these do not.
-_INVARIABLE = frozenset("marrón afín común ruin joven virgen".split())
+_INVARIABLE = frozenset(words("marrón afín común ruin joven virgen"))
 
 
 @dataclass(frozen=True)
@@ -154,7 +148,9 @@ def pluralize(word: str) -> str:
         return word[:-2] + word[-2].translate(_PLAIN) + "ses" if stressed else word
     if last == "x":
         return word
-    if last in "nl" and word[-2] in "áéíóú" and not (word[-3:] in ("aíz", "aúl")):
+    if last not in "lnrdjy":
+        return word + "s"
+    if last in "nl" and word[-2] in "áéíóú":
         return word[:-2] + word[-2].translate(_PLAIN) + last + "es"
     return word + "es"
 
@@ -211,7 +207,10 @@ def noun(text: str, gender: str) -> Noun:
 def person_noun(text: str) -> PersonNoun:
     """A noun for a person: "pintor" (feminine by rule) or "actor/actriz" (feminine given)."""
     masculine, _, feminine = text.partition("/")
-    if not feminine:
+    if "+" in masculine:
+        head, plus, rest = masculine.partition("+")
+        feminine = feminize(head) + plus + rest
+    elif not feminine:
         head, separator, tail = masculine.partition("_")
         feminine = feminize(head) + separator + tail
     return PersonNoun(noun(masculine, "m"), noun(feminine, "f"))

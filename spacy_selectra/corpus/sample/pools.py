@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from spacy_selectra.corpus.sample.lexicon import lines, words
 from spacy_selectra.corpus.sample.morphology import (
     Adjective,
     Noun,
@@ -21,11 +22,14 @@ Word = Noun | PersonNoun | Adjective | str | tuple[Noun, ...]
 
 # Words that many names share and that therefore tell nothing about the split.
 GENERIC = frozenset(
-    """Real Premio Ley Copa Liga Torneo Trofeo Festival Fiesta Semana Feria Día Plan Sierra Club CF
-    Juegos Código Estatuto Medalla BC SC Cine Libro Jazz Cabo Montes Picos Santa San La El Los Las
-    Reina Rey Nacional Acuerdo Tratado Castilla Costa Rica Mundial Volta Vuelta Tour Bienal Muestra
-    Encuentro Canción Vals Fandango Rumba Zamba Noche Aires Arenas Andorra Reglamento Pacto Nobel
-    Casa Basket Unidos Popular Trabajadores España II III VI IX X OS""".split()
+    words("""
+Real Premio Ley Copa Liga Torneo Trofeo Festival Fiesta Semana Feria Día Plan Sierra Club CF Juegos
+Código Estatuto Medalla BC SC Cine Libro Jazz Cabo Montes Picos Santa San La El Los Las Reina Rey
+Nacional Acuerdo Tratado Castilla Costa Rica Mundial Volta Vuelta Tour Bienal Muestra Encuentro
+Canción Vals Fandango Rumba Zamba Noche Aires Arenas Andorra Reglamento Pacto Nobel Casa Basket
+Popular Trabajadores España II III VI IX X OS Maratón Carrera Masters Clásica Descenso Giro Madrid
+Conde Premio
+""")
 )
 
 
@@ -75,14 +79,20 @@ class Lexicon:
         blocks: texts with lines `class.kind: word word …`, where kind is `m` or `f` (nouns),
             `p` (nouns for persons), `a` (adjectives), `v` (verbs, shared by all splits) or `t`
             (tuples of related nouns, each `noun/gender`, joined by commas).
+
+    Raises:
+        ValueError: two blocks define the same class.
     """
 
     def __init__(self, blocks: Iterable[str]) -> None:
         self._classes: dict[str, list[Word]] = {}
-        for block in blocks:
-            for line in _joined_lines(block):
+        home: dict[str, int] = {}
+        for number, block in enumerate(blocks):
+            for line in lines(block):
                 name, _, words = line.partition(":")
                 name, _, kind = name.partition(".")
+                if home.setdefault(name, number) != number:
+                    raise ValueError(f"class of words '{name}' is defined in two places")
                 self._classes.setdefault(name, []).extend(_parse(w, kind) for w in words.split())
         partition = Partition()
         self._pools: dict[str, dict[Split, list[Word]]] = {}
@@ -110,20 +120,9 @@ class Lexicon:
         return self._pools[name][split]
 
 
-def _joined_lines(block: str) -> list[str]:
-    """Lines of a block; one that begins with a space continues the line before."""
-    lines: list[str] = []
-    for line in block.strip("\n").splitlines():
-        if line.startswith(" ") and lines:
-            lines[-1] += " " + line.strip()
-        elif line.strip():
-            lines.append(line.strip())
-    return lines
-
-
 def templates(block: str) -> list[str]:
     """The templates of a block of text, one a line; an indented line continues the one before."""
-    return _joined_lines(block)
+    return lines(block)
 
 
 def _parse(word: str, kind: str) -> Word:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from spacy_selectra.corpus.sample.dice import Dice
 
-_WORDS = "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce".split()
-MONTHS = (
+from spacy_selectra.corpus.sample.dice import Dice
+from spacy_selectra.corpus.sample.lexicon import words
+
+_WORDS = words("cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce")
+MONTHS = words(
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
-).split()
-WEEKDAYS = "lunes martes miércoles jueves viernes sábado domingo".split()
-_HOURS = (
-    "las_dos las_tres las_cuatro las_cinco las_seis las_siete las_ocho las_nueve las_diez".split()
+)
+WEEKDAYS = words("lunes martes miércoles jueves viernes sábado domingo")
+_HOURS = words(
+    "las_dos las_tres las_cuatro las_cinco las_seis las_siete las_ocho las_nueve las_diez"
 )
 
 
@@ -46,6 +48,7 @@ def _integer(low: int, high: int, step: int = 1) -> Callable[[Dice], str]:
 
 # Roles that stand for a quantity; like any role they keep their value within a scene.
 QUANTITIES: dict[str, Callable[[Dice], str]] = {
+    "num": lambda dice: number(dice.between(2, 12)),
     "year": lambda dice: str(dice.between(1960, 2024)),
     "recent": lambda dice: str(dice.between(2001, 2023)),
     "oldyear": lambda dice: str(dice.between(1480, 1890)),

@@ -21,10 +21,10 @@ A digit at the end of a role's name makes another role of the same class.
 from __future__ import annotations
 
 import re
-from spacy_selectra.corpus.sample.dice import Dice
 from typing import Any
 
 from spacy_selectra.corpus.sample import morphology, quantities, surface
+from spacy_selectra.corpus.sample.dice import Dice
 from spacy_selectra.corpus.sample.entities import ENTITY_ROLES, Entity, Person, Town, all_names
 from spacy_selectra.corpus.sample.morphology import Adjective, Noun, PersonNoun
 from spacy_selectra.corpus.sample.pools import Lexicon, Split
@@ -63,7 +63,8 @@ class Scene:
     """
 
     def __init__(self, dice: Dice, lexicon: Lexicon, names: Split, fillers: Split | None) -> None:
-        self.dice, self.lexicon, self.fillers = dice, lexicon, fillers
+        self.dice, self.lexicon = dice, lexicon
+        self.fillers: Split | None = fillers
         self.names = all_names()[names]
         self.bound: dict[str, Any] = {}
         self._plural: dict[str, bool] = {}
@@ -91,6 +92,11 @@ class Scene:
         if role not in self.bound:
             self.bound[role] = self._new_referent(role)
         return self.bound[role]
+
+    def swap(self, first: str, second: str) -> None:
+        """Exchange what two roles stand for."""
+        one, two = self.referent(first), self.referent(second)
+        self.bound[first], self.bound[second] = two, one
 
     def _new_referent(self, role: str) -> Any:
         kind = role.rstrip("0123456789")
@@ -130,7 +136,8 @@ class Scene:
         """
         if kind not in self.lexicon:
             raise ValueError(f"no class of words '{kind}'")
-        return self.dice.choice(self.lexicon.pool(kind, self.fillers))
+        words: list[Any] = self.lexicon.pool(kind, self.fillers)
+        return self.dice.choice(words)
 
     def _slot(self, slot: str) -> str:
         if slot.startswith("#"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spacy_selectra.corpus.sample.lexicon import words
+
 IRREGULAR: dict[str, dict[str, str]] = {
     "ser": {
         "pres": "soy eres es somos sois son",
@@ -198,6 +200,8 @@ STEM_CHANGES = {
 
 # Verbs in -iar and -uar that stress the weak vowel: envío, actúo.
 STRESSED_WEAK = frozenset(
-    "enviar criar guiar confiar fotografiar ampliar enfriar variar esquiar vaciar actuar continuar "
-    "situar evaluar efectuar".split()
+    words("""
+enviar criar guiar confiar fotografiar ampliar enfriar variar esquiar vaciar actuar continuar
+situar evaluar efectuar
+""")
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from spacy_selectra.corpus.sample.lexicon import words
 from spacy_selectra.corpus.sample.verb_tables import (
     FUTURE_STEMS,
     IRREGULAR,
@@ -43,11 +44,11 @@ _ENDINGS = {
         "subj": "a as a amos áis an",
     },
 }
-_FUTURE = "é ás á emos éis án".split()
-_CONDITIONAL = "ía ías ía íamos íais ían".split()
+_FUTURE = words("é ás á emos éis án")
+_CONDITIONAL = words("ía ías ía íamos íais ían")
 _HABER = {
-    "perf": "he has ha hemos habéis han".split(),
-    "plup": "había habías había habíamos habíais habían".split(),
+    "perf": words("he has ha hemos habéis han"),
+    "plup": words("había habías había habíamos habíais habían"),
 }
 _STRESSED = (0, 1, 2, 5)
 _DIPHTHONGS = {"ie": ("e", "ie"), "ue": ("o", "ue"), "i": ("e", "i"), "uue": ("u", "ue")}

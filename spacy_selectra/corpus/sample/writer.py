@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from spacy_selectra.corpus.sample import ner, surface, topics
+from spacy_selectra.corpus.sample import entailment, ner, paraphrase, surface, topics
 from spacy_selectra.corpus.sample.documents import heldout_documents, train_documents
 from spacy_selectra.corpus.sample.pools import SPLITS, Split
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import atomic_directory
 
 DEFAULT_SEED = 0
-DEFAULT_DOCUMENTS = 1400
+DEFAULT_DOCUMENTS = 1550
 # One held-out document to so many training documents.
 HELDOUT_SHARE = 12
 
 NER_SIZES: dict[Split, int] = {"train": 1600, "dev": 250, "test": 300}
 TOPIC_SIZES: dict[Split, int] = {"train": 800, "dev": 120, "test": 160}
+ENTAILMENT_SIZES: dict[Split, int] = {"train": 1800, "dev": 201, "test": 240}
+PARAPHRASE_SIZES: dict[Split, int] = {"train": 800, "dev": 120, "test": 160}
 
 
 def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> dict[str, str]:
@@ -44,6 +46,12 @@ def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> di
         files[f"ner/{split}.conll"] = ner.to_conll(marked)
         files[f"topics/{split}.jsonl"] = _jsonl(
             [{"text": " ".join(sentences), "label": label} for sentences, label in labelled]
+        )
+        files[f"entailment/{split}.jsonl"] = _jsonl(
+            entailment.pairs(f"{seed} entailment {split}", split, ENTAILMENT_SIZES[split])
+        )
+        files[f"paraphrase/{split}.jsonl"] = _jsonl(
+            paraphrase.pairs(f"{seed} paraphrase {split}", split, PARAPHRASE_SIZES[split])
         )
     unseen = frozenset(forbidden)
     files["text/train.txt"] = train_documents(f"{seed} train", count, unseen)
@@ -72,5 +80,5 @@ def write_sample(
     return sizes
 
 
-def _jsonl(rows: list[dict[str, Any]]) -> str:
+def _jsonl(rows: Sequence[Mapping[str, str]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-CLUBS = """
-Real_Betis Rayo_Vallecano Getafe Osasuna Real_Sociedad Celta Athletic_Club Espanyol Villarreal Levante
-Racing Sporting Real_Zaragoza Real_Valladolid Deportivo Mirandés Alcorcón Fuenlabrada Leganés Eldense
-Alavés Mallorca Elche_CF Cádiz_CF Málaga_CF Recreativo Albacete_Balompié Burgos_CF Numancia Ponferradina
+from spacy_selectra.corpus.sample.lexicon import words
+
+CLUBS = words("""
+Real_Betis Rayo_Vallecano Getafe Osasuna Real_Sociedad Celta Athletic_Club Espanyol Villarreal
+Levante
+Racing Sporting Real_Zaragoza Real_Valladolid Deportivo Mirandés Alcorcón Fuenlabrada Leganés
+Eldense
+Alavés Mallorca Elche_CF Cádiz_CF Málaga_CF Recreativo Albacete_Balompié Burgos_CF Numancia
+Ponferradina
 Andorra_CF Boca_Juniors River_Plate Peñarol Nacional Colo-Colo Universitario Alianza_Lima Olimpia
-Cerro_Porteño América_de_Cali Millonarios Independiente Vélez Huracán Estudiantes Banfield Lanús Talleres
+Cerro_Porteño América_de_Cali Millonarios Independiente Vélez Huracán Estudiantes Banfield Lanús
+Talleres
 Cruz_Azul Necaxa Pachuca Barcelona_SC Emelec Saprissa Alajuelense Baskonia Unicaja
 Joventut Gran_Canaria Obradoiro Bilbao_Basket Manresa_BC Breogán Zalla_CF Arenas_Club Barakaldo_CF
-""".split()
+""")
 
 # "{t}" is a town, "{s}" a surname, "{c}" an invented core, "{p}" an adjective.
 PATTERNS: dict[str, list[str]] = {
@@ -74,24 +80,28 @@ PATTERNS: dict[str, list[str]] = {
     "smallclub": ["m Club Deportivo {t}", "m {t} CF", "- Unión Deportiva {c}", "m Atlético {t}"],
 }
 
-MINISTRIES = """
+MINISTRIES = words("""
 Hacienda Sanidad Educación Justicia Defensa Interior Fomento Trabajo Cultura Agricultura Economía
 Turismo Ciencia Industria Vivienda Igualdad Transportes Hidrocarburos Pesca Comercio
-""".split()
+""")
 
 # Invented cores for companies, parties and the like.
-CORES = """
-Albora Numantia Zentrum Iberdata Lumina Vértice Aldebarán Sotavento Meridiano Horizonte Almazara Arcadia
-Novaterra Celtia Tartessos Hispalia Orellana Altamira Brisamar Cantábrica Duerna Esmeralda Faro Gredalia
+CORES = words("""
+Albora Numantia Zentrum Iberdata Lumina Vértice Aldebarán Sotavento Meridiano Horizonte Almazara
+Arcadia
+Novaterra Celtia Tartessos Hispalia Orellana Altamira Brisamar Cantábrica Duerna Esmeralda Faro
+Gredalia
 Helios Itálica Jacaranda Kairós Laurisilva Mirador Nébula Oceánica Piedralba Quimera Roblealto Saeta
 Tramontana Umbral Valdehuerta Xaloc Yacaré Zafiro Alisios Boreal Crisol Dársena Encina Fénix Garoé
-Hontanar Índigo Jara Kantauri Levantina Marisma Noroeste Olivar Poniente Quebracho Ribera Salvia Tajinaste
-Ulía Vendaval Abedul Brújula Caléndula Dorada Estrella Fontana Guadaña Hiedra Iguazú Juncal Lince Moncloa
+Hontanar Índigo Jara Kantauri Levantina Marisma Noroeste Olivar Poniente Quebracho Ribera Salvia
+Tajinaste
+Ulía Vendaval Abedul Brújula Caléndula Dorada Estrella Fontana Guadaña Hiedra Iguazú Juncal Lince
+Moncloa
 Nogal Ombú Pampera Quetzal Rosaleda Sabina Timanfa Urogallo Violeta Zorzal Andina Bahía Cóndor Drago
-""".split()
+""")
 
 # Adjectives without gender, for parties.
-PARTY_CORES = """
+PARTY_CORES = words("""
 Progresista Verde Federal Regionalista Liberal Municipalista Independiente Constitucional Ecologista
 Centrista Autonomista Foralista Humanista Reformista Insular Comarcal
-""".split()
+""")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-WOMEN = """
+from spacy_selectra.corpus.sample.lexicon import words
+
+WOMEN = words("""
 Lucía María Martina Paula Sofía Valeria Julia Daniela Alba Carmen Adriana Noelia Elena Marta Sara
 Claudia Irene Cristina Rocío Inés Pilar Beatriz Nuria Raquel Silvia Lorena Verónica Mónica Begoña
 Ángela Aitana Ainhoa Amaia Nerea Leire Itziar Montserrat Mercè Núria Eulàlia Xiana Uxía Sabela
@@ -13,9 +15,9 @@ Belén Olga Eva Victoria Blanca Clara Jimena Candela Carlota Vega Triana Lola Ma
 Graciela Griselda Ofelia Norma Delia Leticia Guadalupe Maribel Araceli Purificación Ascensión
 Matilde Emilia Aurora Berta Gloria Lidia Ariadna Elsa Ingrid Tamara Vanesa Jessica Débora Ruth
 Felisa Leonor Constanza Isidora Florencia Antonella Agustina Micaela Pía Maite Garbiñe Edurne
-""".split()
+""")
 
-MEN = """
+MEN = words("""
 Hugo Mateo Martín Lucas Leo Daniel Alejandro Manuel Pablo Álvaro Adrián David Mario Diego Javier
 Carlos Miguel Antonio José Francisco Juan Pedro Luis Ángel Rafael Fernando Jorge Alberto Raúl
 Sergio Rubén Víctor Óscar Iván Jesús Andrés Ignacio Gonzalo Rodrigo Nicolás Joaquín Guillermo
@@ -26,9 +28,9 @@ Gerardo Cristóbal Baltasar Gaspar Melchor Fermín Saturnino Eusebio Eugenio Cel
 Arturo Alfredo Alfonso Eduardo Ernesto Ricardo Roberto César Gustavo Hernán Horacio Jacinto
 Genaro Patricio Fabián Cristian Sebastián Maximiliano Valentín Bruno Izan Saúl Aarón Jaime Marcos
 Isidro Anselmo Bernardo Claudio Darío Elías Fidel Gregorio Hilario Íñigo Jacobo Leonardo Modesto
-""".split()
+""")
 
-SURNAMES = """
+SURNAMES = words("""
 García Rodríguez González Fernández López Martínez Sánchez Pérez Gómez Martín Jiménez Ruiz Hernández
 Díaz Moreno Muñoz Álvarez Romero Alonso Gutiérrez Navarro Torres Domínguez Vázquez Ramos Gil Ramírez
 Serrano Blanco Molina Morales Suárez Ortega Delgado Castro Ortiz Rubio Marín Sanz Núñez Iglesias
@@ -38,7 +40,8 @@ Pascual Santana Herrero Lorenzo Montero Hidalgo Giménez Ibáñez Ferrer Durán 
 Vicente Vargas Arias Carmona Crespo Román Pastor Soto Sáez Velasco Moya Soler Parra Esteban Bravo
 Gallardo Rojas Pardo Merino Franco Espinosa Izquierdo Lara Rivas Silva Rivera Casado Arroyo Redondo
 Camacho Rey Vera Otero Luque Galán Montes Ríos Sierra Segura Carrillo Marcos Soriano Mendoza Bernal
-Vila Valero Palacios Expósito Benito Andreu Ramón Macías Pereira Guerra Roldán Heredia Bueno Contreras
+Vila Valero Palacios Expósito Benito Andreu Ramón Macías Pereira Guerra Roldán Heredia Bueno
+Contreras
 Villar Menéndez Varela Miranda Guillén Mateo Escudero Aguilera Casas Aparicio Rivero Estévez Beltrán
 Padilla Gracia Rico Calderón Abad Galindo Conde Salas Quintana Jurado Plaza Acosta Aranda Bermúdez
 Blázquez Roca Guzmán Costa Santamaría Miguel Serra Villanueva Cuesta Manzano Tomás Hurtado Trujillo
@@ -52,4 +55,4 @@ Arango Echeverri Betancur Montoya Ospina Hoyos Giraldo Valdivia Sepúlveda Undur
 Larraín Poblete Cifuentes Alvarado Zúñiga Solórzano Chacón Bustamante Bolaños Cisneros Villalobos
 Anaya Barragán Cervantes Covarrubias Elizondo Treviño Garza Sandoval Zaragoza Villaseñor Tejeda
 Urquiza Pellegrini Bianchi Ferreyra Sosa Peralta Ledesma Godoy Maldonado Ojeda Cáceres Barrios
-""".split()
+""")

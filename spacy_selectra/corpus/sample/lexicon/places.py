@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from spacy_selectra.corpus.sample.lexicon import lines, words
+
 # Region or country, then its towns. A region and its towns belong to one split.
 TOWNS_BY_REGION: dict[str, list[str]] = {
-    region: [town.replace("_", " ") for town in towns.split()]
+    region: [town.replace("_", " ") for town in words(towns)]
     for region, towns in (
         line.split(": ")
-        for line in """
-Andalucía: Sevilla Córdoba Málaga Granada Almería Jaén Huelva Cádiz Úbeda Baeza Antequera Ronda Motril
-Castilla y León: Valladolid Salamanca Burgos León Palencia Ávila Segovia Soria Zamora Béjar Ponferrada
+        for line in lines("""
+Andalucía: Sevilla Córdoba Málaga Granada Almería Jaén Huelva Cádiz Úbeda Baeza Antequera Ronda
+ Motril
+Castilla y León: Valladolid Salamanca Burgos León Palencia Ávila Segovia Soria Zamora Béjar
+ Ponferrada
 Galicia: Vigo Ourense Lugo Pontevedra Ferrol Betanzos Tui Ribadeo Cambados Monforte Viveiro
 Cataluña: Barcelona Girona Lleida Tarragona Reus Sabadell Terrassa Mataró Figueres Vic Manresa Olot
 Aragón: Huesca Teruel Calatayud Jaca Barbastro Tarazona Alcañiz Daroca Monzón Albarracín
@@ -23,7 +27,8 @@ Navarra: Pamplona Tudela Estella Tafalla Olite Sangüesa
 Cantabria: Santander Torrelavega Laredo Comillas Reinosa Castro_Urdiales
 La Rioja: Logroño Haro Calahorra Nájera Arnedo
 Castilla-La Mancha: Toledo Albacete Cuenca Guadalajara Almagro Talavera Hellín Sigüenza Valdepeñas
-México: Guanajuato Puebla Oaxaca Monterrey Tijuana Zacatecas Morelia Querétaro Cancún Toluca Campeche
+México: Guanajuato Puebla Oaxaca Monterrey Tijuana Zacatecas Morelia Querétaro Cancún Toluca
+ Campeche
 Colombia: Bogotá Medellín Cali Barranquilla Bucaramanga Manizales Popayán Pereira Ibagué Neiva
 Argentina: Rosario Mendoza Salta Tucumán Ushuaia Bariloche Neuquén Paraná Jujuy La_Plata
 Perú: Arequipa Cuzco Cajamarca Iquitos Piura Chiclayo Puno Ayacucho Tacna Huaraz
@@ -38,16 +43,16 @@ Guatemala: Antigua Quetzaltenango Cobán Chiquimula Escuintla
 Honduras: Tegucigalpa Comayagua Choluteca Tela Danlí
 Nicaragua: Managua Masaya Estelí Matagalpa Jinotega
 Panamá: Colón Chitré Penonomé Aguadulce Bugaba
-""".strip().splitlines()
+""")
     )
 }
 
 # Rivers of each region or country.
 RIVERS_BY_REGION: dict[str, list[str]] = {
-    region: rivers.split()
+    region: words(rivers)
     for region, rivers in (
         line.split(": ")
-        for line in """
+        for line in lines("""
 Andalucía: Guadalquivir Genil Guadalete Odiel Tinto
 Castilla y León: Duero Pisuerga Tormes Esla Eresma
 Galicia: Miño Sil Ulla Tambre
@@ -78,20 +83,21 @@ Venezuela: Orinoco Apure
 Guatemala: Motagua
 Honduras: Ulúa
 Panamá: Chagres
-""".strip().splitlines()
+""")
     )
 }
 
-MOUNTAINS = """
+MOUNTAINS = words("""
 Sierra_Nevada Picos_de_Europa Montes_de_Toledo Sierra_Morena Pirineos Sierra_de_Gredos Moncayo
 Sierra_de_Guadarrama Teide Mulhacén Aneto Montseny Montserrat Sierra_de_Cazorla Peñalara Naranco
 Ordesa Cabo_de_Gata Doñana Monfragüe Cabañeros Aigüestortes Somiedo Garajonay Timanfaya Andes
 Aconcagua Chimborazo Cotopaxi Popocatépetl Illimani Huascarán Ojos_del_Salado Atacama Patagonia
-""".split()
+""")
 
-QUARTERS = """
-Triana Lavapiés Malasaña Chamberí Vallecas Gràcia Sarrià Poblenou Ruzafa Benimaclet Albaicín Sacromonte
+QUARTERS = words("""
+Triana Lavapiés Malasaña Chamberí Vallecas Gràcia Sarrià Poblenou Ruzafa Benimaclet Albaicín
+ Sacromonte
 Delicias Actur Indautxu Deusto Carabanchel Usera Moratalaz Hortaleza Chueca Raval Poblesec Campanar
 Cabanyal Nervión Macarena Palermo Recoleta Caballito San_Telmo Miraflores Barranco Coyoacán Polanco
 Condesa Chapinero Usaquén Providencia Ñuñoa Pocitos Santurtzi Barakaldo Arrigorriaga Zaramaga
-""".split()
+""")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from spacy_selectra.corpus.sample.pools import templates
 
 WORDS = """
-profession.p: escritor pintor arquitecto ingeniero político médico compositor matemático militar/militar
+profession.p: escritor pintor arquitecto ingeniero político médico compositor matemático
+ militar/militar
  navegante filósofo abogado escultor
 """
 
@@ -22,7 +23,8 @@ En {year} {publicar.pret@3s} «{title}», y más tarde {recibir.pret} {el:prize}
 Se {casar.pret@3s} con {per2!full}, con {quien~per2} {tener.pret} {#2-5} hijos.
 {ser.pret@3s} {hijo~per} de {un:worker} de {town} y {un:worker2} de {town3}.
 De {niño~per} {aprender.pret@3s} música y latín con {un:profession2}.
-En {town2} {conocer.pret@3s} a {el:profession3/per3} {per3!full}, que {influir.pret} mucho en su obra.
+En {town2} {conocer.pret@3s} a {el:profession3/per3} {per3!full}, que {influir.pret} mucho en su
+ obra.
 {viajar.pret@3s} por {town2#1} y {enseñar.pret} en {el:uni}.
 {fundar.pret@3s} {el:institute}, que {dirigir.pret} durante {#3-12} años.
 Su obra «{title2}» se {conservar.pres} en {el:museum}.

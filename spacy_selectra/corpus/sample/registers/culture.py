@@ -37,7 +37,8 @@ part.f: escena melodía página rima trama voz
 OPENINGS = templates("""
 {el:author/per} {per} {presentar.pret} [anoche|este {weekday}|ayer] en {town} {su:book} «{title}».
 {el:author/per} {per} {ganar.pret} {el:prize} por «{title}», {un:book} sobre {el:plot}.
-{el:performer/per} {per} {estrenar.pret} en {el:stage} de {town} «{title}», {un:show} sobre {el:plot}.
+{el:performer/per} {per} {estrenar.pret} en {el:stage} de {town} «{title}», {un:show} sobre
+ {el:plot}.
 {el:museum} {exponer.fut@museum} {#13-90} obras de {el:painter/per} {per} hasta {month}.
 {el:orchestra} {interpretar.fut@orchestra} «{song}» en {el:festival} de {town}.
 «{title}», la última película de {per}, {llegar.pres} este {weekday} a los cines.
@@ -60,7 +61,8 @@ La crítica de {el:newspaper} {elogiar.pret} {el:part} y {el:part2} de {el:book}
 {el:stage} {abrir.fut@stage} sus puertas de 10 a 20 horas.
 {el:painter/per} {pintar.pret} {el:art} en {year}, en su casa de {quarter}.
 {el:painter/per} {firmar.pret} {el:art} con letra pequeña y {lo~art} {donar.pret} a {el:museum}.
-{el:musician/per} {haber.pres} {grabar.part} {#2-9} discos y {componer.part} más de {#40-200} canciones.
+{el:musician/per} {haber.pres} {grabar.part} {#2-9} discos y {componer.part} más de {#40-200}
+ canciones.
 {el:musician/per} {tocar.pret} {un:tune} {artistic~tune} y {el:audience} {aplaudir.pret@audience}.
 En {el:stage} {haber.imp} {people} personas, y todas {praise*.pret@3p} a {per}.
 {per} {recibir.fut} {el:prize} de manos de {per3} en {el:stage}.

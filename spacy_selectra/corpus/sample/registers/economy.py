@@ -7,14 +7,16 @@ from spacy_selectra.corpus.sample.pools import templates
 LABEL = "economía"
 
 WORDS = """
-boss.p: director_general consejero_delegado/consejera_delegada accionista empresario inversor economista gerente/gerente
+boss.p: director+general consejero+delegado accionista empresario inversor
+ economista gerente/gerente
  propietario banquero tesorero analista fundador
-money.f: deuda inversión facturación recaudación hipoteca acción subvención renta cotización plusvalía
+money.f: deuda inversión facturación recaudación hipoteca acción subvención renta cotización
+ plusvalía
 money.m: beneficio ingreso salario préstamo dividendo impuesto crédito sueldo alquiler ahorro
 goods.m: aceite acero cemento aluminio calzado gasóleo cobre papel vidrio mármol gas
 goods.f: lana harina cerámica madera leche carne ropa maquinaria
 crop.f: naranja* aceituna* almendra* soja uva* patata* fresa* remolacha
-crop.m: algodón cacao trigo maíz arroz girasol tomate*
+crop.m: algodón cacao trigo maíz arroz tabaco tomate*
 loan.m: préstamo crédito aval anticipo
 loan.f: hipoteca ayuda subvención línea_de_crédito
 tax.m: impuesto arancel peaje
@@ -22,7 +24,7 @@ tax.f: tasa contribución multa
 firm.f: empresa fábrica compañía cooperativa cadena constructora naviera aseguradora
 firm.m: negocio taller almacén concesionario mayorista astillero
 indicator.f: inflación productividad morosidad competencia demanda oferta
-indicator.m: desempleo consumo paro déficit ahorro_familiar euríbor comercio
+indicator.m: desempleo consumo paro déficit ahorro+familiar euríbor comercio
 employee.p: empleado trabajador operario autónomo obrero administrativo contable/contable
  transportista agricultor ganadero
 economic.a: económico financiero bancario comercial fiscal salarial bursátil industrial
@@ -37,7 +39,8 @@ OPENINGS = templates("""
 {el:company} {earn*.pret@company} {million} millones de euros [en el primer trimestre|el año pasado|
  hasta {month}].
 {el:bank} {comprar.fut@bank} {el:company} por {million} millones de euros.
-{el:indicator} {grow*.pret@indicator} un {pct} % en {month} [respecto al año anterior|según los datos
+{el:indicator} {grow*.pret@indicator} un {pct} % en {month} [respecto al año anterior|según los
+ datos
  publicados este {weekday}].
 El precio de {el:goods} {grow*.pret} un {pct} % [en {town#1}|en una semana|por la escasez].
 {el:company} {despedir.fut@company} a {#13-400} {-s:employee} de su planta de {town}.
@@ -47,10 +50,13 @@ El precio de {el:goods} {grow*.pret} un {pct} % [en {town#1}|en una semana|por l
 """)
 
 BODY = templates("""
-{el:boss/per} {per} {explicar.pret} que {el:money} {grow*.fut@money} [este año|en los próximos meses|
+{el:boss/per} {per} {explicar.pret} que {el:money} {grow*.fut@money} [este año|en los próximos
+ meses|
  de forma moderada].
-{el:firm} {exportar.pres@firm} [{goods}|{crop}] a {#13-60} países y {emplear.pres@firm} a {people} personas.
-La bolsa {cerrar.pret} con [pérdidas|ganancias] del {pct} % y {el:bank} {caer.pret@bank} un {pct2} %.
+{el:firm} {exportar.pres@firm} [{goods}|{crop}] a {#13-60} países y {emplear.pres@firm} a {people}
+ personas.
+La bolsa {cerrar.pret} con [pérdidas|ganancias] del {pct} % y {el:bank} {caer.pret@bank} un {pct2}
+ %.
 {el:money} {economic~money} {pasar.pret@money} de {euros} a {euros2} euros.
 {los:employee} {reclamar.pres@employee} [mejores salarios|un convenio justo|más contratos fijos].
 {el:bank} {conceder.pret@bank} {un:loan} de {euros} euros a {el:firm}.
@@ -58,7 +64,8 @@ La bolsa {cerrar.pret} con [pérdidas|ganancias] del {pct} % y {el:bank} {caer.p
 {el:boss/per} {comprar.pret} acciones de {el:company} por valor de {million} millones.
 La consultora {calcular.pres} que {el:indicator} {grow*.fut@indicator} en {town#1}.
 {el:ministry} {bajar.fut@ministry} los impuestos a {los:employee}.
-{el:company} {abrir.fut@company} {#2-9} tiendas en {town} y {contratar.fut@company} a {people} personas.
+{el:company} {abrir.fut@company} {#2-9} tiendas en {town} y {contratar.fut@company} a {people}
+ personas.
 {el:company2}, su principal competidora, {perder.pret@company2} {million} millones.
 {el:market} {reaccionar.pret@market} con [calma|nervios|optimismo] a la subida de los intereses.
 {los:employee} {firmar.pret@employee} el convenio con {el:firm} [tras una huelga|por unanimidad].

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spacy_selectra.corpus.sample.pools import templates
 
 WORDS = """
-monument.f: catedral muralla iglesia ermita torre basílica universidad plaza_mayor
+monument.f: catedral muralla iglesia ermita torre basílica universidad plaza+mayor
 monument.m: castillo palacio acueducto convento puente+romano monasterio alcázar teatro+romano
 trade.f: agricultura ganadería pesca minería artesanía industria
 trade.m: turismo comercio cultivo_del_olivo ferrocarril
@@ -22,7 +22,8 @@ OPENINGS = templates("""
 BODY = templates("""
 La ciudad fue fundada por {los:founder} y {conservar.pres} {un:monument} {style~monument}.
 Su economía se {basar.pres} en {el:trade} y {el:trade2}.
-{el:monument} {style~monument}, {construir.part@monument} en {oldyear}, {ser.pres@monument} su principal atractivo.
+{el:monument} {style~monument}, {construir.part@monument} en {oldyear}, {ser.pres@monument} su
+ principal atractivo.
 Cada año, en {month}, se {celebrar.pres} {el:festival}.
 El clima es suave: en {month} la temperatura {llegar.pres} a los {degrees} grados.
 Según el censo de {recent}, {tener.pres} {population} habitantes.
@@ -35,7 +36,7 @@ El ferrocarril {llegar.pret} en {railyear} y {unir.pret} la ciudad con {near}.
 En los alrededores {crecer.pres@3p} {los:tree} y {vivir.pres@3p} {los:animal}.
 Limita al norte con {near} y al sur con {near2}.
 {el:smallclub} {jugar.pres@smallclub} en el estadio municipal.
-El plato típico {ser.pres} {el:dish}, que se {hacer.pres} con {dish#1} y {dish#2}.
+El plato típico {ser.pres@dish} {el:dish}, que se {hacer.pres@dish} con {dish#1} y {dish#2}.
 """)
 
 CLOSINGS = templates("""

@@ -76,7 +76,7 @@ La guía {dar.pret} {#2-3} soles a {restaurant}, la casa de {per}.
 {el:meal} {costar.pres@meal} {#13-60} euros e {incluir.pres@meal} {el:dish} y {un:drink}.
 El aroma de {el:spice} y de {el:spice2} {llenar.imp@3s} la cocina.
 {per2} {pedir.pret} {el:dish}, y de postre, {un:fruit}.
-Se {hervir.pres@dish#1} {el:dish#1} durante {cooking} minutos con una hoja de laurel.
+{el:dish} {tardar.pres@dish} {cooking} minutos en hacerse y {llevar.pres@dish} una pizca de {spice}.
 {los:cook} {probar.pret@cook} {el:dish} y {pedir.pret@cook} más {dish#2}.
 Durante {el:festival} se {comer.pres@dish} {el:dish} en las calles de {town}.
 Sin {dish#2}, {el:dish} no {saber.pres@dish} igual, {decir.pres} {per}.
@@ -86,7 +86,8 @@ De postre hay {fruit} con {fruit2} y una bola de helado de vainilla.
 
 CLOSINGS = templates("""
 Se {servir.pres@dish} {caliente~dish} y se {acompañar.pres@dish} con {drink}.
-«[Cocinar es un acto de cariño|El producto manda|No hay trucos, solo paciencia]», {decir.pres} {per}.
+«[Cocinar es un acto de cariño|El producto manda|No hay trucos, solo paciencia]», {decir.pres}
+ {per}.
 ¡Qué {taste~dish} {estar.imp@dish} {el:dish}!
 ¿Quién no {haber.pres} {probar.part} {el:dish} de {town}?
 ¡Buen provecho!

@@ -5,7 +5,8 @@ from __future__ import annotations
 from spacy_selectra.corpus.sample.pools import templates
 
 WORDS = """
-party_to.p: solicitante/solicitante interesado beneficiario propietario arrendatario demandante/demandante
+party_to.p: solicitante/solicitante interesado beneficiario propietario arrendatario
+ demandante/demandante
  trabajador empresario contribuyente/contribuyente
 document.f: solicitud instancia resolución certificación licencia declaración escritura factura
 document.m: contrato certificado recurso informe expediente formulario
@@ -26,10 +27,13 @@ BODY = templates("""
 {los:party_to} {quedar.fut@party_to} {obligado~party_to} a {duty*.inf} {el:document}.
 No se {admitir.fut@document} {el:document} sin la firma de {el:party_to}.
 El incumplimiento de {este:bill} {dar.fut} lugar a una multa de {euros} euros.
-A efectos de {el:law}, se {entender.pres} por {-:party_to} toda persona que {duty*.subj} {un:document}.
+A efectos de {el:law}, se {entender.pres} por {-:party_to} toda persona que {duty*.subj}
+ {un:document}.
 {el:ministry} {dictar.fut@ministry} las normas necesarias para aplicar {el:bill}.
-El artículo {article} queda redactado como sigue: {el:party_to} {poder.fut@party_to} {duty*.inf} {el:document}.
-Señora presidenta, mi grupo {votar.fut} en contra de {este:bill} porque {olvidar.pres} a {los:citizens}.
+El artículo {article} queda redactado como sigue: {el:party_to} {poder.fut@party_to} {duty*.inf}
+ {el:document}.
+Señora presidenta, mi grupo {votar.fut} en contra de {este:bill} porque {olvidar.pres} a
+ {los:citizens}.
 Señor {per!last}, usted {prometer.pret} {policy} para todos, y no {haber.pres} {cumplir.part}.
 Contra {este:document} {caber.pres} recurso ante {el:court}.
 {el:document} {deber.fut@document} incluir el nombre, el domicilio y la firma de {el:party_to}.

@@ -22,13 +22,15 @@ Aquel {month}, {per!first} {volver.pret} a {town} con {un:clothes} {color~clothe
 En {town} {llover.imp} desde hacía {#3-9} días cuando {per!first} {abrir.pret} {el:room}.
 {per!first} y {su:family/per2} {per2!first} {vivir.imp@3p} en {town}, junto a {el:path}.
 {ser.imp@3s} {weekday} y {el:weather} {golpear.imp@weather} las ventanas de {el:room}.
-{el:worker/per} {per!first} no {dormir.imp} bien desde que {su:family/per2} {per2!first} se {haber.imp} ido a {town}.
+{el:worker/per} {per!first} no {dormir.imp} bien desde que {su:family/per2} {per2!first} se
+ {haber.imp} ido a {town}.
 Nadie en {town} {recordar.imp} ya a {el:worker/per} {per!first}.
 """)
 
 BODY = templates("""
 {per!first} {mirar.pret} {el:path} y {pensar.pret} en {su:family/per2}.
-{el:weather} {mover.imp@weather} las hojas de {el:tree} y {un:animal} {dormir.imp@animal} a su sombra.
+{el:weather} {mover.imp@weather} las hojas de {el:tree} y {un:animal} {dormir.imp@animal} a su
+ sombra.
 —¿Dónde {estar.pres} {el:animal}? —{preguntar.pret} {per2!first}.
 —No lo sé —{speak*.pret} {per!first}—. Quizá en {el:room}.
 {per2!first} {gesture*.pret} y {cerrar.pret} la puerta de {el:room}.
@@ -37,7 +39,8 @@ Sobre {el:furniture} {haber.imp} {un:clothes} {color~clothes} y una carta.
 {estar.imp@3s} {mood~per}, como siempre que {llegar.imp} {el:moment}.
 {el:family/per2} de {per!first} se {sentar.pret} en {el:furniture} y {gesture*.pret}.
 En {el:path} {cantar.imp@3p} {los:bird} y olía a pan recién hecho.
-{per!first} {sacar.pret} de {el:furniture} {un:clothes} de {su:family/per2} y lo {guardar.pret} todo otra vez.
+{per!first} {sacar.pret} de {el:furniture} {un:clothes} de {su:family/per2} y lo {guardar.pret}
+ todo otra vez.
 Cuando era {niño~per}, {per!first} {subir.imp} a {el:tree} para ver {el:path}.
 {el:memory} de {town} no {lo~per} {dejar.imp@memory} dormir.
 —Mañana {ser.fut} otro día —{speak*.pret} {per2!first}, {mood~per2}.

@@ -7,17 +7,17 @@ from spacy_selectra.corpus.sample.pools import templates
 LABEL = "política"
 
 WORDS = """
-politician.p: ministro diputado senador alcalde/alcaldesa consejero portavoz/portavoz concejal/concejala
- candidato líder/líder presidente/presidenta secretario_general vicepresidente/vicepresidenta delegado
+politician.p: ministro diputado senador alcalde/alcaldesa consejero portavoz/portavoz
+ concejal/concejala
+ candidato líder/líder presidente/presidenta secretario+general vicepresidente/vicepresidenta
+ delegado
  eurodiputado gobernador embajador subsecretario
 bill.f: ley reforma propuesta enmienda moción ordenanza iniciativa normativa
 bill.m: decreto pacto presupuesto acuerdo plan proyecto estatuto reglamento
 policy.f: vivienda educación sanidad igualdad dependencia cultura juventud limpieza
 policy.m: empleo transporte turismo comercio deporte alumbrado
-chamber.m: Congreso Senado Parlamento Pleno
-chamber.f: Cámara Asamblea
-chambers.m: hemiciclo pleno debate escaño grupo_parlamentario consejo_de_ministros
-chambers.f: comisión sesión legislatura investidura coalición mayoría oposición
+chambers.m: pleno debate mitin discurso congreso consejo_de_ministros
+chambers.f: comisión sesión votación reunión asamblea cumbre
 vote.f: elección votación campaña consulta investidura
 vote.m: referéndum escrutinio plebiscito debate recuento
 political.a: parlamentario constitucional electoral autonómico municipal federal progresista
@@ -35,10 +35,12 @@ OPENINGS = templates("""
 {el:party} {approve*.fut@party} {el:bill} de {policy} [en el Parlamento|en el próximo pleno|antes de
  {month}].
 El Parlamento {aprobar.pret} {el:bill} de {policy} con {#40-180} votos a favor y {#13-39} en contra.
-{per}, {-:politician/per} de {el:party}, {presentar.pret} {un:bill} {political~bill} para proteger {el:policy}.
+{per}, {-:politician/per} de {el:party}, {presentar.pret} {un:bill} {political~bill} para proteger
+ {el:policy}.
 {el:townhall} {destinar.fut@townhall} {million} millones de euros a {policy}.
 {el:ministry} {convocar.pret@ministry} a {el:union} para negociar {el:bill} de {policy}.
-{el:party} y {el:party2} {firmar.pret@3p} {un:bill} sobre {policy} [en {town}|de madrugada|tras meses de
+{el:party} y {el:party2} {firmar.pret@3p} {un:bill} sobre {policy} [en {town}|de madrugada|tras
+ meses de
  negociación].
 {per} {ganar.pret} las elecciones en {town} con el {#30-60} % de los votos.
 """)
@@ -46,14 +48,17 @@ El Parlamento {aprobar.pret} {el:bill} de {policy} con {#40-180} votos a favor y
 BODY = templates("""
 {el:bill} {political~bill} {entrar.fut@bill} en vigor el {date}.
 La oposición, encabezada por {per2}, {criticar.pret} {el:bill} y {pedir.pret} la dimisión de {per}.
-{per2}, de {el:party2}, {acusar.pret} al Gobierno de [mentir|olvidar a {los:citizens}|improvisar|romper
+{per2}, de {el:party2}, {acusar.pret} al Gobierno de [mentir|olvidar a
+ {los:citizens}|improvisar|romper
  {el:bill}].
 {los:politician} de {el:party} {votar.pret@politician} [a favor|en contra] de {el:bill}.
-{los:citizens} {tener.pres@citizens} derecho a conocer {el:bill}, {recordar.pret} {el:politician/per}.
+{los:citizens} {tener.pres@citizens} derecho a conocer {el:bill}, {recordar.pret}
+ {el:politician/per}.
 Según una encuesta, el {#20-70} % de {los:citizens} {ser.pres@3s} {stance~m} a {el:bill}.
 {el:politician/per} {per} {viajar.fut} a {town} para reunirse con {el:politician2/per3} {per3}.
 {el~per4} portavoz de {el:party}, {per4}, {pedir.pret} un pacto de Estado sobre {policy}.
-{el:chambers} {durar.pret@chambers} más de {#3-9} horas y {terminar.pret@chambers} [sin acuerdo|entre
+{el:chambers} {durar.pret@chambers} más de {#3-9} horas y {terminar.pret@chambers} [sin
+ acuerdo|entre
  aplausos|con gritos].
 {el:law} {reconocer.pres@law} el derecho de {los:citizens} a una vivienda digna.
 El Gobierno {reformar.fut} {el:law} [antes del verano|con el apoyo de {el:party2}|si hay consenso].
@@ -66,7 +71,8 @@ La campaña electoral {empezar.fut} en {town} el {date}.
 Los sindicatos {convocar.perf@3p} una huelga general contra {el:bill}.
 El presidente {nombrar.pret} a {per3} {-:politician/per3} de {town}.
 {el:court} {investigar.pres@court} a {per2} por un presunto caso de corrupción.
-{el:politician/per} {responder.pret} a {los:citizens} y {defender.pret} {el:bill} [con firmeza|en la tribuna
+{el:politician/per} {responder.pret} a {los:citizens} y {defender.pret} {el:bill} [con firmeza|en
+ la tribuna
  |ante la prensa].
 """)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spacy_selectra.corpus.sample.pools import templates
 
 WORDS = """
-dishware.m: bol cuenco_hondo tarro vaso
+dishware.m: bol cuenco+hondo tarro vaso
 dishware.f: bandeja_de_horno fiambrera copa taza
 """
 
@@ -26,7 +26,8 @@ precaliente el horno a {oven} °C y {hornear.subj} {el:dish} {cooking} minutos.
 {pelar.subj} {#2-4} dientes de ajo y {picar.subj} {el:vegetable} muy fino.
 {probar.subj} de sal y {corregir.subj} con {spice} o pimienta.
 {batir.subj} {#2-6} huevos y {echar.subj} {el:dish#2} poco a poco.
-{cubrir.subj} {el:dish#3} y {cocer.subj} a fuego lento hasta que {el:dish#1} {estar.subj@dish#1} {tierno~dish#1}.
+{cubrir.subj} {el:dish#3} y {cocer.subj} a fuego lento hasta que {el:dish#1} {estar.subj@dish#1}
+ {tierno~dish#1}.
 {escurrir.subj} bien {el:vegetable} y {reservar.subj} el caldo.
 {servir.subj} {el:dish} en {un:dishware} con {dish#2} por encima.
 Si no tiene {spice}, {poder.pres} usar {spice2}.

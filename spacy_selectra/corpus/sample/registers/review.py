@@ -6,15 +6,17 @@ from spacy_selectra.corpus.sample.pools import templates
 
 WORDS = """
 lodging.m: hotel hostal apartamento parador balneario
-lodging.f: pensión habitación+doble casa_rural cabaña
+lodging.f: pensión habitación+doble casa+rural cabaña
 service.f: atención limpieza recepción comida piscina
 service.m: servicio trato desayuno personal ambiente
 verdict.a: perfecto correcto caro barato cómodo ruidoso tranquilo acogedor limpio moderno
 """
 
 OPENINGS = templates("""
-{estar.pret@1p} {#2-9} noches en {un:lodging} de {town} y {el:service} {ser.pret@service} {good~service}.
-{comprar.pret@1s} {este:device} hace {#2-9} meses y {estar.pres@1s} muy {mood~m} con {su:module} {digital~module}.
+{estar.pret@1p} {#2-9} noches en {un:lodging} de {town} y {el:service} {ser.pret@service}
+ {good~service}.
+{comprar.pret@1s} {este:device} hace {#2-9} meses y {estar.pres@1s} muy {mood~m} con {su:module}
+ {digital~module}.
 {cenar.pret@1p} en {restaurant} el {weekday} y {el:dish} {ser.imp@dish} {good~dish}.
 {acabar.pres@1s} de leer «{title}», de {per}, y me {parecer.pret} {un:book} {good~book}.
 {el:show} «{title}» me {parecer.pret@3s} {bad~show}.

@@ -14,13 +14,13 @@ biologist.p: biólogo químico neurólogo bioquímico botánico genetista zoólo
 astronomer.p: astrónomo astrofísico cosmólogo astronauta observador
 digger.p: paleontólogo arqueólogo antropólogo geólogo espeleólogo
 astro.f: galaxia estrella nebulosa luna supernova constelación
-astro.m: planeta cometa asteroide agujero_negro meteorito exoplaneta
+astro.m: planeta cometa asteroide agujero+negro meteorito exoplaneta
 bio.f: molécula bacteria neurona proteína célula enzima hormona mutación
 bio.m: gen virus hongo anticuerpo cromosoma parásito tejido
 relic.m: fósil dinosaurio cráneo mamut esqueleto diente colmillo
 relic.f: vértebra huella mandíbula vasija herramienta_de_piedra tumba
 scope.m: telescopio satélite radar radiotelescopio
-scope.f: sonda antena cámara_infrarroja parábola
+scope.f: sonda antena cámara+infrarrojo parábola
 labtool.m: microscopio espectrómetro láser termómetro tubo_de_ensayo
 labtool.f: probeta centrifugadora balanza pipeta placa
 illness.f: diabetes malaria gripe alergia anemia tuberculosis artritis
@@ -37,7 +37,8 @@ habitat.f: selva cueva laguna marisma
 """
 
 OPENINGS = templates("""
-Un equipo de {el:uni} {haber.pres} [descubierto|identificado|estudiado] {un:bio} {cellular~bio} en {town}.
+Un equipo de {el:uni} {haber.pres} [descubierto|identificado|estudiado] {un:bio} {cellular~bio} en
+ {town}.
 {el:astronomer/per} {per} {descubrir.pret} {un:astro} {starry~astro} con {un:scope}
  {instalar.part@scope} en {town}.
 {el:digger/per} {per} {encontrar.pret} {un:relic} {ancient~relic} cerca de {town}, en {town#1}.
@@ -77,7 +78,8 @@ En el laboratorio, {los:biologist} {calentar.pres@biologist} {el:bio} a {degrees
 
 CLOSINGS = templates("""
 El siguiente paso {ser.fut} repetir {el:finding} con más datos.
-«[Es un resultado inesperado|Queda mucho por entender|La ciencia avanza despacio|Los datos hablan por
+«[Es un resultado inesperado|Queda mucho por entender|La ciencia avanza despacio|Los datos hablan
+ por
  sí solos]», {explicar.pret} {per}.
 {el:bio} {seguir.pres@bio} siendo un misterio.
 El equipo {publicar.fut} los resultados en {month}.

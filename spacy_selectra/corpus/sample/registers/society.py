@@ -7,9 +7,11 @@ from spacy_selectra.corpus.sample.pools import templates
 LABEL = "sociedad"
 
 WORDS = """
-rescuer.p: bombero policía/policía sanitario guardia/guardia socorrista agente/agente voluntario enfermero
+rescuer.p: bombero policía/policía sanitario guardia/guardia socorrista agente/agente voluntario
+ enfermero
  forense/forense detective/detective
-victim.p: vecino conductor motorista repartidor turista senderista veraneante/veraneante peatón/peatona montañero
+victim.p: vecino conductor motorista repartidor turista senderista veraneante/veraneante
+ peatón/peatona montañero
  inquilino pasajero transeúnte/transeúnte
 thief.p: ladrón/ladrona estafador atracador sospechoso carterista
 disaster.m: incendio accidente derrumbe apagón escape_de_gas choque hundimiento
@@ -20,11 +22,11 @@ crime.m: robo atraco secuestro asalto fraude
 crime.f: estafa agresión pelea amenaza
 scene.m: edificio garaje portal bar polígono túnel almacén colegio camping
 scene.f: carretera autopista vivienda joyería farmacia gasolinera estación playa nave
-evidence.f: huella navaja mochila llave pistola furgoneta_robada cámara_de_seguridad
-evidence.m: maletín guante teléfono bolso coche_robado pasamontañas
-welfare.f: guardería escuela_infantil oficina_de_correos parada_de_autobús plaza
-welfare.m: comedor_social ambulatorio centro_de_día parque mercado consultorio
-shelter.f: residencia parroquia nave_municipal tienda_de_campaña
+evidence.f: huella navaja mochila llave pistola furgoneta+robado cámara_de_seguridad
+evidence.m: maletín guante teléfono bolso coche+robado pasamontañas
+welfare.f: guardería escuela+infantil oficina_de_correos parada_de_autobús plaza
+welfare.m: comedor+social ambulatorio centro_de_día parque mercado consultorio
+shelter.f: residencia parroquia nave+municipal tienda_de_campaña
 shelter.m: albergue polideportivo hotel colegio hostal pabellón
 hurt.a: herido ileso asustado grave leve atrapado
 rescue.v: rescatar evacuar atender ayudar trasladar
@@ -36,7 +38,8 @@ OPENINGS = templates("""
 {un:storm} {obligar.pret@storm} a cortar [la carretera|el tráfico|el agua] en {town}.
 {el:police} {arrest*.pret@police} a {un:thief} por {un:crime} en {un:scene} de {quarter}.
 {un:victim} de {age} años {resultar.pret@victim} {hurt~victim} en {un:disaster} en {town}.
-{per}, {-:victim/per} de {town}, {desaparecer.pret} [ayer|el {weekday}|el {date}] cerca de {el:river}.
+{per}, {-:victim/per} de {town}, {desaparecer.pret} [ayer|el {weekday}|el {date}] cerca de
+ {el:river}.
 {el:court} {condenar.pret@court} a {#2-12} años de cárcel a {per} por {un:crime}.
 {los:victim} de {quarter} {protestar.pret@victim} contra el cierre de {el:welfare}.
 """)
@@ -45,12 +48,14 @@ BODY = templates("""
 {el:disaster} {comenzar.pret@disaster} sobre {hour} de la madrugada en {un:scene}.
 {los:rescuer} {llegar.pret@rescuer} en pocos minutos y {rescue*.pret@rescuer} a {los:victim}.
 {#2-12} personas fueron trasladadas a {el:hospital}, una de ellas muy grave.
-{el:thief} {huir.pret@thief} con {un:evidence}, pero {los:rescuer} {lo~thief} {arrest*.pret@rescuer}.
+{el:thief} {huir.pret@thief} con {un:evidence}, pero {los:rescuer} {lo~thief}
+ {arrest*.pret@rescuer}.
 {per}, que {pasar.imp} por {el:scene}, {oír.pret} los gritos y {llamar.pret} al 112.
 Los agentes {encontrar.pret@3p} {un:evidence} en {el:scene}.
 {el:victim/per2} {per2} {haber.imp} salido de casa a {hour}.
 {el:disaster} {dejar.pret@disaster} {#2-9} heridos y muchos daños en {el:scene}.
-{el:rescuer/per3} {per3} {explicar.pret} que {el:disaster} {estar.pres@disaster} [bajo control|sin causa conocida].
+{el:rescuer/per3} {per3} {explicar.pret} que {el:disaster} {estar.pres@disaster} [bajo control|sin
+ causa conocida].
 {los:victim} {pasar.pret@victim} la noche en {un:shelter} de {town} por {el:storm}.
 {el:school} {suspender.pret@school} las clases por {el:storm}.
 {el:union} {pedir.pres@union} más {-s:rescuer} y más luz en {quarter}.
@@ -69,7 +74,8 @@ En {el:shelter}, los vecinos {repartir.pret@3p} mantas y caldo.
 CLOSINGS = templates("""
 La policía {investigar.pres} las causas.
 El funeral {ser.fut} mañana en {town}.
-«[Fue todo muy rápido|Pasamos mucho miedo|Hemos vuelto a nacer|Queremos justicia]», {contar.pret} {per}.
+«[Fue todo muy rápido|Pasamos mucho miedo|Hemos vuelto a nacer|Queremos justicia]», {contar.pret}
+ {per}.
 ¿Por qué no {funcionar.pret} la alarma de {el:scene}?
 {los:victim} ya {estar.pres@victim} en casa.
 """)

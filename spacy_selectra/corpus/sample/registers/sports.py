@@ -28,6 +28,8 @@ gear.f: raqueta camiseta portería bicicleta pértiga red canasta
 sporty.a: veloz contundente intenso agresivo ofensivo defensivo impecable vibrante ajustado
  trepidante disputado reñido
 runner.p: corredor atleta velocista maratoniano triatleta marchador
+trophy.m: trofeo torneo campeonato galardón premio título
+trophy.f: medalla copa carrera
 race.f: carrera etapa prueba maratón regata contrarreloj serie
 win.v: vencer derrotar superar batir golear eliminar
 train.v: entrenar correr calentar ensayar
@@ -56,9 +58,12 @@ BODY = templates("""
 {el:coach/per3} {per3} {cambiar.pret} [el sistema|la defensa|a dos jugadores] en el descanso.
 {el:coach/per3}, {per3}, {reconocer.pret} que el equipo [no mereció ganar|supo sufrir|necesita
  descansar|jugó su mejor {match} del año].
-El portero {parar.pret} [{#2-5} disparos|un penalti|todo lo que le llegó] y {salvar.pret} a su equipo.
-{el:fans} {cantar.pret@fans} y {animar.pret@fans} [sin descanso|hasta el final|desde el primer minuto].
-El árbitro {expulsar.pret} a {per} por una [dura entrada|doble amarilla|protesta] en el minuto {minute}.
+El portero {parar.pret} [{#2-5} disparos|un penalti|todo lo que le llegó] y {salvar.pret} a su
+ equipo.
+{el:fans} {cantar.pret@fans} y {animar.pret@fans} [sin descanso|hasta el final|desde el primer
+ minuto].
+El árbitro {expulsar.pret} a {per} por una [dura entrada|doble amarilla|protesta] en el minuto
+ {minute}.
 El equipo {entrenar.fut} mañana [a puerta cerrada|por la mañana|en {town}] antes de {el:match}.
 {crowd} espectadores {llenar.pret@3p} [el estadio|las gradas|el pabellón] de {town}.
 {el:runner/per} {correr.pret} los {meters} metros [con el viento en contra|bajo la lluvia|a un ritmo
@@ -69,11 +74,13 @@ El equipo {entrenar.fut} mañana [a puerta cerrada|por la mañana|en {town}] ant
 {per} y {per2} {disputar.fut@3p} la final de {el:cup} en {town}.
 {el:tournament} {comenzar.fut@tournament} el {date} en {town}, en {town#1}.
 La clasificación queda así: {el:club}, {#40-60} puntos; {el:club2}, {#13-39}.
-El médico del club {confirmar.pret} {un:injury} en {el:limb} y {anunciar.pret} {#2-9} semanas de baja.
+El médico del club {confirmar.pret} {un:injury} en {el:limb} y {anunciar.pret} {#2-9} semanas de
+ baja.
 Con esta victoria, {el:club} {sumar.pres@club} {#3-12} partidos sin perder en {el:tournament}.
 {el:club2} {acusar.pret@club2} el cansancio y {perder.pret@club2} el balón con facilidad.
 {el:smallclub} {recibir.fut@smallclub} a {el:club} en la primera ronda de {el:tournament}.
-{el:sport} {ser.pres@sport} la gran pasión de {per2}, que {competir.pres} desde {niño~per2} en {town}.
+{el:sport} {ser.pres@sport} la gran pasión de {per2}, que {competir.pres} desde {niño~per2} en
+ {town}.
 {el:player/per} se {retirar.pret} del campo con molestias en {el:limb}.
 {el:match} {ser.pret@match} muy {sporty~match} y se {decidir.pret@match} en los últimos minutos.
 No hubo goles, pero sí muchas ocasiones y {un:gear} {romper.part@gear}.

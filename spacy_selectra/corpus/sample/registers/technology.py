@@ -9,16 +9,16 @@ LABEL = "tecnología"
 WORDS = """
 engineer.p: programador ingeniero desarrollador diseñador informático técnico_de_sistemas
  administrador_de_redes probador analista_de_datos jáquer/jáquer
-device.m: móvil ordenador portátil reloj_inteligente dron robot auricular altavoz televisor
- proyector lector_electrónico termostato
-device.f: tableta impresora consola webcam pulsera_inteligente cámara aspiradora lámpara_conectada
-module.m: procesador teclado chip disco_duro sensor micrófono ventilador conector
-module.f: pantalla batería memoria placa_base tarjeta_gráfica antena lente
-software.m: programa buscador navegador antivirus sistema_operativo cortafuegos
- asistente_virtual traductor videojuego editor_de_textos
-software.f: aplicación plataforma base_de_datos página_web inteligencia+artificial red_social
+device.m: móvil ordenador portátil reloj+inteligente dron robot auricular altavoz televisor
+ proyector lector+electrónico termostato
+device.f: tableta impresora consola webcam pulsera+inteligente cámara aspiradora lámpara+conectado
+module.m: procesador teclado chip disco+duro sensor micrófono ventilador conector
+module.f: pantalla batería memoria placa_base tarjeta+gráfico antena lente
+software.m: programa buscador navegador antivirus sistema+operativo cortafuegos
+ asistente+virtual traductor videojuego editor_de_textos
+software.f: aplicación plataforma base_de_datos página_web inteligencia+artificial red+social
  hoja_de_cálculo extensión
-bug.m: error fallo virus_informático bloqueo ataque apagón_digital
+bug.m: error fallo virus+informático bloqueo ataque apagón+digital
 bug.f: brecha vulnerabilidad avería filtración
 digital.a: inalámbrico compatible táctil ligero seguro rápido moderno plegable
  automático programable interactivo potente gratuito
@@ -30,8 +30,10 @@ spec.f: conexión ranura cámara entrada
 """
 
 OPENINGS = templates("""
-{el:tech} {develop*.fut@tech} {un:device} {digital~device} [en {month}|el próximo año|antes del verano].
-{el:engineer/per} {per} {develop*.perf} {un:software} {digital~software} para {los:user} de {el:device}.
+{el:tech} {develop*.fut@tech} {un:device} {digital~device} [en {month}|el próximo año|antes del
+ verano].
+{el:engineer/per} {per} {develop*.perf} {un:software} {digital~software} para {los:user} de
+ {el:device}.
 {el:tech} {develop*.pret@tech} {program}, {un:software} que {traducir.pres@3s} {#13-90} idiomas.
 {un:bug} en {program} {exponer.pret@bug} los datos de {million} millones de {-s:user}.
 {per}, {-:engineer/per} de {el:tech}, {presentar.pret} en {town} {un:device} de {#5-9} pulgadas.
@@ -41,7 +43,8 @@ OPENINGS = templates("""
 
 BODY = templates("""
 {el:device} {tener.pres@device} {#4-64} {-s:spec} y {pesar.pres@device} {#90-900} gramos.
-{el:software} {funcionar.pres@software} sin conexión y se {actualizar.pres@software} cada {#2-9} semanas.
+{el:software} {funcionar.pres@software} sin conexión y se {actualizar.pres@software} cada {#2-9}
+ semanas.
 {los:engineer} {corregir.pret@engineer} {el:bug} en {#2-9} horas.
 Para {use*.inf} {el:device} basta con {use*.inf} {el:software}.
 {el:tech} {pedir.pret@tech} a {los:user} que {cambiar.subj@user} la contraseña.
@@ -67,7 +70,8 @@ La red {alcanzar.pres} ya {people} pueblos de {town#1} con fibra.
 
 CLOSINGS = templates("""
 {el:device} {llegar.fut@device} a las tiendas el {date}.
-«[La privacidad es lo primero|Todavía hay errores|El futuro ya está aquí]», {escribir.pret} {per} en su
+«[La privacidad es lo primero|Todavía hay errores|El futuro ya está aquí]», {escribir.pret} {per}
+ en su
  página web.
 ¿{sustituir.fut@device} {el:device} a {el:device2}?
 La actualización {ser.fut} gratuita para {los:user}.
