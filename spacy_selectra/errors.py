@@ -9,3 +9,7 @@ class SelectraError(ValueError):
     The message names what was found, where, and what to do. Commands print it
     without a traceback and exit with status 1.
     """
+
+
+class OtherRunError(SelectraError):
+    """An output directory holds the results of another configuration or of other data."""

@@ -16,6 +16,12 @@ def finetune(
     config: Annotated[Path, typer.Argument(help="A configuration, e.g. configs/finetune_nli.cfg.")],
     out: Annotated[Path, typer.Argument(help="Directory for trials, best model and metrics.json.")],
     trials: Annotated[int, typer.Option(min=1, help="Trials, each with its own seed.")] = 5,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Start anew if the directory holds trials on other data or settings."
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
@@ -27,7 +33,9 @@ def finetune(
     --encoder.path training/pretrain/discriminator --training.epochs 3
     """
     import json
+    import shutil
 
+    from spacy_selectra.errors import OtherRunError
     from spacy_selectra.finetuning.settings import read_settings
     from spacy_selectra.finetuning.trials import Finetuning, Interrupted
     from spacy_selectra.signals import StopRequest
@@ -38,7 +46,13 @@ def finetune(
         typer.echo(f"warning: {message}", err=True)
 
     with StopRequest() as stop:
-        run = Finetuning(settings, out, warn=warn, quiet=quiet)
+        try:
+            run = Finetuning(settings, out, warn=warn, quiet=quiet)
+        except OtherRunError:
+            if not replace:
+                raise
+            shutil.rmtree(out)
+            run = Finetuning(settings, out, warn=warn, quiet=quiet)
         try:
             metrics = run.run(trials, lambda: stop.requested)
         except Interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -32,24 +33,48 @@ def pretrain_command(
     resume: Annotated[
         Resume, typer.Option(help="auto goes on where the run stopped; never starts a new one.")
     ] = Resume.auto,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Start anew if the directory holds a run on other data or settings."
+        ),
+    ] = False,
+    published: Annotated[
+        str,
+        typer.Option(help="Take this discriminator (directory or hub id) instead of training one."),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Pretrain a generator and a discriminator on a packed corpus.
 
     Settings of the file can be changed on the command line. Ctrl-C or SIGTERM writes a
-    checkpoint and exits with status 0; the same command goes on from there.
+    checkpoint and exits with status 1; the same command goes on from there.
 
     Example: selectra pretrain configs/pretrain_tiny.cfg training/tiny
     --paths.corpus corpus/packed --training.max_seconds 2700
     """
     overrides = parse_overrides(context.args)
+    from spacy_selectra.errors import OtherRunError
     from spacy_selectra.pretraining.settings import read_settings
 
     settings = read_settings(config, overrides)
+    if published:
+        from spacy_selectra.packaging.published import adopt_discriminator
+
+        adopted = adopt_discriminator(published, output, replace=replace)
+        typer.echo(f"{adopted}: taken from {published}, nothing was trained")
+        return
     from spacy_selectra.pretraining.run import pretrain
 
-    result = pretrain(settings, output, resume=resume.value, quiet=quiet)
-    if result.finished:
-        typer.echo(f"{output / 'discriminator'}: {result.step} steps")
-    else:
+    try:
+        result = pretrain(settings, output, resume=resume.value, quiet=quiet)
+    except OtherRunError:
+        if not replace:
+            raise
+        shutil.rmtree(output)
+        result = pretrain(settings, output, quiet=quiet)
+    if not result.finished:
+        # Not 0: whoever runs several commands in turn must not go on with the next.
         typer.echo(f"{output}: stopped after {result.step} steps; the same command goes on")
+        raise typer.Exit(1)
+    typer.echo(f"{output / 'discriminator'}: {result.step} steps")

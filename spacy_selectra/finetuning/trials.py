@@ -25,7 +25,7 @@ from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.load import load_encoder, resolve_model
 from spacy_selectra.encoder.models import SequenceClassifier
 from spacy_selectra.encoder.network import SelectraEncoder
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.files import (
     atomic_directory,
     read_json,
@@ -62,8 +62,8 @@ class Finetuning:
         quiet: no progress on stderr.
 
     Raises:
-        SelectraError: unusable data, encoder or setting, or `out` holds trials of another
-            configuration.
+        OtherRunError: `out` holds trials of another configuration.
+        SelectraError: unusable data, encoder or setting.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class Finetuning:
     def _refuse_other_configuration(self) -> None:
         for path in sorted(self.out.glob(f"trial-*/{METRICS_FILE}")):
             if read_json(path).get("configuration") != self._identity():
-                raise SelectraError(
+                raise OtherRunError(
                     f"{path.parent}: a trial with other settings, data or encoder; "
                     "choose another output directory or delete this one"
                 )

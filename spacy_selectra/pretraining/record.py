@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from spacy_selectra.corpus.manifest import Manifest
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.errors import OtherRunError
 from spacy_selectra.pretraining.settings import PretrainingSettings
 
 RECORD_FILE = "run.json"
@@ -39,7 +39,7 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
     """Refuse to resume a run that was something else.
 
     Raises:
-        SelectraError: lists every difference.
+        OtherRunError: lists every difference.
     """
     differences = []
     for section, values in expected.items():
@@ -50,7 +50,7 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
                     f"{section}.{key} was {_short(earlier.get(key))}, is {_short(values.get(key))}"
                 )
     if differences:
-        raise SelectraError(
+        raise OtherRunError(
             f"{output}: cannot resume with another configuration ({'; '.join(differences)}); "
             "use another output directory"
         )

@@ -2,21 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
-from click import Group
-from click.testing import CliRunner
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import ReportingGroup, app, parse_overrides
 from spacy_selectra.errors import SelectraError
 
 
-def commands(group: Group, path: tuple[str, ...] = ()):
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """All leaf commands below a group, with their names."""
     for name, command in group.commands.items():
-        if isinstance(command, Group):
+        if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
@@ -28,7 +29,7 @@ ALL = dict(commands(ROOT))
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_has_help_with_an_example(path):
-    result = CliRunner().invoke(ROOT, [*path, "--help"])
+    result = CliRunner().invoke(app, [*path, "--help"])
     assert result.exit_code == 0
     example = " ".join(result.output.split())
     assert f"selectra {' '.join(path)} " in example
@@ -36,7 +37,7 @@ def test_every_command_has_help_with_an_example(path):
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_unknown_option_is_a_usage_error(path):
-    result = CliRunner().invoke(ROOT, [*path, "--nonsense"])
+    result = CliRunner().invoke(app, [*path, "--nonsense"])
     assert result.exit_code == 2
 
 
@@ -57,7 +58,7 @@ def test_user_error_is_one_line_and_exit_code_1():
     def _fail() -> None:
         raise SelectraError("corpus/a.txt: no such file")
 
-    result = CliRunner().invoke(get_command(group), ["fail"])
+    result = CliRunner().invoke(group, ["fail"])
     assert result.exit_code == 1
     assert result.stderr == "error: corpus/a.txt: no such file\n"
     assert result.stdout == ""

@@ -4,8 +4,7 @@ import json
 
 import pytest
 import spacy
-from click.testing import CliRunner
-from typer.main import get_command
+from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
@@ -20,7 +19,7 @@ def nlp(pipeline):
 
 
 def run(*arguments: str, stdin: str | None = None):
-    return CliRunner().invoke(get_command(app), ["annotate", *arguments], input=stdin)
+    return CliRunner().invoke(app, ["annotate", *arguments], input=stdin)
 
 
 def test_offsets_are_characters_of_the_text(nlp):
