@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from spacy_selectra.encoder.dropout import dropout
-from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
+from spacy_selectra.encoder.packing import AttentionGroup, CellMap, PackedLayout
 
 
 def packed_attention(
@@ -26,33 +27,19 @@ def packed_attention(
     Returns:
         (T, H), in the dtype of `qkv`.
     """
-    width = qkv.shape[-1] // 3
-    if len(layout.groups) == 1 and layout.groups[0].start is not None:
-        return _attend(qkv, layout.groups[0], heads, dropout_probability).reshape(-1, width)
-    pieces: list[Tensor] = []
-    targets: list[Tensor] = []
-    for group in layout.groups:
-        if group.start is None:
-            assert group.rows is not None
-            assert group.valid is not None
-            assert group.targets is not None
-            cells = _attend(qkv[group.rows], group, heads, dropout_probability)
-            pieces.append(cells.reshape(-1, width)[group.valid])
-            targets.append(group.targets)
-        else:
-            stop = group.start + group.count * group.length
-            cells = _attend(qkv[group.start : stop], group, heads, dropout_probability)
-            pieces.append(cells.reshape(-1, width))
-            targets.append(torch.arange(group.start, stop, device=qkv.device))
-    # every row belongs to exactly one group, so the inverse permutation puts them back
-    order = torch.empty(layout.total, dtype=torch.int64, device=qkv.device)
-    rows = torch.cat(targets)
-    order[rows] = torch.arange(layout.total, device=qkv.device)
-    return torch.cat(pieces)[order]
+    if layout.map is None:
+        return _attend(qkv, layout.groups[0], heads, dropout_probability)
+    cells = _apply(_RowsToCells, qkv, layout.map)
+    sizes = [group.count * group.length for group in layout.groups]
+    mixed = [
+        _attend(part, group, heads, dropout_probability)
+        for part, group in zip(cells.split(sizes), layout.groups, strict=True)
+    ]
+    return _apply(_CellsToRows, torch.cat(mixed), layout.map)
 
 
 def _attend(qkv: Tensor, group: AttentionGroup, heads: int, dropout_probability: float) -> Tensor:
-    """(count * length, 3H) to (count, length, H)."""
+    """(count * length, 3H) to (count * length, H)."""
     size = qkv.shape[-1] // (3 * heads)
     cells = qkv.view(group.count, group.length, 3, heads, size)
     query, key, value = cells.permute(2, 0, 3, 1, 4).unbind(0)
@@ -70,4 +57,38 @@ def _attend(qkv: Tensor, group: AttentionGroup, heads: int, dropout_probability:
         weights = torch.softmax(scores, dim=-1)
         weights = dropout(weights, dropout_probability, training=dropout_probability > 0)
         mixed = torch.matmul(weights.to(value.dtype), value)
-    return mixed.transpose(1, 2).reshape(group.count, group.length, heads * size)
+    return mixed.transpose(1, 2).reshape(group.count * group.length, heads * size)
+
+
+class _RowsToCells(torch.autograd.Function):
+    """Lay rows out in cells. A row has one cell, so the gradient is a plain lookup, where
+    autograd's own would add up, one by one; empty cells get none, nothing reads them."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
+        ctx.cells = cell_map.cells
+        return values.index_select(0, cell_map.rows)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0].index_select(0, ctx.cells), None
+
+
+class _CellsToRows(torch.autograd.Function):
+    """Take the rows back out of their cells; the gradient of empty cells is zero."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
+        ctx.map = cell_map
+        return values.index_select(0, cell_map.cells)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        spread = grads[0].index_select(0, ctx.map.rows)
+        return spread.index_fill_(0, ctx.map.empty, 0), None
+
+
+def _apply(function: type[torch.autograd.Function], values: Tensor, cell_map: CellMap) -> Tensor:
+    result = function.apply(values, cell_map)
+    assert isinstance(result, Tensor)
+    return result

@@ -2,9 +2,8 @@
 
 A packed batch is one flat tensor of T pieces, sequence after sequence, with no
 padding. Everything but attention works on single pieces and needs no more. For
-attention, sequences of similar length are put in groups; a group of equal,
-neighbouring sequences is a plain view of the batch, any other is gathered into
-a (sequences, longest) rectangle.
+attention, sequences of similar length form groups, each a rectangle of cells
+(sequences x longest); a batch of equal lengths is one such rectangle as it is.
 """
 
 from __future__ import annotations
@@ -29,21 +28,28 @@ class AttentionGroup:
     Attributes:
         count: number of sequences.
         length: pieces of the longest one.
-        start: first row of the batch if the group is a contiguous view, else None.
-        rows: (count * length,) int64, row of each cell, 0 where there is none; None for a view.
-        valid: (pieces,) int64, cells that hold a piece, in order; None for a view.
-        targets: (pieces,) int64, row of each valid cell; None for a view.
         bias: (count, 1, 1, length) float32, 0 for pieces and -inf for empty cells; None
             when all sequences have the same length.
     """
 
     count: int
     length: int
-    start: int | None
-    rows: Tensor | None = None
-    valid: Tensor | None = None
-    targets: Tensor | None = None
     bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class CellMap:
+    """Between the T rows of a packed batch and the C cells of its groups.
+
+    Attributes:
+        rows: (C,) int64, row of each cell; 0 for empty cells.
+        cells: (T,) int64, cell of each row.
+        empty: (C - T,) int64, cells without a piece.
+    """
+
+    rows: Tensor
+    cells: Tensor
+    empty: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class PackedLayout:
         total: T.
         positions: (T,) int64, place of each piece in its sequence.
         first: (B,) int64, row of each sequence's first piece ([CLS]).
-        groups: how attention is computed.
+        groups: how attention is computed; their cells lie one group after the other.
+        map: which row each cell holds; None if cells are the rows in order.
     """
 
     lengths: list[int]
@@ -63,6 +70,7 @@ class PackedLayout:
     positions: Tensor
     first: Tensor
     groups: list[AttentionGroup]
+    map: CellMap | None
 
     @classmethod
     def from_lengths(
@@ -82,53 +90,57 @@ class PackedLayout:
         starts = ends - sizes
         total = int(ends[-1]) if sizes.size else 0
         positions = np.arange(total) - np.repeat(starts, sizes)
+        groups, cell_map = _arrange(starts, sizes, device)
         return cls(
             lengths=sizes.tolist(),
             total=total,
             positions=torch.from_numpy(positions).to(device),
-            first=torch.from_numpy(starts.copy()).to(device),
-            groups=[
-                _make_group(starts[members], sizes[members], device)
-                for members in _group_by_length(sizes)
-            ],
+            first=torch.from_numpy(starts).to(device),
+            groups=groups,
+            map=cell_map,
         )
+
+
+def _arrange(
+    starts: np.ndarray, sizes: np.ndarray, device: torch.device | str
+) -> tuple[list[AttentionGroup], CellMap | None]:
+    if not sizes.size:
+        return [], None
+    if (sizes == sizes[0]).all():
+        return [AttentionGroup(count=len(sizes), length=int(sizes[0]))], None
+    groups: list[AttentionGroup] = []
+    rows: list[np.ndarray] = []
+    filled: list[np.ndarray] = []
+    for members in _group_by_length(sizes):
+        length = int(sizes[members].max())
+        places = np.arange(length)
+        present = places[None, :] < sizes[members][:, None]
+        bias = None
+        if not present.all():
+            values = np.where(present, 0.0, -np.inf).astype(np.float32)
+            bias = torch.from_numpy(values[:, None, None, :]).to(device)
+        groups.append(AttentionGroup(count=len(members), length=length, bias=bias))
+        rows.append(np.where(present, starts[members][:, None] + places[None, :], 0).reshape(-1))
+        filled.append(present.reshape(-1))
+    row_of_cell, present = np.concatenate(rows), np.concatenate(filled)
+    cell_of_row = np.empty(int(sizes.sum()), dtype=np.int64)
+    cell_of_row[row_of_cell[present]] = np.flatnonzero(present)
+    return groups, CellMap(
+        rows=torch.from_numpy(row_of_cell).to(device),
+        cells=torch.from_numpy(cell_of_row).to(device),
+        empty=torch.from_numpy(np.flatnonzero(~present)).to(device),
+    )
 
 
 def _group_by_length(sizes: np.ndarray) -> list[np.ndarray]:
     """Members of each group: neighbours in order of length, none much shorter than the longest."""
     order = np.argsort(-sizes, kind="stable")
+    descending = sizes[order]
     groups: list[np.ndarray] = []
     begin = 0
     while begin < len(order):
-        shortest = sizes[order[begin]] * SHORTEST_IN_GROUP
-        # order is descending, so the members of this group are a run that ends
-        # where lengths fall below the limit
-        end = begin + int(np.searchsorted(-sizes[order[begin:]], -shortest, side="right"))
-        groups.append(np.sort(order[begin:end]))
+        shortest = descending[begin] * SHORTEST_IN_GROUP
+        end = int(np.searchsorted(-descending, -shortest, side="right"))
+        groups.append(order[begin:end])
         begin = end
     return groups
-
-
-def _make_group(
-    starts: np.ndarray, sizes: np.ndarray, device: torch.device | str
-) -> AttentionGroup:
-    count, length = len(sizes), int(sizes.max())
-    equal = bool((sizes == length).all())
-    if equal and bool((np.diff(starts) == length).all()):
-        return AttentionGroup(count=count, length=length, start=int(starts[0]))
-    offsets = np.arange(length)
-    filled = offsets[None, :] < sizes[:, None]
-    rows = np.where(filled, starts[:, None] + offsets[None, :], 0)
-    bias = None
-    if not equal:
-        cells = np.where(filled, 0.0, -np.inf).astype(np.float32)
-        bias = torch.from_numpy(cells[:, None, None, :]).to(device)
-    return AttentionGroup(
-        count=count,
-        length=length,
-        start=None,
-        rows=torch.from_numpy(rows.reshape(-1)).to(device),
-        valid=torch.from_numpy(np.flatnonzero(filled)).to(device),
-        targets=torch.from_numpy(rows[filled]).to(device),
-        bias=bias,
-    )

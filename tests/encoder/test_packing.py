@@ -20,25 +20,36 @@ def test_layout_positions_and_first_pieces():
     assert layout.total == 6
 
 
-def test_equal_neighbours_need_no_copy():
-    (group,) = PackedLayout.from_lengths([4, 4, 4]).groups
-    assert (group.start, group.count, group.length, group.bias) == (0, 3, 4, None)
+def test_equal_lengths_need_no_copy():
+    layout = PackedLayout.from_lengths([4, 4, 4])
+    (group,) = layout.groups
+    assert (group.count, group.length, group.bias, layout.map) == (3, 4, None, None)
 
 
-def test_groups_hold_every_row_once_and_little_padding():
+def test_cells_hold_every_row_once_and_little_padding():
     lengths = np.random.default_rng(0).integers(1, 200, size=300)
     layout = PackedLayout.from_lengths(lengths)
-    rows: list[int] = []
-    cells = 0
-    for group in layout.groups:
-        cells += group.count * group.length
-        if group.start is not None:
-            rows.extend(range(group.start, group.start + group.count * group.length))
-        else:
-            assert group.targets is not None
-            rows.extend(group.targets.tolist())
-    assert sorted(rows) == list(range(layout.total))
-    assert cells < 1.25 * layout.total
+    assert layout.map is not None
+    rows, cells, empty = layout.map.rows, layout.map.cells, layout.map.empty
+    assert torch.equal(rows[cells], torch.arange(layout.total))
+    assert sorted([*cells.tolist(), *empty.tolist()]) == list(range(len(rows)))
+    assert sum(group.count * group.length for group in layout.groups) == len(rows)
+    assert len(rows) < 1.25 * layout.total
+
+
+def test_gradients_of_mixed_lengths_equal_those_of_single_sequences(tiny_config: EncoderConfig):
+    torch.manual_seed(3)
+    encoder = SelectraEncoder(tiny_config).eval()
+    lengths = [5, 17, 16, 3, 30, 16, 1]
+    ids = torch.randint(5, 100, (sum(lengths),))
+    weights = torch.randn(sum(lengths), tiny_config.hidden_size)
+    (encoder(ids, lengths) * weights).sum().backward()
+    together = [parameter.grad.clone() for parameter in encoder.parameters()]
+    encoder.zero_grad()
+    for alone, weight in zip(ids.split(lengths), weights.split(lengths), strict=True):
+        (encoder(alone, [len(alone)]) * weight).sum().backward()
+    for gradient, parameter in zip(together, encoder.parameters(), strict=True):
+        assert torch.allclose(gradient, parameter.grad, atol=1e-3, rtol=1e-4)
 
 
 @torch.no_grad()
