@@ -8,6 +8,8 @@ it, and a text without a topic is neutral.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from spacy_selectra.corpus.sample.dice import Dice
 from spacy_selectra.corpus.sample.pools import Split
 from spacy_selectra.corpus.sample.registers.all import TOPICS, lexicon
@@ -29,13 +31,18 @@ _SYNONYM_SHARE = 15
 Pair = dict[str, str]
 
 
-def pairs(seed: str, split: Split, count: int) -> list[Pair]:
-    """`count` pairs (a multiple of 3), in which every hypothesis has each label once."""
+def pairs(seed: str, split: Split, count: int, forbidden: Set[str] = frozenset()) -> list[Pair]:
+    """`count` pairs (a multiple of 3), in which every hypothesis has each label once.
+
+    No premise is in `forbidden`.
+    """
     dice = Dice(seed)
     found: dict[tuple[str, ...], list[Pair]] = {}
     while len(found) * len(LABELS) < count:
         make = _topic_triple if len(found) % 2 else _event_triple
         hypothesis, premises = make(dice, split)
+        if not forbidden.isdisjoint(premises):
+            continue
         triple = [
             {"premise": premise, "hypothesis": hypothesis, "label": label}
             for premise, label in zip(premises, LABELS, strict=True)

@@ -145,14 +145,21 @@ def pluralize(word: str) -> str:
         return word[:-1] + "ces"
     if last == "s":
         stressed = word[-2] in "áéíóú" or sum(c in VOWELS for c in word) == 1
-        return word[:-2] + word[-2].translate(_PLAIN) + "ses" if stressed else word
+        return _unstressed(word) + "es" if stressed else word
     if last == "x":
         return word
     if last not in "lnrdjy":
         return word + "s"
     if last in "nl" and word[-2] in "áéíóú":
-        return word[:-2] + word[-2].translate(_PLAIN) + last + "es"
+        return _unstressed(word) + "es"
     return word + "es"
+
+
+def _unstressed(word: str) -> str:
+    """Without the accent on the last vowel, unless it parts two vowels: país, baúl."""
+    if word[-2] in "íú" and word[-3] in VOWELS:
+        return word
+    return word[:-2] + word[-2].translate(_PLAIN) + word[-1]
 
 
 def feminize(word: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from spacy_selectra.corpus.sample import surface
 from spacy_selectra.corpus.sample.dice import Dice
 from spacy_selectra.corpus.sample.pools import Split
@@ -15,8 +17,11 @@ _TOPIC_SHARE, _AMBIGUOUS_SHARE = 50, 25
 _NAMELESS_KEPT = 25
 
 
-def sentences(seed: str, split: Split, count: int) -> list[str]:
-    """`count` different sentences with marked names (see `surface`), from the pools of `split`."""
+def sentences(seed: str, split: Split, count: int, forbidden: Set[str] = frozenset()) -> list[str]:
+    """`count` different sentences with marked names (see `surface`), from the pools of `split`.
+
+    None of them, without its marks, is in `forbidden`.
+    """
     dice = Dice(seed)
     found: dict[str, None] = {}
     while len(found) < count:
@@ -31,7 +36,8 @@ def sentences(seed: str, split: Split, count: int) -> list[str]:
         marked = Scene(dice, lexicon(), split, split).fill(template)
         if surface.plain(marked) == marked and not dice.chance(_NAMELESS_KEPT):
             continue
-        found.setdefault(marked)
+        if surface.plain(marked) not in forbidden:
+            found.setdefault(marked)
     return list(found)
 
 

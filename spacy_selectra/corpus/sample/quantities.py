@@ -50,6 +50,7 @@ def _integer(low: int, high: int, step: int = 1) -> Callable[[Dice], str]:
 QUANTITIES: dict[str, Callable[[Dice], str]] = {
     "num": lambda dice: number(dice.between(2, 12)),
     "year": lambda dice: str(dice.between(1960, 2024)),
+    "birth": lambda dice: str(dice.between(1930, 1975)),
     "recent": lambda dice: str(dice.between(2001, 2023)),
     "oldyear": lambda dice: str(dice.between(1480, 1890)),
     "railyear": lambda dice: str(dice.between(1850, 1925)),

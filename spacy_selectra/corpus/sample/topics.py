@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from spacy_selectra.corpus.sample.dice import Dice
 from spacy_selectra.corpus.sample.pools import Split
 from spacy_selectra.corpus.sample.registers.all import TOPICS, Register, lexicon
@@ -17,12 +19,18 @@ def topic_sentences(dice: Dice, register: Register, split: Split) -> list[str]:
     return [scene.text(t) for t in dice.sample(templates, dice.between(1, 3))]
 
 
-def texts(seed: str, split: Split, count: int) -> list[tuple[list[str], str]]:
-    """`count` different texts, as their sentences, with labels in equal shares."""
+def texts(
+    seed: str, split: Split, count: int, forbidden: Set[str] = frozenset()
+) -> list[tuple[list[str], str]]:
+    """`count` different texts, as their sentences, with labels in equal shares.
+
+    No sentence is in `forbidden`.
+    """
     dice = Dice(seed)
     found: dict[str, tuple[list[str], str]] = {}
     while len(found) < count:
         register = TOPICS[len(found) % len(TOPICS)]
         sentences = topic_sentences(dice, register, split)
-        found.setdefault(" ".join(sentences), (sentences, register.label))
+        if forbidden.isdisjoint(sentences):
+            found.setdefault(" ".join(sentences), (sentences, register.label))
     return dice.shuffled(list(found.values()))

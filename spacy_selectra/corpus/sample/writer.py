@@ -37,9 +37,14 @@ def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> di
         raise SelectraError(f"{count} documents asked for: at least 1 is needed")
     files: dict[str, str] = {}
     forbidden: set[str] = set()
+    premises: set[str] = set()
     for split in reversed(SPLITS):
-        marked = ner.sentences(f"{seed} ner {split}", split, NER_SIZES[split])
-        labelled = topics.texts(f"{seed} topics {split}", split, TOPIC_SIZES[split])
+        marked = ner.sentences(f"{seed} ner {split}", split, NER_SIZES[split], forbidden)
+        labelled = topics.texts(f"{seed} topics {split}", split, TOPIC_SIZES[split], forbidden)
+        inference = entailment.pairs(
+            f"{seed} entailment {split}", split, ENTAILMENT_SIZES[split], premises
+        )
+        premises.update(pair["premise"] for pair in inference)
         if split != "train":
             forbidden.update(surface.plain(sentence) for sentence in marked)
             forbidden.update(s for sentences, _ in labelled for s in sentences)
@@ -47,9 +52,7 @@ def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> di
         files[f"topics/{split}.jsonl"] = _jsonl(
             [{"text": " ".join(sentences), "label": label} for sentences, label in labelled]
         )
-        files[f"entailment/{split}.jsonl"] = _jsonl(
-            entailment.pairs(f"{seed} entailment {split}", split, ENTAILMENT_SIZES[split])
-        )
+        files[f"entailment/{split}.jsonl"] = _jsonl(inference)
         files[f"paraphrase/{split}.jsonl"] = _jsonl(
             paraphrase.pairs(f"{seed} paraphrase {split}", split, PARAPHRASE_SIZES[split])
         )

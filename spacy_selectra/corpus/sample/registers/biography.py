@@ -12,13 +12,13 @@ profession.p: escritor pintor arquitecto ingeniero político médico compositor 
 
 OPENINGS = templates("""
 {per!both} ({town}, {oldyear}) {ser.pret} {un:profession/per} {conocido~per} por «{title}».
-{per!both}, {nacido~per} en {town} el {date} de {year}, es {un:profession/per} de {town#1}.
+{per!both}, {nacido~per} en {town} el {date} de {birth}, es {un:profession/per} de {town#1}.
 {per!both} {ser.pret} {un:profession/per} de {town#1} que {vivir.pret} en {town} y en {town2}.
 """)
 
 BODY = templates("""
 {estudiar.pret@3s} en {el:uni} y {trabajar.pret} como {-:profession/per} en {town2}.
-En {year} {publicar.pret@3s} «{title}», y más tarde {recibir.pret} {el:prize}.
+En {recent} {publicar.pret@3s} «{title}», y más tarde {recibir.pret} {el:prize}.
 {morir.pret@3s} en {town2} a los {age} años.
 Se {casar.pret@3s} con {per2!full}, con {quien~per2} {tener.pret} {#2-5} hijos.
 {ser.pret@3s} {hijo~per} de {un:worker} de {town} y {un:worker2} de {town3}.
@@ -32,7 +32,7 @@ Su obra «{title2}» se {conservar.pres} en {el:museum}.
 {per} {rechazar.pret} {el:prize} por motivos personales.
 La crítica {considerar.pres} «{title}» su mejor trabajo.
 {mantener.pret@3s} una larga amistad con {per2}.
-{padecer.pret@3s} {illness} y {pasar.pret} sus últimos años en {town3}, junto a {el:river2}.
+{padecer.pret@3s} {illness} y {pasar.pret} sus últimos años en {town3}.
 """)
 
 CLOSINGS = templates("""

@@ -23,7 +23,7 @@ BODY = templates("""
 —{tener.pres@1s} que ir al mercado a comprar {vegetable}, {fruit} y {drink}.
 —¿A qué hora {empezar.pres} {el:plan}? —A {hour}.
 —No {poder.pres@1s}, {tener.pres@1s} {un:plan} con {mi:family}.
-—{mi:family/per3} {per3!first} {preparar.pret} {el:dish} y {estar.imp@dish} {taste~dish}.
+—{mi:family/per3} {per3!first} {hacer.pret} {el:dish} y {estar.imp@dish} {taste~dish}.
 —¿{saber.pres@2s} si {per3!first} {venir.fut} en {vehicle}?
 —{creer.pres@1s} que sí, pero {llegar.fut} tarde.
 —¡Qué {weather}! No {salir.pres@1s} de casa sin {mi:clothes} {color~clothes}.
@@ -31,6 +31,7 @@ BODY = templates("""
 —Ayer {ver.pret@1s} a {per3!first} en {town} con {un:clothes} {color~clothes}.
 —¿Te {gustar.pres@dish} {el:dish}? —Sí, pero sin {dish#2}.
 —{mi:animal} se {haber.pres@3s} subido otra vez a {el:furniture}.
+—¿Te apetece {un:hotdrink} con {dessert}? —Sí, por favor.
 —Si {querer.pres@2s}, {cenar.pres@1p} {dish} en mi casa.
 —{haber.pres@1p} {comer.part} {dish} con {dish#1} y {beber.part} {drink}.
 —Yo {preferir.pres@1s} quedarme en {el:room} con un libro.

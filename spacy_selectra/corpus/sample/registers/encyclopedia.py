@@ -22,7 +22,7 @@ OPENINGS = templates("""
 BODY = templates("""
 La ciudad fue fundada por {los:founder} y {conservar.pres} {un:monument} {style~monument}.
 Su economía se {basar.pres} en {el:trade} y {el:trade2}.
-{el:monument} {style~monument}, {construir.part@monument} en {oldyear}, {ser.pres@monument} su
+{el:monument}, {construir.part@monument} en {oldyear}, {ser.pres@monument} su
  principal atractivo.
 Cada año, en {month}, se {celebrar.pres} {el:festival}.
 El clima es suave: en {month} la temperatura {llegar.pres} a los {degrees} grados.

@@ -54,7 +54,7 @@ EVENTS = (
     Event("cook", "preparar", "elaborar", "tirar", "dish", "comida", "raciones"),
     Event("cook", "comprar", "adquirir", "vender", "vegetable", "comida", "kilos"),
     Event("rescuer", "rescatar", "salvar", "abandonar", "victim", "varias personas", people=True),
-    Event("rescuer", "detener", "arrestar", "liberar", "thief", "varias personas", people=True),
+    Event("officer", "detener", "arrestar", "liberar", "thief", "varias personas", people=True),
     Event("engineer", "reparar", "arreglar", "romper", "device", "varios aparatos"),
     Event("engineer", "encender", "conectar", "apagar", "device", "varios aparatos"),
     Event("engineer", "instalar", "montar", "retirar", "software", "varios programas"),

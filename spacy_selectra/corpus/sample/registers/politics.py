@@ -69,7 +69,7 @@ La campaña electoral {empezar.fut} en {town} el {date}.
 {el:politician/per} {inaugurar.pret} en {town} una oficina para atender a {los:citizens}.
 {el:townhall} {prohibir.fut@townhall} los pisos turísticos en el centro.
 Los sindicatos {convocar.perf@3p} una huelga general contra {el:bill}.
-El presidente {nombrar.pret} a {per3} {-:politician/per3} de {town}.
+El presidente {nombrar.pret} a {per3} {delegado~per3} del Gobierno en {town}.
 {el:court} {investigar.pres@court} a {per2} por un presunto caso de corrupción.
 {el:politician/per} {responder.pret} a {los:citizens} y {defender.pret} {el:bill} [con firmeza|en
  la tribuna

@@ -28,7 +28,7 @@ BODY = templates("""
 No {recomendar.pres@1s} {el:lodging}: {el:room} {ser.imp@room} {size~room} y {bad~room}.
 Se {calentar.pres} mucho y {el:module} {fallar.pres@module} a menudo.
 Por {euros} euros, {esperar.imp@1s} {un:device} más {digital~device}.
-{pedir.pret@1p} {el:dish} con {drink}, y de postre {un:fruit}.
+{pedir.pret@1p} {el:dish} con {drink}, y de postre [{un:fruit}|{dessert}].
 {el:dish} {estar.imp@dish} {taste~dish} y {el:cook} nos {explicar.pret@3s} la receta.
 {el:part} de {per} {ser.pres@part} {good~part}; el resto {ser.pres@3s} {bad~m}.
 Lo mejor, {el:service}; lo peor, {el:furniture} de {el:room}.

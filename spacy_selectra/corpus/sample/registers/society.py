@@ -7,9 +7,9 @@ from spacy_selectra.corpus.sample.pools import templates
 LABEL = "sociedad"
 
 WORDS = """
-rescuer.p: bombero policía/policía sanitario guardia/guardia socorrista agente/agente voluntario
- enfermero
- forense/forense detective/detective
+rescuer.p: bombero sanitario socorrista voluntario enfermero camillero buceador rescatador
+officer.p: policía/policía guardia/guardia agente/agente detective/detective inspector comisario
+ patrullero
 victim.p: vecino conductor motorista repartidor turista senderista veraneante/veraneante
  peatón/peatona montañero
  inquilino pasajero transeúnte/transeúnte
@@ -20,8 +20,10 @@ storm.m: terremoto temporal huracán aguacero vendaval
 storm.f: tormenta riada nevada granizada ola_de_calor avalancha
 crime.m: robo atraco secuestro asalto fraude
 crime.f: estafa agresión pelea amenaza
-scene.m: edificio garaje portal bar polígono túnel almacén colegio camping
-scene.f: carretera autopista vivienda joyería farmacia gasolinera estación playa nave
+building.m: edificio garaje portal bar almacén colegio restaurante cine
+building.f: vivienda joyería farmacia gasolinera estación nave panadería
+outside.m: camping polígono túnel aparcamiento bosque
+outside.f: carretera autopista playa calle rotonda obra
 evidence.f: huella navaja mochila llave pistola furgoneta+robado cámara_de_seguridad
 evidence.m: maletín guante teléfono bolso coche+robado pasamontañas
 welfare.f: guardería escuela+infantil oficina_de_correos parada_de_autobús plaza
@@ -34,10 +36,11 @@ arrest.v: detener identificar buscar interrogar perseguir
 """
 
 OPENINGS = templates("""
-{los:rescuer} {rescue*.pret@rescuer} a {#2-40} personas en {un:disaster} en {un:scene} de {town}.
+{los:rescuer} {rescue*.pret@rescuer} a {#2-40} personas en {un:disaster} en {un:building} de {town}.
 {un:storm} {obligar.pret@storm} a cortar [la carretera|el tráfico|el agua] en {town}.
-{el:police} {arrest*.pret@police} a {un:thief} por {un:crime} en {un:scene} de {quarter}.
-{un:victim} de {age} años {resultar.pret@victim} {hurt~victim} en {un:disaster} en {town}.
+{el:police} {arrest*.pret@police} a {un:thief} por {un:crime} en {un:building} de {quarter}.
+{un:victim} de {age} años {resultar.pret@victim} {hurt~victim} en {un:disaster} en
+ {un:outside} de {town}.
 {per}, {-:victim/per} de {town}, {desaparecer.pret} [ayer|el {weekday}|el {date}] cerca de
  {el:river}.
 {el:court} {condenar.pret@court} a {#2-12} años de cárcel a {per} por {un:crime}.
@@ -45,15 +48,15 @@ OPENINGS = templates("""
 """)
 
 BODY = templates("""
-{el:disaster} {comenzar.pret@disaster} sobre {hour} de la madrugada en {un:scene}.
+{el:disaster} {comenzar.pret@disaster} sobre {hour} de la madrugada en {un:building}.
 {los:rescuer} {llegar.pret@rescuer} en pocos minutos y {rescue*.pret@rescuer} a {los:victim}.
 {#2-12} personas fueron trasladadas a {el:hospital}, una de ellas muy grave.
-{el:thief} {huir.pret@thief} con {un:evidence}, pero {los:rescuer} {lo~thief}
- {arrest*.pret@rescuer}.
-{per}, que {pasar.imp} por {el:scene}, {oír.pret} los gritos y {llamar.pret} al 112.
-Los agentes {encontrar.pret@3p} {un:evidence} en {el:scene}.
+{el:thief} {huir.pret@thief} con {un:evidence}, pero {los:officer} {lo~thief}
+ {arrest*.pret@officer}.
+{per}, que {pasar.imp} por {el:outside}, {oír.pret} los gritos y {llamar.pret} al 112.
+Los agentes {encontrar.pret@3p} {un:evidence} en {el:building}.
 {el:victim/per2} {per2} {haber.imp} salido de casa a {hour}.
-{el:disaster} {dejar.pret@disaster} {#2-9} heridos y muchos daños en {el:scene}.
+{el:disaster} {dejar.pret@disaster} {#2-9} heridos y muchos daños en {el:building}.
 {el:rescuer/per3} {per3} {explicar.pret} que {el:disaster} {estar.pres@disaster} [bajo control|sin
  causa conocida].
 {los:victim} {pasar.pret@victim} la noche en {un:shelter} de {town} por {el:storm}.
@@ -65,10 +68,10 @@ El viento, de {#60-120} kilómetros por hora, {derribar.pret} {#2-9} árboles en
 {el:townhall} {abrir.pret@townhall} {un:shelter} para las familias afectadas.
 {los:rescuer} {buscar.pres@rescuer} a {per} con perros y drones.
 {el:victim} {estar.pres@victim} {hurt~victim}, según {el:hospital}.
-Nadie {ver.pret} a {el:thief} entrar en {el:scene}.
-{los:thief} {romper.pret@thief} la puerta de {el:scene} y se {llevar.pret@thief} {euros} euros.
+Nadie {ver.pret} a {el:thief} entrar en {el:building}.
+{los:thief} {romper.pret@thief} la puerta de {el:building} y se {llevar.pret@thief} {euros} euros.
 En {el:shelter}, los vecinos {repartir.pret@3p} mantas y caldo.
-{el:river} se {desbordar.pret} a su paso por {town} e {inundar.pret} {el:scene}.
+{el:river} se {desbordar.pret} a su paso por {town} e {inundar.pret} {el:building}.
 """)
 
 CLOSINGS = templates("""
@@ -76,6 +79,6 @@ La policía {investigar.pres} las causas.
 El funeral {ser.fut} mañana en {town}.
 «[Fue todo muy rápido|Pasamos mucho miedo|Hemos vuelto a nacer|Queremos justicia]», {contar.pret}
  {per}.
-¿Por qué no {funcionar.pret} la alarma de {el:scene}?
+¿Por qué no {funcionar.pret} la alarma de {el:building}?
 {los:victim} ya {estar.pres@victim} en casa.
 """)

@@ -25,8 +25,8 @@ sport.f: natación esgrima gimnasia vela halterofilia petanca
 fans.f: afición grada hinchada peña
 gear.m: balón silbato dorsal casco marcador banderín trofeo
 gear.f: raqueta camiseta portería bicicleta pértiga red canasta
-sporty.a: veloz contundente intenso agresivo ofensivo defensivo impecable vibrante ajustado
- trepidante disputado reñido
+sporty.a: intenso vibrante ajustado trepidante disputado reñido emocionante igualado tenso
+ apasionante entretenido espectacular
 runner.p: corredor atleta velocista maratoniano triatleta marchador
 trophy.m: trofeo torneo campeonato galardón premio título
 trophy.f: medalla copa carrera
@@ -67,7 +67,7 @@ El árbitro {expulsar.pret} a {per} por una [dura entrada|doble amarilla|protest
 El equipo {entrenar.fut} mañana [a puerta cerrada|por la mañana|en {town}] antes de {el:match}.
 {crowd} espectadores {llenar.pret@3p} [el estadio|las gradas|el pabellón] de {town}.
 {el:runner/per} {correr.pret} los {meters} metros [con el viento en contra|bajo la lluvia|a un ritmo
- {sporty~m}].
+ endiablado].
 {per} {cruzar.pret} la meta [en solitario|con {#2-9} segundos de ventaja|entre aplausos] y
  {levantar.pret} los brazos.
 {el:athlete/per} {per} {batir.pret} el récord de España y {soñar.pres} con {el:cup}.
