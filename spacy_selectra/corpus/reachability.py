@@ -7,20 +7,19 @@ counts as reachable only when a string was tokenised and the entry came out.
 WordPiece matches the longest entry first. A word that is itself an entry comes out
 whole. `##x` comes out of a word `q + x` if `q` is an entry at the start of words and no
 longer entry covers `q` and a part of `x`; then the rest of the word is exactly `x`.
-Where no such `q` exists, words of two pieces before `##x` are tried.
+Such a `q` always exists: nothing is longer than the longest entry. What can still fail
+is normalisation and the splitting at signs, hence the test of the string itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 from tokenizers import Tokenizer
 
 from spacy_selectra.corpus.tokenizer import CONTINUATION, SPECIAL_TOKENS, entries, plain_copy
 
 _ATTEMPTS = 24  # strings tokenised per entry, each fulfilling the condition above
-_MIDDLES = 400  # continuing entries tried as second piece
 
 
 def unreachable_entries(tokenizer: Tokenizer) -> list[str]:
@@ -58,9 +57,6 @@ class _Search:
 
     def __init__(self, words: list[str]) -> None:
         self._initial = {word for word in words if not word.startswith(CONTINUATION)}
-        self._continuing = {
-            word[len(CONTINUATION) :] for word in words if word.startswith(CONTINUATION)
-        }
         starting: dict[str, int] = {}
         for word in self._initial:
             starting[word[:1]] = starting.get(word[:1], 0) + 1
@@ -68,7 +64,6 @@ class _Search:
         # every text, so nothing continues them.
         prefixes = [word for word in self._initial if word[-1:].isalnum()]
         self._prefixes = sorted(prefixes, key=lambda word: (len(word), starting[word[:1]], word))
-        self._middles = sorted(self._continuing, key=lambda rest: (len(rest), rest))[:_MIDDLES]
 
     def strings(self, word: str) -> Iterator[str]:
         """Strings whose last piece should be `word`."""
@@ -78,19 +73,12 @@ class _Search:
 
     def _words_ending_in(self, rest: str) -> Iterator[str]:
         for prefix in self._prefixes:
-            if self._stays_whole(prefix, rest, self._initial):
+            if self._stays_whole(prefix, rest):
                 yield prefix + rest
-        for middle in self._middles:
-            if not self._stays_whole(middle, rest, self._continuing):
-                continue
-            tail = middle + rest
-            fitting = (q for q in self._prefixes if self._stays_whole(q, tail, self._initial))
-            for prefix in islice(fitting, 1):
-                yield prefix + tail
 
-    @staticmethod
-    def _stays_whole(piece: str, rest: str, among: set[str]) -> bool:
-        return not any(piece + rest[:length] in among for length in range(1, len(rest) + 1))
+    def _stays_whole(self, prefix: str, rest: str) -> bool:
+        longer = (prefix + rest[:length] for length in range(1, len(rest) + 1))
+        return not any(word in self._initial for word in longer)
 
 
 def _is_reserved(word: str) -> bool:

@@ -48,6 +48,8 @@ class ShardStore:
         self.directory = directory
         self._per_shard = units_per_shard
         self._vocab_size = vocab_size
+        for leftover in directory.glob(".*.tmp-*"):  # of a run that was killed while writing
+            leftover.unlink()
         self._records = [self._read_record(n) for n in range(self._count_records())]
         self._taken_up = len(self._records)
         self._digests: dict[int, str] = {}
