@@ -12,7 +12,7 @@ from collections.abc import Set
 
 from spacy_selectra.corpus.sample.dice import Dice
 from spacy_selectra.corpus.sample.pools import Split
-from spacy_selectra.corpus.sample.registers.all import TOPICS, lexicon
+from spacy_selectra.corpus.sample.registers.all import TOPICS, Register, lexicon
 from spacy_selectra.corpus.sample.registers.events import (
     EVENTS,
     LEADS,
@@ -26,7 +26,11 @@ from spacy_selectra.corpus.sample.scene import Scene
 from spacy_selectra.corpus.sample.topics import topic_sentences
 
 LABELS = ("contradiction", "neutral", "entailment")
-_SYNONYM_SHARE = 15
+# Of 100: hypotheses that name the topic by a synonym, premises on a topic that also have a
+# sentence without a topic, events whose neutral premise is about something else.
+_SYNONYM_SHARE, _VAGUE_SHARE, _UNRELATED_SHARE = 15, 40, 35
+# Ends a clause that may be continued.
+_MORE = "+"
 
 Pair = dict[str, str]
 
@@ -55,9 +59,19 @@ def _topic_triple(dice: Dice, split: Split) -> tuple[str, list[str]]:
     topic, other = dice.sample(TOPICS, 2)
     name = SYNONYMS[topic.label] if dice.chance(_SYNONYM_SHARE) else topic.label
     hypothesis = dice.choice(TOPIC_HYPOTHESES).format(name)
-    vague = Scene(dice, lexicon(), split, split).text(dice.choice(VAGUE))
-    fitting, unfitting = (" ".join(topic_sentences(dice, t, split)[:2]) for t in (topic, other))
-    return hypothesis, [unfitting, vague, fitting]
+    fitting, unfitting = (_topic_premise(dice, t, split) for t in (topic, other))
+    return hypothesis, [unfitting, _vague(dice, split), fitting]
+
+
+def _topic_premise(dice: Dice, topic: Register, split: Split) -> str:
+    sentences = topic_sentences(dice, topic, split)[:2]
+    if dice.chance(_VAGUE_SHARE):
+        sentences = [_vague(dice, split), sentences[0]]
+    return " ".join(sentences)
+
+
+def _vague(dice: Dice, split: Split) -> str:
+    return Scene(dice, lexicon(), split, split).text(dice.choice(VAGUE))
 
 
 def _event_triple(dice: Dice, split: Split) -> tuple[str, list[str]]:
@@ -65,79 +79,78 @@ def _event_triple(dice: Dice, split: Split) -> tuple[str, list[str]]:
     scene = Scene(dice, lexicon(), split, split)
     hypothesis, options = dice.choice((_full, _general, _negative))(event)
     text = scene.text(hypothesis)
-    return text, [_premise(scene, dice, options[label]) for label in LABELS]
+    premises = [_premise(scene, dice, options[label]) for label in LABELS]
+    if dice.chance(_UNRELATED_SHARE):
+        premises[LABELS.index("neutral")] = topic_sentences(dice, dice.choice(TOPICS), split)[0]
+    return text, premises
 
 
 def _premise(scene: Scene, dice: Dice, options: list[str]) -> str:
-    core = dice.choice(options)
-    return scene.text(f"{dice.choice(LEADS)}{core}{dice.choice(TAILS)}.")
+    core, more, _ = dice.choice(options).partition(_MORE)
+    tail = dice.choice(TAILS) if more else ""
+    return scene.text(f"{dice.choice(LEADS)}{core}{tail}.")
 
 
-def _clauses(event: Event) -> dict[str, str]:
-    agent, thing, place = f"{{el:{event.agent}/per}} {{per!full}}", event.object("num"), "en {town}"
-    return {
-        "agent": agent,
-        "did": f"{agent} {{{event.verb}.pret}}",
-        "same": f"{agent} {{{event.synonym}.pret}}",
-        "opposite": f"{agent} {{{event.opposite}.pret}}",
-        "thing": thing,
-        "other_number": event.object("num2"),
-        "place": place,
-        "visit": f"{agent} {{estar.pret}} {place} y {{hablar.pret}} con la prensa",
-        "wish": f"{agent} {{querer.imp}} {{{event.verb}.inf}} {thing} {place}",
-        "not_but": f"no {{ser.pret}} {agent} sino {{per3!full}} quien {{{event.verb}.pret}} "
-        f"{thing} {place}",
-    }
+class _Clauses:
+    """What can be said of an event; clauses that may be continued end in `_MORE`."""
+
+    def __init__(self, event: Event) -> None:
+        agent, verb = f"{{el:{event.agent}/per}} {{per!full}}", event.verb
+        self.agent, self.place, self.thing = agent, "en {town}", event.object("num")
+        did, same = f"{agent} {{{verb}.pret}}", f"{agent} {{{event.synonym}.pret}}"
+        what = f"{self.thing} {self.place}"
+        wish = f"{agent} {{querer.imp}} {{{verb}.inf}} {what}"
+        self.happened = [
+            f"{did} {what}{_MORE}",
+            f"{same} {what}{_MORE}",
+            f"{self.place}, {same} {self.thing}{_MORE}",
+            f"{wish} y al final lo {{hacer.pret}}",
+            f"{agent} {{estar.pret}} {self.place} y {{{event.synonym}.pret}} allí {self.thing}",
+        ]
+        self.not_happened = [
+            f"{agent} se {{negar.pret}} a {{{verb}.inf}} {what}",
+            f"{agent} no {{{event.synonym}.pret}} {what}{_MORE}",
+            f"{wish}, pero no lo {{conseguir.pret}}",
+            f"no {{ser.pret}} {agent} sino {{per3!full}} quien {{{verb}.pret}} {what}",
+        ]
+        self.otherwise = [
+            f"{did} {event.object('num2')} {self.place}{_MORE}",
+            f"{same} {self.thing} lejos de {{town}}, en {{town2}}{_MORE}",
+            f"{agent} {{{event.opposite}.pret}} {what}{_MORE}",
+        ]
+        self.open = [
+            f"{wish}",
+            f"{agent} {{estar.pret}} {self.place} y {{hablar.pret}} con la prensa",
+            f"{agent} {{viajar.pret}} a {{town}}",
+            f"quizá {agent} {{{verb}.subj}} {what}",
+        ]
+        self.vaguer = [f"{same} {self.thing}", f"{did} {event.general} {self.place}"]
 
 
 def _full(event: Event) -> tuple[str, dict[str, list[str]]]:
-    c = _clauses(event)
-    return f"{c['did']} {c['thing']} {c['place']}.", {
-        "entailment": [
-            f"{c['same']} {c['thing']} {c['place']}",
-            f"{c['did']} {c['thing']} {c['place']}",
-            f"{c['place']}, {c['same']} {c['thing']}",
-        ],
-        "contradiction": [
-            f"{c['did']} {c['other_number']} {c['place']}",
-            f"{c['same']} {c['thing']} lejos de {{town}}, en {{town2}}",
-            f"{c['opposite']} {c['thing']} {c['place']}",
-            c["not_but"],
-        ],
-        "neutral": [
-            f"{c['same']} {c['thing']}",
-            f"{c['did']} {event.general} {c['place']}",
-            c["wish"],
-            c["visit"],
-        ],
+    clauses = _Clauses(event)
+    return f"{clauses.agent} {{{event.verb}.pret}} {clauses.thing} {clauses.place}.", {
+        "entailment": clauses.happened,
+        "contradiction": clauses.otherwise + clauses.not_happened,
+        "neutral": clauses.vaguer + clauses.open,
     }
 
 
 def _general(event: Event) -> tuple[str, dict[str, list[str]]]:
-    c = _clauses(event)
-    none = f"{c['agent']} no {{{event.verb}.pret}} nada"
-    nobody = f"{c['agent']} no {{{event.verb}.pret}} a nadie"
+    clauses = _Clauses(event)
+    nothing = "a nadie" if event.people else "nada"
+    never = f"{clauses.agent} no {{{event.verb}.pret}} {nothing} {clauses.place} ni en otro lugar"
     return f"{{per!full}} {{{event.verb}.pret}} {event.general}.", {
-        "entailment": [
-            f"{c['did']} {c['thing']} {c['place']}",
-            f"{c['same']} {c['thing']} {c['place']}",
-        ],
-        "contradiction": [nobody if event.people else none, c["not_but"]],
-        "neutral": [c["wish"], c["visit"]],
+        "entailment": clauses.happened,
+        "contradiction": [never, f"{clauses.agent} nunca {{{event.verb}.perf}} {nothing}"],
+        "neutral": clauses.open,
     }
 
 
 def _negative(event: Event) -> tuple[str, dict[str, list[str]]]:
-    c = _clauses(event)
-    return f"{{per!full}} no {{{event.verb}.pret}} {c['thing']} {c['place']}.", {
-        "entailment": [
-            f"{c['agent']} se {{negar.pret}} a {{{event.verb}.inf}} {c['thing']} {c['place']}",
-            f"{c['agent']} no {{{event.synonym}.pret}} {c['thing']} {c['place']}",
-            c["not_but"],
-        ],
-        "contradiction": [
-            f"{c['did']} {c['thing']} {c['place']}",
-            f"{c['same']} {c['thing']} {c['place']}",
-        ],
-        "neutral": [c["wish"], c["visit"], f"{c['agent']} {{viajar.pret}} a {{town}}"],
+    clauses = _Clauses(event)
+    return f"{{per!full}} no {{{event.verb}.pret}} {clauses.thing} {clauses.place}.", {
+        "entailment": clauses.not_happened,
+        "contradiction": clauses.happened,
+        "neutral": clauses.open,
     }

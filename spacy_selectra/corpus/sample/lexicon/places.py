@@ -10,8 +10,8 @@ TOWNS_BY_REGION: dict[str, list[str]] = {
     for region, towns in (
         line.split(": ")
         for line in lines("""
-Andalucía: Écija Íllora Órgiva Sevilla Córdoba Málaga Granada Almería Jaén Huelva Cádiz Úbeda Baeza Antequera
- Ronda Motril
+Andalucía: Écija Íllora Órgiva Sevilla Córdoba Málaga Granada Almería Jaén Huelva Cádiz Úbeda Baeza
+ Antequera Ronda Motril
 Castilla y León: Valladolid Salamanca Burgos León Palencia Ávila Segovia Soria Zamora Béjar
  Ponferrada
 Galicia: Vigo Ourense Lugo Pontevedra Ferrol Betanzos Tui Ribadeo Cambados Monforte Viveiro

@@ -71,7 +71,7 @@ EVENTS = (
 
 # What may stand before and after the event in any premise.
 LEADS = ("", "", "", "Este {weekday}, ", "Según {el:newspaper}, ", "Ayer, ", "En {month}, ")
-TAILS = ("", "", "", " con ayuda de {per2!full}", " antes de volver a casa", " en {#2-9} horas")
+TAILS = ("", "", " delante de {per2!full}", " antes de volver a casa")
 
 # Texts that say nothing about a topic.
 VAGUE = templates("""
