@@ -32,12 +32,12 @@ from spacy_selectra.corpus.manifest import (
 )
 from spacy_selectra.corpus.readers import HUB_PREFIX, list_sources, read_documents
 from spacy_selectra.corpus.segments import SHORTEST
-from spacy_selectra.corpus.shards import ShardRecord, ShardStore, SourcesChanged
+from spacy_selectra.corpus.shards import ShardRecord, ShardStore, SourcesChanged, save_array
 from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
 from spacy_selectra.corpus.units import Unit, UnitSettings, piece_type, units_of
 from spacy_selectra.corpus.workers import Workers
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_file, read_json, write_json
+from spacy_selectra.files import read_json, write_json
 from spacy_selectra.signals import StopRequest
 
 UNITS_PER_SHARD = 128
@@ -127,8 +127,7 @@ def pack_corpus(
             notices.append("the texts changed since the interrupted run: started afresh")
     splits: dict[Split, SplitRecord] = {split: _totals(records, split) for split in SPLITS}
     counts = sum((record.piece_counts for record in records), np.zeros(vocab_size, np.int64))
-    with atomic_file(partial / "piece-counts.npy") as temporary, open(temporary, "wb") as stream:
-        np.save(stream, counts)
+    save_array(partial / "piece-counts.npy", counts)
     manifest = Manifest(
         tokenizer_sha256=str(identity["tokenizer_sha256"]),
         vocab_size=vocab_size,

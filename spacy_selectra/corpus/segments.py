@@ -5,9 +5,9 @@ a sequence is filled up to the target length; 10% of the sequences are one segme
 `[CLS] A [SEP]`, the others `[CLS] A [SEP] B [SEP]`; after 5% of the sequences the next
 target length is random. It differs in two ways. Text is never thrown away: where
 ELECTRA truncates what exceeds the length, here the next sequence goes on from there, at
-the beginning of a word (if one begins within the target length). And segments may also meet at the end of a sentence, not
-only of a line, because lines are whole paragraphs in many corpora. As there, a
-sequence never mixes documents.
+the beginning of a word (if one begins within the target length). And segments may also
+meet at the end of a sentence, not only of a line, because lines are whole paragraphs in
+many corpora. As there, a sequence never mixes documents.
 """
 
 from __future__ import annotations

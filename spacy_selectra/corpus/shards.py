@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ from spacy_selectra.files import atomic_file, read_json, write_json
 
 class SourcesChanged(Exception):  # noqa: N818 - caught within the package, never shown
     """A unit has other texts now than when it was packed."""
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file atomically."""
+    buffer = io.BytesIO()  # Written by numpy itself, a full disk gives an error without its cause.
+    np.save(buffer, array)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 @dataclass(frozen=True)
@@ -167,8 +176,7 @@ class ShardStore:
             return None
         tokens = int(table[0].sum())
         table[0] = np.cumsum(table[0])
-        with atomic_file(self.directory / index) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, table.astype("<i8"))
+        save_array(self.directory / index, table.astype("<i8"))
         return Shard(
             file=name,
             index=index,
@@ -181,9 +189,7 @@ class ShardStore:
         return len(list(self.directory.glob("shard-*.json")))
 
     def _write_record(self, shard: int, record: ShardRecord) -> None:
-        path = self.directory / f"shard-{shard:05}.npy"
-        with atomic_file(path) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, record.piece_counts)
+        save_array(self.directory / f"shard-{shard:05}.npy", record.piece_counts)
         values: dict[str, Any] = {
             "digests": record.digests,
             "documents": record.documents,
