@@ -250,3 +250,17 @@ def test_paraphrases_share_their_words(files: dict[str, str]) -> None:
     means = {label: sum(values) / len(values) for label, values in overlap.items()}
     assert min(means.values()) > 0.5
     assert means["0"] >= means["1"] - 0.05
+
+
+def test_command_writes_the_sample(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    import spacy_selectra.cli.sample  # noqa: F401
+    from spacy_selectra.cli.app import app
+
+    arguments = ["corpus", "generate", str(tmp_path / "out"), "--documents", "3", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    sizes = json.loads(result.stdout)["files"]
+    for name, size in sizes.items():
+        assert (tmp_path / "out" / name).stat().st_size == size
