@@ -71,6 +71,7 @@ from spacy_selectra.cli import (  # noqa: E402
     package,  # noqa: F401
     pretrain,  # noqa: F401
     report,  # noqa: F401
+    sample,  # noqa: F401
     serve,  # noqa: F401
     vocab,  # noqa: F401
 )
