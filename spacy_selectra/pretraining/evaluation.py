@@ -18,6 +18,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.metrics import detection_metrics
 from spacy_selectra.pretraining.objective import generator_loss, replace
+from spacy_selectra.pretraining.record import RECORD_FILE
 from spacy_selectra.pretraining.vocabulary import read_vocabulary
 
 BATCH_SEQUENCES = 16
@@ -121,6 +122,10 @@ def evaluate_discriminator(
     if (directory / "discriminator").is_dir():
         generator_directory = generator_directory or directory / "generator"
         directory = directory / "discriminator"
+    elif (directory / RECORD_FILE).is_file():
+        raise SelectraError(
+            f"{directory}: this run has no discriminator yet; let `selectra pretrain` finish it"
+        )
     if generator_directory is None:
         sibling = directory.parent / "generator"
         if not sibling.is_dir():

@@ -136,3 +136,11 @@ def test_evaluate_on_a_corpus_of_another_vocabulary(data, trained, tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
     assert "vocabulary does not match" in result.stderr
+
+
+def test_evaluate_a_run_that_is_not_finished(data, tmp_path):
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    arguments = ["evaluate", "discriminator", str(tmp_path), str(data.corpus)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "no discriminator yet" in result.stderr
