@@ -1,4 +1,4 @@
-"""The result of an encoder over documents, packed inside, in spacy-transformers' shape outside."""
+"""The result of an encoder over documents, in the shape spacy-transformers gives it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from transformers.utils import ModelOutput
 
 from spacy_selectra.components.alignment import align
 from spacy_selectra.components.tokenization import PieceTokenizer
-from spacy_selectra.components.windows import Windows
+from spacy_selectra.components.windows import Windows, places
 
 
 class SelectraBatch(FullTransformerBatch):
-    """A `FullTransformerBatch` that stays packed until somebody asks for padded arrays.
+    """A `FullTransformerBatch` without padding between documents.
 
-    `doc_data` pads each document to its own longest window: a document of one window, the
-    usual case, is a view of the packed result, and what a document gets does not depend on
-    its batch. The padded arrays of the whole batch (`model_output`, `wordpieces`, `align`)
-    are made only when they are read.
+    A document's windows are padded to the longest of them and no further, so that what a
+    document gets is a view, and does not depend on its batch. The padded arrays of the
+    whole batch (`model_output`, `wordpieces`, `align`) are made only when they are read.
 
     Attributes:
         windows: what was encoded.
-        hidden: (T, H) vectors of the packed pieces, numpy or cupy.
+        hidden: (cells, H) vectors at `windows.cells`, zeros elsewhere, numpy or cupy.
     """
 
     def __init__(
@@ -47,24 +46,37 @@ class SelectraBatch(FullTransformerBatch):
     @cached_property
     def doc_data(self) -> list[TransformerData]:  # type: ignore[override]
         """The result of each document; empty where a document has no tokens."""
-        rows, counts = self._alignment
-        ends = np.cumsum([0, *(len(doc) for doc in self._docs)])
-        places = np.concatenate(([0], np.cumsum(counts)))
+        cells, counts = self._alignment
+        tokens = np.cumsum([0, *(len(doc) for doc in self._docs)])
+        aligned = np.concatenate(([0], np.cumsum(counts)))
         data = []
         for index, (begin, end) in enumerate(self._windows_of_docs):
             if begin == end:
                 data.append(TransformerData.empty())
                 continue
-            first, last = ends[index], ends[index + 1]
-            aligned = rows[places[first] : places[last]]
-            data.append(self._one_doc(begin, end, aligned, counts[first:last]))
+            first, last = tokens[index], tokens[index + 1]
+            start, stop = self._starts[begin], self._starts[end]
+            own = cells[aligned[first] : aligned[last]] - start
+            hidden = self.hidden[start:stop].reshape(end - begin, -1, self.hidden.shape[-1])
+            data.append(
+                TransformerData(
+                    wordpieces=self._wordpieces(begin, end),
+                    model_output=ModelOutput(last_hidden_state=hidden),
+                    align=_ragged(own, counts[first:last]),
+                )
+            )
         return data
 
     @cached_property
     def model_output(self) -> BaseModelOutput:  # type: ignore[override]
         """`last_hidden_state`: torch tensor (windows, longest, H), zeros at padding."""
-        padded = pad(self.hidden, self.windows.lengths)
-        return BaseModelOutput(last_hidden_state=xp2torch(padded))  # type: ignore[arg-type]
+        count, longest = self._shape
+        padded: Any = get_array_module(self.hidden).zeros(
+            (count * longest, self.hidden.shape[-1]), dtype=self.hidden.dtype
+        )
+        padded[batch_cells(self.windows)] = self.hidden[self.windows.cells]
+        tensor = xp2torch(padded.reshape(count, longest, -1))
+        return BaseModelOutput(last_hidden_state=tensor)  # type: ignore[arg-type]
 
     @cached_property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
@@ -74,8 +86,8 @@ class SelectraBatch(FullTransformerBatch):
     @cached_property
     def align(self) -> Ragged:  # type: ignore[override]
         """Cells of the padded `model_output` for every token of all documents."""
-        rows, counts = self._alignment
-        return _ragged(padded_cells(self.windows.lengths)[rows], counts)
+        rows, counts = align(self._docs, self.windows)
+        return _ragged(batch_cells(self.windows)[rows], counts)
 
     @property
     def cached_doc_data(self) -> list[TransformerData]:  # type: ignore[override]
@@ -87,46 +99,43 @@ class SelectraBatch(FullTransformerBatch):
         return self.doc_data
 
     def unsplit_by_doc(self, arrays: list[list[Any]]) -> SelectraBatch:
-        """Pack gradients that came back by document.
+        """Join gradients that came back by document.
 
         Args:
             arrays: for each document that has tokens, in order, a list whose first array
                 has the shape of its `last_hidden_state`.
         """
-        sizes = [self.windows.lengths[begin:end] for begin, end in self._windows_of_docs]
-        present = [lengths for lengths in sizes if len(lengths)]
-        parts = [
-            unpad(tensors[0], lengths) for tensors, lengths in zip(arrays, present, strict=True)
-        ]
-        xp = get_array_module(parts[0]) if parts else np
-        gradient = xp.concatenate(parts) if parts else self.hidden[:0]
+        parts = [tensors[0].reshape(-1, self.hidden.shape[-1]) for tensors in arrays]
+        if not parts:
+            gradient = self.hidden[:0]
+        else:
+            gradient = get_array_module(parts[0]).concatenate(parts)
         return SelectraBatch(self._docs, self.windows, gradient, self._tokenizer)
 
     @cached_property
     def _alignment(self) -> tuple[np.ndarray, np.ndarray]:
-        return align(self._docs, self.windows)
+        """Cells of each token's pieces, and how many each token has."""
+        rows, counts = align(self._docs, self.windows)
+        return self.windows.cells[rows], counts
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """First cell of each window, and the end of the last one."""
+        return np.concatenate(([0], np.cumsum(self.windows.widths)))
 
     @cached_property
     def _ends(self) -> np.ndarray:
+        """First piece of each window, and the end of the last one."""
         return np.concatenate(([0], np.cumsum(self.windows.lengths)))
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.windows.lengths), int(self.windows.lengths.max(initial=0))
 
     @property
     def _windows_of_docs(self) -> Iterable[tuple[int, int]]:
         ends = np.cumsum([0, *self.windows.counts]).tolist()
         return pairwise(ends)
-
-    def _one_doc(
-        self, begin: int, end: int, rows: np.ndarray, counts: np.ndarray
-    ) -> TransformerData:
-        start = self._ends[begin]
-        lengths = self.windows.lengths[begin:end]
-        hidden = pad(self.hidden[start : self._ends[end]], lengths)
-        cells = rows - start if end - begin == 1 else padded_cells(lengths)[rows - start]
-        return TransformerData(
-            wordpieces=self._wordpieces(begin, end),
-            model_output=ModelOutput(last_hidden_state=hidden),
-            align=_ragged(cells, counts),
-        )
 
     def _wordpieces(self, begin: int, end: int) -> WordpieceBatch:
         lengths = self.windows.lengths[begin:end]
@@ -143,36 +152,20 @@ class SelectraBatch(FullTransformerBatch):
         )
 
 
-def packed_gradient(batch: FullTransformerBatch, lengths: np.ndarray) -> Tensor:
-    """(T, H) gradient of the packed vectors out of what a listener sent back."""
+def cell_gradient(batch: FullTransformerBatch, windows: Windows) -> Tensor:
+    """(cells, H) gradient out of what a listener, or anybody with padded arrays, sent back."""
     if isinstance(batch, SelectraBatch):
         return xp2torch(batch.hidden)
-    padded = next(iter(batch.model_output.values()))
-    return xp2torch(unpad(torch2xp(padded), lengths))
+    padded: Any = torch2xp(next(iter(batch.model_output.values())))
+    width = padded.shape[-1]
+    gradient: Any = get_array_module(padded).zeros((windows.n_cells, width), dtype=padded.dtype)
+    gradient[windows.cells] = padded.reshape(-1, width)[batch_cells(windows)]
+    return xp2torch(gradient)
 
 
-def padded_cells(lengths: np.ndarray) -> np.ndarray:
-    """(T,) int64, cell of each packed row when windows are padded to the longest one."""
-    longest = int(lengths.max(initial=0))
-    ends = np.cumsum(lengths)
-    places = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-    return np.repeat(np.arange(len(lengths)) * longest, lengths) + places
-
-
-def pad(packed: Any, lengths: np.ndarray) -> Any:
-    """(T, H) rows to (windows, longest, H), zeros at padding; a view if there is none."""
-    count, longest, width = len(lengths), int(lengths.max(initial=0)), packed.shape[-1]
-    if count * longest == packed.shape[0]:
-        return packed.reshape(count, longest, width)
-    padded = get_array_module(packed).zeros((count * longest, width), dtype=packed.dtype)
-    padded[padded_cells(lengths)] = packed
-    return padded.reshape(count, longest, width)
-
-
-def unpad(padded: Any, lengths: np.ndarray) -> Any:
-    """(windows, longest, H) to the (T, H) rows that are no padding."""
-    flat = padded.reshape(-1, padded.shape[-1])
-    return flat if flat.shape[0] == lengths.sum() else flat[padded_cells(lengths)]
+def batch_cells(windows: Windows) -> np.ndarray:
+    """(T,) int64, cell of each piece when all windows are padded to the longest of all."""
+    return places(windows.lengths, np.full_like(windows.lengths, windows.lengths.max(initial=0)))
 
 
 def _ragged(cells: np.ndarray, counts: np.ndarray) -> Ragged:

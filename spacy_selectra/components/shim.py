@@ -107,7 +107,7 @@ class SelectraShim(Shim):
         self._model = encoder.to(get_torch_default_device())
 
     def __call__(self, windows: Windows, is_train: bool) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Encode windows to (T, H), and in training a callback that takes the gradient of it."""
+        """Encode windows to (cells, H), and in training a callback that takes its gradient."""
         encoder = self.encoder
         encoder.train(is_train)
         if is_train:
@@ -120,18 +120,18 @@ class SelectraShim(Shim):
         device = self.encoder.device
         with torch.enable_grad(), precision(self.options.precision, device):
             outputs = list(self._outputs(windows))
-        hidden = self._gather(windows, ((rows, out.detach()) for rows, out in outputs))
+        hidden = self._gather(windows, ((cells, out.detach()) for cells, out in outputs))
 
         def backprop(gradient: Tensor) -> None:
             gradient = gradient.to(device)
             tensors = [out for _, out in outputs]
             with precision(self.options.precision, device):
-                torch.autograd.backward(tensors, [gradient[rows] for rows, _ in outputs])
+                torch.autograd.backward(tensors, [gradient[cells] for cells, _ in outputs])
 
         return hidden, backprop
 
     def _outputs(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows and vectors of each batch of windows of similar length."""
+        """Cells and vectors of each batch of windows of similar length."""
         encoder = self.encoder
         starts = np.cumsum(windows.lengths) - windows.lengths
         for members in length_batches(windows.lengths, self.options.max_batch_pieces):
@@ -139,12 +139,15 @@ class SelectraShim(Shim):
             within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
             rows = np.repeat(starts[members], sizes) + within
             ids = torch.from_numpy(windows.ids[rows]).to(encoder.device)
-            yield torch.from_numpy(rows).to(encoder.device), encoder(ids, sizes.tolist())
+            cells = torch.from_numpy(windows.cells[rows]).to(encoder.device)
+            yield cells, encoder(ids, sizes.tolist())
 
     def _gather(self, windows: Windows, outputs: Any) -> Tensor:
-        hidden = torch.empty((len(windows.ids), self.width), device=self.encoder.device)
-        for rows, vectors in outputs:
-            hidden[rows] = vectors.float()
+        padded = windows.n_cells > len(windows.ids)
+        allocate = torch.zeros if padded else torch.empty
+        hidden = allocate((windows.n_cells, self.width), device=self.encoder.device)
+        for cells, vectors in outputs:
+            hidden[cells] = vectors.float()
         return hidden
 
     def finish_update(self, optimizer: Optimizer) -> None:

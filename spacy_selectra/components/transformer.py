@@ -13,7 +13,7 @@ from spacy_transformers.layers import split_trf_batch, trfs2arrays
 from thinc.api import Model, chain, torch2xp
 from thinc.types import Floats2d, Ragged
 
-from spacy_selectra.components.batch import SelectraBatch, packed_gradient
+from spacy_selectra.components.batch import SelectraBatch, cell_gradient
 from spacy_selectra.components.shim import EncoderOptions, SelectraShim
 from spacy_selectra.components.windows import (
     SpanGetter,
@@ -36,7 +36,7 @@ def selectra_model(
     window: int | None = None,
     stride: int | None = None,
     precision: str = "fast",
-    max_batch_pieces: int = 4096,
+    max_batch_pieces: int = 2048,
     pooling: Model[Ragged, Floats2d] | None = None,
     grad_factor: float = 1.0,
 ) -> Model:
@@ -188,7 +188,7 @@ def _forward(
     batch = SelectraBatch(docs, windows, torch2xp(hidden), shim.pieces)
 
     def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
-        backprop_hidden(packed_gradient(d_batch, windows.lengths))
+        backprop_hidden(cell_gradient(d_batch, windows))
         return docs
 
     return batch, backprop

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from spacy.attrs import IDX
 from spacy.tokens import Doc, Span
 
+from spacy_selectra.components.cutting import cut_evenly
 from spacy_selectra.components.tokenization import PieceTokenizer
 from spacy_selectra.errors import SelectraError
 
@@ -16,11 +18,6 @@ SpanGetter = Callable[[list[Doc]], list[list[Span]]]
 
 # Longest text tokenized in one go; longer documents are tokenized in parts cut at a space.
 _CHARACTERS_AT_ONCE = 1 << 14
-
-# A cut may move this share of a window away from the even cut to fall between sentences.
-_SLACK = 1 / 8
-
-_SENTENCE_END = frozenset(".!?…\n")
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,27 @@ class Windows:
     spans: list[list[Span]]
     dropped: int = 0
     truncated: int = 0
+
+    @cached_property
+    def widths(self) -> np.ndarray:
+        """(W,) int64 cells of each window when padded to the longest one of its document."""
+        document = np.repeat(np.arange(len(self.counts)), self.counts)
+        longest = np.zeros(len(self.counts), dtype=np.int64)
+        np.maximum.at(longest, document, self.lengths)
+        return longest[document]
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """(T,) int64, place of each piece when every document is padded to its longest window.
+
+        Encoding straight into these places makes the result of each document a view.
+        """
+        return places(self.lengths, self.widths)
+
+    @property
+    def n_cells(self) -> int:
+        """Cells in all, at least T; more only where a document has unequal windows."""
+        return int(self.widths.sum())
 
 
 class _Packer:
@@ -158,45 +176,10 @@ def span_windows(docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTok
     return packer.pack([len(inner) for inner in spans], bases, spans, dropped, truncated)
 
 
-def cut_evenly(offsets: np.ndarray, text: str, limit: int) -> list[tuple[int, int]]:
-    """Share out pieces over as few parts of at most `limit` as possible, of nearly equal size.
-
-    Args:
-        offsets: (n, 2) characters of the pieces in `text`.
-        text: what was tokenized.
-        limit: most pieces of a part.
-
-    Returns:
-        First piece of each part and the one after its last.
-    """
-    total = len(offsets)
-    parts: list[tuple[int, int]] = []
-    begin = 0
-    while total - begin > limit:
-        remaining = total - begin
-        even = begin + -(-remaining // -(-remaining // limit))
-        end = _best_cut(offsets, text, begin, even, min(begin + limit, total - 1))
-        parts.append((begin, end))
-        begin = end
-    parts.append((begin, total))
-    return parts
-
-
-def _best_cut(offsets: np.ndarray, text: str, begin: int, even: int, latest: int) -> int:
-    """The cut nearest to `even` after a sentence, else at a space, else `even` itself."""
-    slack = max(1, int((even - begin) * _SLACK))
-    at_space: int | None = None
-    for distance in range(slack + 1):
-        for cut in (even + distance, even - distance):
-            if not begin < cut <= latest:
-                continue
-            before, after = int(offsets[cut - 1, 1]), int(offsets[cut, 0])
-            if before >= after:
-                continue
-            if text[before - 1] in _SENTENCE_END or "\n" in text[before:after]:
-                return cut
-            at_space = cut if at_space is None else at_space
-    return even if at_space is None else at_space
+def places(lengths: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Where the pieces of windows of these lengths lie if each window takes `widths` cells."""
+    shifts = (np.cumsum(widths) - widths) - (np.cumsum(lengths) - lengths)
+    return np.arange(lengths.sum()) + np.repeat(shifts, lengths)
 
 
 def text_bases(texts: Sequence[str]) -> np.ndarray:

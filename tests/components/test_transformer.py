@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch
 from thinc.api import reduce_mean
 
+from spacy_selectra.components.batch import cell_gradient
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES, strided
 
@@ -90,6 +92,26 @@ def test_gradients_are_those_of_stock(make_nlp):
     for name, expected in gradients[1].items():
         scale = np.abs(expected).max()
         assert np.allclose(gradients[0][name], expected, atol=1e-4 * scale), name
+
+
+def test_gradients_of_padded_arrays_are_taken_too(make_nlp):
+    docs = [spacy.blank("es")(text) for text in random_texts(6)]
+    model = make_nlp(get_spans=strided(8, 6)).get_pipe("transformer").model
+    batch, _ = model.begin_update(docs)
+    generator = np.random.default_rng(0)
+    returned = [
+        [generator.normal(size=data.model_output.last_hidden_state.shape).astype("f")]
+        for data in batch.doc_data
+    ]
+    for [gradient], data in zip(returned, batch.doc_data, strict=True):
+        gradient[data.wordpieces.attention_mask == 0] = 0
+    by_document = batch.unsplit_by_doc(returned)
+    stock = FullTransformerBatch(
+        batch.spans, batch.wordpieces, by_document.model_output, batch.align
+    )
+    expected = cell_gradient(by_document, batch.windows)
+    assert expected.any()
+    assert np.array_equal(cell_gradient(stock, batch.windows), expected)
 
 
 def test_one_document_and_many_give_the_same(make_nlp):
