@@ -50,6 +50,12 @@ class EncoderSettings(Settings):
     attention_probs_dropout_prob: float | None = Field(
         None, ge=0, lt=1, description="Dropout on attention weights, instead of 0.1."
     )
+    initializer_range: float | None = Field(
+        None,
+        gt=0,
+        description="Standard deviation of the initial weights, instead of 0.02, which was chosen "
+        "for widths of 768 and more; narrow networks learn sooner from larger weights.",
+    )
 
 
 class GeneratorSettings(Settings):
