@@ -13,7 +13,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.settings import EncoderSettings, PretrainingSettings
 
-_NOT_SIZES = {"preset", "init_from"}
+_NOT_SIZES = {"preset", "init_from", "warm_embeddings"}
 
 
 def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
@@ -24,6 +24,14 @@ def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) 
     """
     changes = settings.model_dump(exclude=_NOT_SIZES, exclude_none=True)
     return replace(preset(settings.preset, vocab_size), pad_token_id=pad_id, **changes)
+
+
+def with_default_dropout(config: EncoderConfig) -> EncoderConfig:
+    """The configuration to export: dropout of the pretraining run says nothing about how the
+    network should be fine-tuned, so it goes back to ELECTRA's 0.1."""
+    fields = EncoderConfig.__dataclass_fields__
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    return replace(config, **{name: fields[name].default for name in names})
 
 
 def build_model(
@@ -44,6 +52,10 @@ def build_model(
         if changed := encoder.model_dump(exclude=_NOT_SIZES, exclude_none=True):
             raise SelectraError(
                 f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
+            )
+        if encoder.warm_embeddings:
+            raise SelectraError(
+                "encoder.init_from already gives the embeddings; set warm_embeddings = false"
             )
         directory = encoder.init_from
         if (directory / "discriminator").is_dir():

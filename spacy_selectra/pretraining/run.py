@@ -17,8 +17,9 @@ from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.precision import resolve_precision
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json, write_json, write_text
-from spacy_selectra.pretraining.build import build_model
+from spacy_selectra.pretraining.build import build_model, with_default_dropout
 from spacy_selectra.pretraining.checkpoints import latest_checkpoint, remove_leftovers
+from spacy_selectra.pretraining.embeddings import warm_embeddings
 from spacy_selectra.pretraining.evaluation import evaluate_networks
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import PretrainingModel
@@ -85,7 +86,12 @@ def pretrain(
         check_identity(read_json(output / RECORD_FILE)["identity"], identity, str(output))
 
     torch.manual_seed(training.seed)
-    model = build_model(settings, vocabulary.size, vocabulary.pad_id).to(device)
+    model = build_model(settings, vocabulary.size, vocabulary.pad_id)
+    if settings.encoder.warm_embeddings and not resuming:
+        weight = model.discriminator.encoder.embeddings.word_embeddings.weight
+        with torch.no_grad():
+            weight.copy_(warm_embeddings(corpus, weight, vocabulary.special_ids, training.seed))
+    model = model.to(device)
     _check_length(model, corpus.manifest, training.max_length)
     masker = Masker(
         vocabulary.size,
@@ -124,8 +130,12 @@ def pretrain(
         with StopRequest() as stop:
             finished = trainer.train(stop)
     if finished:
-        save_model(model.discriminator, output / "discriminator", tokenizer=tokenizer)
-        save_model(model.generator, output / "generator", tokenizer=tokenizer)
+        for network, name in (
+            (model.discriminator, "discriminator"),
+            (model.generator, "generator"),
+        ):
+            network.config = with_default_dropout(network.config)
+            save_model(network, output / name, tokenizer=tokenizer)
     return Result(finished, trainer.step, output)
 
 

@@ -36,6 +36,11 @@ class EncoderSettings(Settings):
         description="Start from these weights instead of random ones: a pretraining output "
         "directory (both networks are taken) or a discriminator's directory.",
     )
+    warm_embeddings: bool = Field(
+        False,
+        description="Start token embeddings from co-occurrence counts instead of random numbers: "
+        "worth it for short runs, where it saves most of the time in which nothing is learnt.",
+    )
     embedding_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
     hidden_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
     num_hidden_layers: int | None = Field(None, ge=1, description="Instead of the preset's.")
@@ -45,10 +50,13 @@ class EncoderSettings(Settings):
         None, ge=8, description="Longest sequence in pieces, instead of the preset's 512."
     )
     hidden_dropout_prob: float | None = Field(
-        None, ge=0, lt=1, description="Dropout on embeddings and layers, instead of 0.1."
+        None,
+        ge=0,
+        lt=1,
+        description="Dropout on embeddings and layers in pretraining, instead of 0.1.",
     )
     attention_probs_dropout_prob: float | None = Field(
-        None, ge=0, lt=1, description="Dropout on attention weights, instead of 0.1."
+        None, ge=0, lt=1, description="Dropout on attention weights in pretraining, instead of 0.1."
     )
     initializer_range: float | None = Field(
         None,
