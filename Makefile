@@ -4,7 +4,8 @@
 #   make check  ruff and pyright
 #   make clean  removes what `make demo` made (not .venv)
 # TORCH chooses another torch (TORCH=torch==2.8.0), TORCH_INDEX another index of its wheels
-# (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126).
+# (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126). Where
+# that index cannot be reached, torch comes from pip's own.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -14,7 +15,8 @@ WORKERS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Modules are compiled when they are first imported, not all 20,000 at once.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
 # Idle OpenMP threads that spin slow every other process on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -44,6 +46,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv (a few minutes the first time)"
-	@$(PIP) --quiet --retries 2 --extra-index-url $(TORCH_INDEX) "$(TORCH)"
-	@$(PIP) --constraint constraints.txt --editable ".[dev]"
+	@$(PIP) --constraint constraints.txt setuptools wheel
+	@$(PIP) --no-deps --retries 1 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null || \
+		$(PIP) --no-deps "$(TORCH)"
+	@$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	@touch $@
