@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,15 @@ def test_version_and_name_of_the_wheel(project):
     wheel = f"packages/es_selectra_tiny-{spacy_selectra.__version__}-py3-none-any.whl"
     (package,) = (c for c in project["commands"] if c["name"] == "package")
     assert outputs(package) == [wheel]
+
+
+def test_sentences_it_is_tried_on_are_in_no_sample_file(steps):
+    (arguments,) = scripts(steps, "selectra", "package", "try")
+    texts = [value for name, value in pairwise(arguments) if name == "--text"]
+    assert len(texts) >= 3
+    for path in (ROOT / "assets" / "sample").rglob("*.*"):
+        content = path.read_text("utf-8")
+        assert not [text for text in texts if text in content], path
 
 
 def test_assets_are_extra_and_come_over_https(project):
