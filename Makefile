@@ -18,8 +18,6 @@ INSTALLED := .venv/.installed
 # Modules are compiled when they are first imported, not all 20,000 at once.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
-# Idle OpenMP threads that spin slow every other process on a busy machine.
-export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
 .PHONY: demo test check clean install

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -14,7 +13,7 @@ from spacy_selectra.errors import SelectraError
 class ReportingGroup(TyperGroup):
     """A group that prints a `SelectraError` as one line and exits with status 1."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
@@ -37,7 +36,7 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, Any]:
-    """`["--training.max_steps", "100"]` as `{"training.max_steps": 100}`; values are JSON if they parse.
+    """`["--training.max_steps", "100"]` as `{"training.max_steps": 100}`; values may be JSON.
 
     Raises:
         SelectraError: an argument that is not of the form `--section.key value`.

@@ -32,6 +32,9 @@ def assemble(
     about: Annotated[
         Path | None, typer.Option(help="YAML: description, author, license, sources, limits.")
     ] = None,
+    hypothesis_template: Annotated[
+        str | None, typer.Option(help="Zero-shot template with {}, as the entailment was trained.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Put trained components into one pipeline directory that needs none of their own.
@@ -52,6 +55,7 @@ def assemble(
         name=name,
         version=version,
         about=about,
+        hypothesis_template=hypothesis_template,
     )
     if not quiet:
         typer.echo(f"{output}: {', '.join(report.components)}, {report.megabytes:.0f} MB")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from enum import Enum
 from pathlib import Path
@@ -11,11 +10,6 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
-
-# Threads of a parallel region that spin while they wait steal the cores other threads need:
-# on a busy machine products became ten times slower. OpenMP reads this when torch is loaded;
-# `python -m spacy` has loaded it by now, `python -m spacy_selectra` has not.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Resume(str, Enum):

@@ -52,6 +52,7 @@ def assemble_pipeline(
     entailment: str | Path | None = None,
     discriminator: str | Path | None = None,
     about: str | Path | None = None,
+    hypothesis_template: str | None = None,
 ) -> Assembly:
     """Write a pipeline directory that depends on none of the directories it was made from.
 
@@ -69,6 +70,7 @@ def assemble_pipeline(
         discriminator: ELECTRA discriminator in transformers' format.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
             `sources` (name, url, license, use), `limits`.
+        hypothesis_template: zero-shot template with {}; the component's own if None.
 
     Raises:
         SelectraError: a part is missing or lacks its component, or the written
@@ -78,14 +80,15 @@ def assemble_pipeline(
     shared = False
     if textcat is not None:
         shared = _add_textcat(nlp, _trained(textcat, "textcat"))
-    for factory, component, model in (
-        ("selectra_zero_shot", "zero_shot", entailment),
-        ("selectra_replaced", "replaced", discriminator),
+    template = {} if hypothesis_template is None else {"hypothesis_template": hypothesis_template}
+    for factory, component, model, config in (
+        ("selectra_zero_shot", "zero_shot", entailment, template),
+        ("selectra_replaced", "replaced", discriminator, {}),
     ):
         if model is not None:
             if not (Path(model) / "config.json").is_file():
                 raise SelectraError(f"{model}: no model directory (config.json is missing)")
-            nlp.add_pipe(factory, name=component, config={"model": str(model)})
+            nlp.add_pipe(factory, name=component, config={"model": str(model), **config})
     _set_meta(nlp, name, version, about, discriminator)
     expected = _outputs(nlp)
     with atomic_directory(output) as directory:
