@@ -57,9 +57,9 @@ def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> di
             paraphrase.pairs(f"{seed} paraphrase {split}", split, PARAPHRASE_SIZES[split])
         )
     unseen = frozenset(forbidden)
-    files["text/train.txt"] = train_documents(f"{seed} train", count, unseen)
-    heldout = max(1, count // HELDOUT_SHARE)
-    files["text/heldout.txt"] = heldout_documents(f"{seed} heldout", heldout, unseen)
+    heldout, written = heldout_documents(f"{seed} heldout", max(1, count // HELDOUT_SHARE), unseen)
+    files["text/heldout.txt"] = heldout
+    files["text/train.txt"] = train_documents(f"{seed} train", count, unseen | written)
     return files
 
 
