@@ -92,7 +92,10 @@ def test_snippets_run(parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         script.write_text(snippet, encoding="utf-8")
         runpy.run_path(str(script))
     output = capsys.readouterr().out.strip().splitlines()
+    # one line printed for every print of the snippets, and as many as the README shows
     assert len(output) == sum(snippet.count("print(") for snippet in snippets)
+    (shown,) = blocks("text")
+    assert len(shown.strip().splitlines()) == snippets[0].count("print(")
 
 
 def test_every_file_and_variable_the_readme_names_exists():
