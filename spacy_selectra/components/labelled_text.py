@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacy_selectra.components.conll import numbered_lines
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data import json_objects
 
 # Names under which data sets store the two texts of a pair.
 PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
@@ -41,7 +41,7 @@ def read_pairs(path: str | Path) -> list[Row]:
 def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
     suffix = Path(path).suffix
     if suffix == ".jsonl":
-        values = _jsonl(path)
+        values = json_objects(path, numbered_lines(path))
     elif suffix == ".tsv":
         values = _tsv(path)
     else:
@@ -59,19 +59,6 @@ def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
     if not rows:
         raise SelectraError(f"{path}: no rows in it (empty file)")
     return rows
-
-
-def _jsonl(path: str | Path) -> Iterator[tuple[int, dict]]:
-    for number, line in numbered_lines(path):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SelectraError(f"{path}, line {number}: not JSON ({error.msg})") from error
-        if not isinstance(value, dict):
-            raise SelectraError(f"{path}, line {number}: not a JSON object")
-        yield number, value
 
 
 def _tsv(path: str | Path) -> Iterator[tuple[int, dict]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,18 +140,33 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise SelectraError(f"{path}: not UTF-8 text ({error.reason}); convert it first") from error
 
 
+def json_objects(
+    path: str | Path, lines: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line of JSON that is not blank.
+
+    Args:
+        path: named in errors.
+        lines: numbered lines of the file.
+
+    Raises:
+        SelectraError: a line that is not JSON, or no object.
+    """
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SelectraError(f"{path}, line {number}: not JSON ({error.msg})") from error
+        if not isinstance(row, dict):
+            raise SelectraError(f"{path}, line {number}: not a JSON object")
+        yield number, row
+
+
 def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     with open(path, encoding="utf-8-sig") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SelectraError(f"{path}, line {number}: not JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise SelectraError(f"{path}, line {number}: not a JSON object")
-            yield number, row
+        yield from json_objects(path, enumerate(stream, start=1))
 
 
 def _tsv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
