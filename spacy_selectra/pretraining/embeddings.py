@@ -1,8 +1,9 @@
-"""Token embeddings that know, before the first step, which pieces keep company.
+"""Token embeddings that know, before the first step, which pieces keep company and look alike.
 
 Random embeddings make a short pretraining spend most of its steps on what counting does
 in seconds. The factorisation of how much more often pieces stand together than chance
-would have it is what skip-gram models converge to (Levy and Goldberg 2014).
+would have it is what skip-gram models converge to (Levy and Goldberg 2014). Spelling, as in
+Bojanowski et al. 2017, serves the pieces that are too rare to be known by their company.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from spacy_selectra.corpus.cooccurrence import PairCounts, count_pairs
 from spacy_selectra.corpus.loader import PackedCorpus
+from spacy_selectra.pretraining.surface import surface_features
 
 # Levy, Goldberg and Dagan 2015, sections 3 and 7: small windows, contexts smoothed with
 # exponent 0.75, and the square root of the singular values are what works best.
@@ -25,27 +27,35 @@ MAX_PIECES = 10_000_000
 # Pieces without neighbours in the sample, and equal ones, must not stay alike.
 NOISE = 0.2
 _ITERATIONS = 4
+# Of the squared length of a row before factorisation, what spelling makes up.
+SURFACE = 0.5
 
 
 def warm_embeddings(
-    corpus: PackedCorpus, initial: Tensor, special_ids: Sequence[int], seed: int = 0
+    corpus: PackedCorpus,
+    initial: Tensor,
+    pieces: Sequence[str],
+    special_ids: Sequence[int],
+    seed: int = 0,
 ) -> Tensor:
-    """Initial embeddings (V, E) from co-occurrence.
+    """Initial embeddings (V, E) from co-occurrence and spelling.
 
     Each row is scaled to the root mean square of `initial`, so that the network meets
     embeddings of the size it expects; a little of `initial` is added as noise. Special
-    tokens and pieces that never occur keep their random rows.
+    tokens keep their random rows.
 
     Args:
         corpus: text to count in.
         initial: (V, E) random embeddings.
+        pieces: the V entries of the vocabulary.
         special_ids: ids of the special tokens.
         seed: of the sample of text; the factorisation draws from torch's global generator.
     """
     counts = count_pairs(corpus, WINDOW, special_ids, MAX_PIECES, seed)
-    if not len(counts.weight):
-        return initial.clone()
-    vectors = _factorise(positive_pmi(counts, len(initial)), initial.shape[1])
+    company = _unit_rows(positive_pmi(counts, len(initial)))
+    surface = surface_features(pieces, special_ids)
+    joined = torch.cat([company * math.sqrt(1 - SURFACE), surface * math.sqrt(SURFACE)], dim=1)
+    vectors = _factorise(joined.coalesce(), initial.shape[1])
     size = initial.square().mean().sqrt()
     norms = vectors.norm(dim=1, keepdim=True)
     known = norms.squeeze(1) > 1e-6
@@ -54,6 +64,14 @@ def warm_embeddings(
     result = initial.clone()
     result[known] = scaled[known].to(initial.dtype) + NOISE * initial[known]
     return result
+
+
+def _unit_rows(matrix: Tensor) -> Tensor:
+    """A sparse matrix with every row that is not zero scaled to norm 1."""
+    rows, values = matrix.indices()[0], matrix.values()
+    squares = torch.zeros(matrix.shape[0]).index_add_(0, rows, values.square())
+    scaled = values / squares.sqrt().clamp(min=1e-12)[rows]
+    return torch.sparse_coo_tensor(matrix.indices(), scaled, matrix.shape, check_invariants=True)
 
 
 def positive_pmi(counts: PairCounts, vocab_size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, as ELECTRA uses it."""
+"""Adam with decoupled weight decay, as ELECTRA uses it; Muon for the matrices of the layers."""
 
 from __future__ import annotations
 
@@ -7,32 +7,92 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.settings import OptimizerSettings
-
-_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 # Adam divides its means by 1 - beta^t. ELECTRA's does not. From t = 2^24 on the divisor is
 # exactly 1 for any usual beta (0.999^t rounds away after 37 thousand steps), and torch's
 # step counter, a float32, cannot count on from there: so this start switches the
 # correction off in the fused kernel.
 _NO_CORRECTION = float(1 << 24)
+# Matrices between hidden states. Embeddings, their projection and the heads, whose inputs
+# or outputs are sparse or few, stay with Adam (Jordan et al. 2024).
+_LAYERS = ".layers."
+
+
+class PretrainingOptimizer:
+    """One or two torch optimisers that step together.
+
+    Attributes:
+        parts: torch's optimisers; the first one is Adam.
+        ratios: learning rate of each part, as a multiple of the schedule's.
+    """
+
+    def __init__(self, parts: list[torch.optim.Optimizer], ratios: list[float]) -> None:
+        self.parts, self.ratios = parts, ratios
+        self.learning_rate = 0.0
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """The schedule's learning rate for the next step."""
+        self.learning_rate = learning_rate
+        for part, ratio in zip(self.parts, self.ratios, strict=True):
+            for group in part.param_groups:
+                group["lr"] = learning_rate * ratio
+
+    def step(self) -> None:
+        """Change the weights by the gradients."""
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        """Drop the gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def tensors(self, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+        """The state by name: `exp_avg/<parameter>` and so on."""
+        states = {p: state for part in self.parts for p, state in part.state.items()}
+        return {
+            f"{kind}/{name}": tensor
+            for name, parameter in parameters.items()
+            for kind, tensor in states[parameter].items()
+        }
 
 
 def build_optimizer(
     parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings
-) -> torch.optim.AdamW:
-    """Fused AdamW over `parameters`, with its state already allocated.
+) -> PretrainingOptimizer:
+    """The optimiser of `settings.method` over `parameters`, with its state already allocated.
 
-    The update is lr * (m / (sqrt(v) + eps) + decay * w), ELECTRA's `AdamWeightDecayOptimizer`
-    (Loshchilov and Hutter 2019, algorithm 2, without bias correction unless asked for).
+    Raises:
+        SelectraError: Muon with a torch that has none.
+    """
+    if settings.method == "adam":
+        adam = _adam(list(parameters.values()), settings)
+        optimizer = PretrainingOptimizer([adam], [1.0])
+    else:
+        inner = {n: p for n, p in parameters.items() if _LAYERS in n and p.ndim == 2}
+        rest = [parameter for name, parameter in parameters.items() if name not in inner]
+        parts = [_adam(rest, settings), _muon(list(inner.values()), settings)]
+        ratio = settings.matrix_learning_rate / settings.learning_rate
+        optimizer = PretrainingOptimizer(parts, [1.0, ratio])
+    optimizer.set_learning_rate(settings.learning_rate)
+    return optimizer
+
+
+def _adam(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Fused AdamW: lr * (m / (sqrt(v) + eps) + decay * w), ELECTRA's `AdamWeightDecayOptimizer`.
+
+    That is Loshchilov and Hutter 2019, algorithm 2, without bias correction unless asked for.
     Weight decay is on matrices only: vectors are biases and LayerNorms.
     """
-    matrices = [value for value in parameters.values() if value.ndim >= 2]
-    vectors = [value for value in parameters.values() if value.ndim < 2]
     optimizer = torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": settings.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+            {
+                "params": [p for p in parameters if p.ndim >= 2],
+                "weight_decay": settings.weight_decay,
+            },
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ],
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
@@ -40,7 +100,7 @@ def build_optimizer(
         fused=True,
     )
     start = 0.0 if settings.bias_correction else _NO_CORRECTION
-    for parameter in parameters.values():
+    for parameter in parameters:
         optimizer.state[parameter] = {
             "step": torch.tensor(start, dtype=torch.float32, device=parameter.device),
             "exp_avg": torch.zeros_like(parameter),
@@ -49,18 +109,24 @@ def build_optimizer(
     return optimizer
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """The learning rate of the next step."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+def _muon(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Momentum whose matrices are made orthogonal before each step (Jordan et al. 2024).
 
-
-def optimizer_tensors(
-    optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
-) -> dict[str, Tensor]:
-    """The optimiser's state by name: `exp_avg/<parameter>` and so on."""
-    return {
-        f"{kind}/{name}": optimizer.state[parameter][kind]
-        for name, parameter in parameters.items()
-        for kind in _STATE
-    }
+    Steps have the root mean square of Adam's (Liu et al. 2025, section 2.2), so that one
+    learning rate serves matrices of all shapes.
+    """
+    if not hasattr(torch.optim, "Muon"):
+        raise SelectraError(
+            f'optimizer.method = "muon" needs torch 2.9 or later, this is {torch.__version__}; '
+            'update torch, or set "adam"'
+        )
+    optimizer = torch.optim.Muon(
+        parameters,
+        lr=settings.matrix_learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    for parameter in parameters:
+        optimizer.state[parameter] = {"momentum_buffer": torch.zeros_like(parameter)}
+    return optimizer

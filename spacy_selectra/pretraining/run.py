@@ -90,7 +90,10 @@ def pretrain(
     if settings.encoder.warm_embeddings and not resuming:
         weight = model.discriminator.encoder.embeddings.word_embeddings.weight
         with torch.no_grad():
-            weight.copy_(warm_embeddings(corpus, weight, vocabulary.special_ids, training.seed))
+            vectors = warm_embeddings(
+                corpus, weight, vocabulary.pieces, vocabulary.special_ids, training.seed
+            )
+            weight.copy_(vectors)
     model = model.to(device)
     _check_length(model, corpus.manifest, training.max_length)
     masker = Masker(

@@ -23,11 +23,7 @@ from spacy_selectra.pretraining.checkpoints import (
 from spacy_selectra.pretraining.log import JsonLines, Window
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
 from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.optimizer import (
-    build_optimizer,
-    optimizer_tensors,
-    set_learning_rate,
-)
+from spacy_selectra.pretraining.optimizer import build_optimizer
 from spacy_selectra.pretraining.schedule import Schedule
 from spacy_selectra.pretraining.settings import PretrainingSettings
 from spacy_selectra.progress import Progress
@@ -154,7 +150,7 @@ class Trainer:
         }
         tensors = {
             "model": self.parameters,
-            "optimizer": optimizer_tensors(self.optimizer, self.parameters),
+            "optimizer": self.optimizer.tensors(self.parameters),
             "random": random,
         }
         save_checkpoint(self.output, self.step, tensors, state)
@@ -176,7 +172,7 @@ class Trainer:
 
     def _restore_training_state(self, checkpoint: Checkpoint) -> None:
         stored = checkpoint.tensors["optimizer"]
-        ours = optimizer_tensors(self.optimizer, self.parameters)
+        ours = self.optimizer.tensors(self.parameters)
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(checkpoint.tensors["model"][name])
@@ -205,11 +201,11 @@ class Trainer:
             self.parameters.values(), self.settings.optimizer.max_gradient_norm
         )
         if not self._usable(norm):
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             return False
-        set_learning_rate(self.optimizer, self.learning_rate)
+        self.optimizer.set_learning_rate(self.learning_rate)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.step += 1
         self.failures = 0
         self.tokens_seen += pieces
@@ -259,7 +255,7 @@ class Trainer:
     def _log(self) -> None:
         row: dict[str, Any] = {"step": self.step}
         row |= self.window.row(self.model.mlm_weight, self.model.rtd_weight)
-        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        row["learning_rate"] = self.optimizer.learning_rate
         row["tokens_seen"] = self.tokens_seen
         row["elapsed_seconds"] = round(self.elapsed, 3)
         self.log.append(row)

@@ -14,16 +14,21 @@ class Vocabulary:
     """Size and special pieces of a vocabulary.
 
     Attributes:
-        size: number of entries.
+        pieces: the entries, in order of their ids.
         special_ids: ids of the special tokens, never masked.
         mask_id: id of [MASK].
         pad_id: id of [PAD].
     """
 
-    size: int
+    pieces: tuple[str, ...]
     special_ids: tuple[int, ...]
     mask_id: int
     pad_id: int
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.pieces)
 
 
 def read_vocabulary(directory: Path) -> Vocabulary:
@@ -37,8 +42,9 @@ def read_vocabulary(directory: Path) -> Vocabulary:
     missing = [token for token, number in ids.items() if number is None]
     if missing:
         raise SelectraError(f"{directory}: the vocabulary has no {', '.join(missing)}")
+    entries = backend.get_vocab(with_added_tokens=True)
     return Vocabulary(
-        size=backend.get_vocab_size(with_added_tokens=True),
+        pieces=tuple(sorted(entries, key=entries.__getitem__)),
         special_ids=tuple(ids.values()),
         mask_id=ids["[MASK]"],
         pad_id=ids["[PAD]"],

@@ -4,11 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from spacy_selectra.pretraining.optimizer import (
-    build_optimizer,
-    optimizer_tensors,
-    set_learning_rate,
-)
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.optimizer import build_optimizer
 from spacy_selectra.pretraining.settings import OptimizerSettings
 
 
@@ -17,7 +14,7 @@ def network(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Embedding(20, 8), nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 3))
 
 
-def settings(**values: float | bool) -> OptimizerSettings:
+def settings(**values: float | bool | str) -> OptimizerSettings:
     return OptimizerSettings.model_validate(
         {"learning_rate": 0.01, "weight_decay": 0.1, "max_gradient_norm": 1.0, **values}
     )
@@ -60,7 +57,7 @@ def test_without_bias_correction_equals_the_original_formula():
     for step in range(30):
         rate = 0.01 / (step + 1)
         set_gradients(model, rng)
-        set_learning_rate(optimizer, rate)
+        optimizer.set_learning_rate(rate)
         optimizer.step()
         for index, parameter in enumerate(model.parameters()):
             assert parameter.grad is not None
@@ -89,10 +86,65 @@ def test_no_decay_on_vectors():
             torch.testing.assert_close(parameter, before[name] * (1 - 0.01 * 0.5))
 
 
-@pytest.mark.parametrize("bias_correction", [True, False])
-def test_state_goes_on_exactly_in_another_optimizer(bias_correction):
-    straight, resumed = network(), network()
-    options = settings(bias_correction=bias_correction)
+class Layered(nn.Module):
+    """Embeddings, two matrices inside layers and a head, named as in the encoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embeddings = nn.Embedding(20, 8)
+        self.encoder = nn.Module()
+        self.encoder.layers = nn.ModuleList([nn.Linear(8, 32), nn.Linear(32, 8)])
+        self.head = nn.Linear(8, 3)
+
+
+def changes(model: nn.Module, method: str) -> dict[str, torch.Tensor]:
+    """What one step with random gradients adds to each parameter."""
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    options = settings(method=method, matrix_learning_rate=0.02, weight_decay=0.0)
+    optimizer = build_optimizer(dict(model.named_parameters()), options)
+    set_gradients(model, torch.Generator().manual_seed(4))
+    optimizer.step()
+    return {name: p.detach() - before[name] for name, p in model.named_parameters()}
+
+
+def test_muon_steps_are_orthogonal_and_as_large_as_adams():
+    steps = changes(Layered(), "muon")
+    for name in ("encoder.layers.0.weight", "encoder.layers.1.weight"):
+        singular = torch.linalg.svdvals(steps[name])
+        assert singular.max() / singular.min() < 2.5, name
+        # a matrix of n orthonormal rows of length m has root mean square m^-1/2
+        assert steps[name].square().mean().sqrt().item() == pytest.approx(0.02 * 0.2, rel=0.25)
+
+
+def test_muon_leaves_embeddings_heads_and_vectors_to_adam():
+    muon, adam = changes(Layered(), "muon"), changes(Layered(), "adam")
+    for name, step in muon.items():
+        inner = name.endswith("weight") and ".layers." in name
+        assert torch.equal(step, adam[name]) != inner, name
+
+
+def test_muon_follows_the_schedule():
+    model = Layered()
+    options = settings(method="muon", learning_rate=0.01, matrix_learning_rate=0.04)
+    optimizer = build_optimizer(dict(model.named_parameters()), options)
+    optimizer.set_learning_rate(0.005)
+    rates = [group["lr"] for part in optimizer.parts for group in part.param_groups]
+    assert rates == pytest.approx([0.005, 0.005, 0.02])
+
+
+def test_muon_needs_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(SelectraError, match=r"torch 2\.9 or later.*\"adam\""):
+        build_optimizer(dict(Layered().named_parameters()), settings(method="muon"))
+
+
+@pytest.mark.parametrize(
+    "values", [{"bias_correction": True}, {"bias_correction": False}, {"method": "muon"}]
+)
+def test_state_goes_on_exactly_in_another_optimizer(values):
+    straight, resumed = Layered(), Layered()
+    options = settings(**values)
     first = build_optimizer(dict(straight.named_parameters()), options)
     rng = torch.Generator().manual_seed(3)
     for _ in range(3):
@@ -100,8 +152,8 @@ def test_state_goes_on_exactly_in_another_optimizer(bias_correction):
         first.step()
     resumed.load_state_dict(straight.state_dict())
     second = build_optimizer(dict(resumed.named_parameters()), options)
-    saved = optimizer_tensors(first, dict(straight.named_parameters()))
-    for name, tensor in optimizer_tensors(second, dict(resumed.named_parameters())).items():
+    saved = first.tensors(dict(straight.named_parameters()))
+    for name, tensor in second.tensors(dict(resumed.named_parameters())).items():
         tensor.copy_(saved[name])
     state = rng.get_state()
     for model, optimizer in ((straight, first), (resumed, second)):
