@@ -13,7 +13,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.settings import EncoderSettings, PretrainingSettings
 
-_NOT_SIZES = {"preset", "init_from", "warm_embeddings"}
+_NOT_SIZES = {"preset", "init_from", "warm_start"}
 
 
 def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
@@ -53,9 +53,9 @@ def build_model(
             raise SelectraError(
                 f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
             )
-        if encoder.warm_embeddings:
+        if encoder.warm_start:
             raise SelectraError(
-                "encoder.init_from already gives the embeddings; set warm_embeddings = false"
+                "encoder.init_from already gives the weights; set encoder.warm_start = false"
             )
         directory = encoder.init_from
         if (directory / "discriminator").is_dir():

@@ -29,7 +29,7 @@ def run_identity(settings: PretrainingSettings, manifest: Manifest) -> dict[str,
         "encoder": settings.encoder.model_dump(mode="json"),
         "generator": settings.generator.model_dump(mode="json"),
         "objective": settings.objective.model_dump(mode="json"),
-        "optimizer": {"bias_correction": settings.optimizer.bias_correction},
+        "optimizer": settings.optimizer.model_dump(include={"method", "bias_correction"}),
         "training": settings.training.model_dump(mode="json", include=_FIXED_TRAINING),
         "data": {"tokenizer": manifest.tokenizer_sha256, "corpus": _contents(manifest)},
     }

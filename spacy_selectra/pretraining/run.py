@@ -19,7 +19,6 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json, write_json, write_text
 from spacy_selectra.pretraining.build import build_model, with_default_dropout
 from spacy_selectra.pretraining.checkpoints import latest_checkpoint, remove_leftovers
-from spacy_selectra.pretraining.embeddings import warm_embeddings
 from spacy_selectra.pretraining.evaluation import evaluate_networks
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import PretrainingModel
@@ -32,6 +31,7 @@ from spacy_selectra.pretraining.record import (
 from spacy_selectra.pretraining.settings import PretrainingSettings
 from spacy_selectra.pretraining.trainer import Trainer
 from spacy_selectra.pretraining.vocabulary import read_vocabulary
+from spacy_selectra.pretraining.warm_start import warm_start
 from spacy_selectra.signals import StopRequest
 
 CONFIG_FILE = "config.cfg"
@@ -87,13 +87,8 @@ def pretrain(
 
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary.size, vocabulary.pad_id)
-    if settings.encoder.warm_embeddings and not resuming:
-        weight = model.discriminator.encoder.embeddings.word_embeddings.weight
-        with torch.no_grad():
-            vectors = warm_embeddings(
-                corpus, weight, vocabulary.pieces, vocabulary.special_ids, training.seed
-            )
-            weight.copy_(vectors)
+    if settings.encoder.warm_start and not resuming:
+        warm_start(model, corpus, vocabulary, training.seed)
     model = model.to(device)
     _check_length(model, corpus.manifest, training.max_length)
     masker = Masker(

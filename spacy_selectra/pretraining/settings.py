@@ -36,10 +36,11 @@ class EncoderSettings(Settings):
         description="Start from these weights instead of random ones: a pretraining output "
         "directory (both networks are taken) or a discriminator's directory.",
     )
-    warm_embeddings: bool = Field(
+    warm_start: bool = Field(
         False,
-        description="Start token embeddings from co-occurrence counts instead of random numbers: "
-        "worth it for short runs, where it saves most of the time in which nothing is learnt.",
+        description="Start token embeddings from co-occurrence and spelling, and some attention "
+        "at the neighbouring pieces, instead of from random numbers: worth it for short runs, "
+        "where it saves most of the time in which nothing is learnt.",
     )
     embedding_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
     hidden_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
