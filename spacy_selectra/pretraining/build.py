@@ -75,6 +75,7 @@ def build_model(
             discriminator,
             mlm_weight=settings.objective.mlm_weight,
             rtd_weight=settings.objective.rtd_weight,
+            correction_weight=settings.objective.correction_weight,
         )
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import write_text
+from spacy_selectra.pretraining.settings import ObjectiveSettings
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Window:
     Attributes:
         mlm: generator's losses over masked pieces.
         rtd: discriminator's losses over all pieces.
+        correction: corrector's losses over masked pieces.
         correct: pieces it judged right.
         masked: masked pieces.
         pieces: all pieces.
@@ -27,33 +29,37 @@ class Window:
 
     mlm: float = 0.0
     rtd: float = 0.0
+    correction: float = 0.0
     correct: int = 0
     masked: int = 0
     pieces: int = 0
     seconds: float = 0.0
 
-    def add(
-        self, mlm: float, rtd: float, correct: int, masked: int, pieces: int, seconds: float
-    ) -> None:
-        """Count one step."""
+    def add(self, sums: Sequence[float], masked: int, pieces: int, seconds: float) -> None:
+        """Count one step; `sums` are `mlm`, `rtd`, `correction` and `correct`."""
+        mlm, rtd, correction, correct = sums
         self.mlm += mlm
         self.rtd += rtd
-        self.correct += correct
+        self.correction += correction
+        self.correct += int(correct)
         self.masked += masked
         self.pieces += pieces
         self.seconds += seconds
 
-    def row(self, mlm_weight: float, rtd_weight: float) -> dict[str, float]:
+    def row(self, objective: ObjectiveSettings) -> dict[str, float]:
         """Means over the window: losses a piece, share of right verdicts, pieces a second."""
         mlm = self.mlm / max(1, self.masked)
         rtd = self.rtd / max(1, self.pieces)
-        return {
-            "loss": mlm_weight * mlm + rtd_weight * rtd,
+        correction = self.correction / max(1, self.masked)
+        loss = objective.mlm_weight * mlm + objective.rtd_weight * rtd
+        found = {
+            "loss": loss + objective.correction_weight * correction,
             "mlm_loss": mlm,
             "rtd_loss": rtd,
             "rtd_accuracy": self.correct / max(1, self.pieces),
             "tokens_per_second": self.pieces / max(1e-9, self.seconds),
         }
+        return found | ({"correction_loss": correction} if objective.correction_weight else {})
 
     def to_dict(self) -> dict[str, Any]:
         """All sums, for a checkpoint."""

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spacy_selectra.encoder.heads import GeneratorHead
 from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.pretraining.masking import MaskedBatch
-from spacy_selectra.pretraining.objective import discriminator_loss, generator_loss, replace
+from spacy_selectra.pretraining.objective import (
+    discriminator_loss,
+    generator_loss,
+    masked_loss,
+    replace,
+)
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,14 @@ class Losses:
         total: weighted and normalised loss, the scalar to differentiate.
         mlm: sum of the generator's losses over masked pieces, detached.
         rtd: sum of the discriminator's losses over all pieces, detached.
+        correction: sum of the corrector's losses over masked pieces, detached; 0 without one.
         correct: pieces the discriminator judged right, scalar int64.
     """
 
     total: Tensor
     mlm: Tensor
     rtd: Tensor
+    correction: Tensor
     correct: Tensor
 
 
@@ -38,6 +46,9 @@ class PretrainingModel(nn.Module):
         discriminator: the model to keep.
         mlm_weight: weight of the generator's mean loss per masked piece.
         rtd_weight: weight of the discriminator's mean loss per piece.
+        correction_weight: weight of naming the original at the masked pieces from the
+            discriminator's hidden states, through a head that is not kept (corrective language
+            modelling, Meng et al. 2021, section 3.1). ELECTRA has none of this: 0.
     """
 
     def __init__(
@@ -46,13 +57,16 @@ class PretrainingModel(nn.Module):
         discriminator: Discriminator,
         mlm_weight: float = 1.0,
         rtd_weight: float = 50.0,
+        correction_weight: float = 0.0,
     ) -> None:
         super().__init__()
         tie_embeddings(generator, discriminator)
         # the discriminator first: shared parameters are then known by its names
         self.discriminator = discriminator
         self.generator = generator
+        self.corrector = GeneratorHead(discriminator.config) if correction_weight > 0 else None
         self.mlm_weight, self.rtd_weight = mlm_weight, rtd_weight
+        self.correction_weight = correction_weight
 
     def forward(
         self, batch: MaskedBatch, masked: int | None = None, pieces: int | None = None
@@ -70,16 +84,28 @@ class PretrainingModel(nn.Module):
         mlm, samples = generator_loss(logits, batch.input_ids[batch.positions], batch.uniforms)
         del logits
         corrupted, replaced = replace(batch.input_ids, batch.positions, samples)
-        verdicts = self.discriminator(corrupted, layout, batch.type_ids)
+        hidden = self.discriminator.encoder(corrupted, layout, batch.type_ids)
+        verdicts = self.discriminator.head(hidden)
         rtd = discriminator_loss(verdicts, replaced)
+        correction = self._correction(hidden, batch)
         masked = max(1, len(batch.positions) if masked is None else masked)
         pieces = max(1, layout.total if pieces is None else pieces)
         return Losses(
-            total=mlm * (self.mlm_weight / masked) + rtd * (self.rtd_weight / pieces),
+            total=mlm * (self.mlm_weight / masked)
+            + rtd * (self.rtd_weight / pieces)
+            + correction * (self.correction_weight / masked),
             mlm=mlm.detach(),
             rtd=rtd.detach(),
+            correction=correction.detach(),
             correct=((verdicts.detach() > 0) == replaced).sum(),
         )
+
+    def _correction(self, hidden: Tensor, batch: MaskedBatch) -> Tensor:
+        if self.corrector is None:
+            return hidden.new_zeros(())
+        words = self.discriminator.encoder.embeddings.word_embeddings.weight
+        logits = self.corrector(hidden[batch.positions], words)
+        return masked_loss(logits, batch.input_ids[batch.positions])
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """Every parameter once, shared ones under the discriminator's name."""

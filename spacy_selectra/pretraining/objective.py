@@ -63,6 +63,11 @@ def generator_loss(logits: Tensor, targets: Tensor, uniforms: Tensor) -> tuple[T
     return result
 
 
+def masked_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the cross-entropy of logits (M, V) and pieces (M,) int64; float32 scalar."""
+    return F.cross_entropy(logits.float(), targets, reduction="sum")
+
+
 def replace(input_ids: Tensor, positions: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
     """Put the generator's samples (M,) into the text (T,).
 

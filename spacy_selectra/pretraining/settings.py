@@ -88,6 +88,13 @@ class ObjectiveSettings(Settings):
     )
     mlm_weight: float = Field(1.0, ge=0, description="Weight of the generator's loss.")
     rtd_weight: float = Field(50.0, ge=0, description="Weight of the discriminator's loss.")
+    correction_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of naming the original of every masked piece from the discriminator's "
+        "hidden states, as COCO-LM does; 0 for ELECTRA. A verdict alone lets a short run forget "
+        "in its last layers which word it has read.",
+    )
 
 
 class OptimizerSettings(Settings):

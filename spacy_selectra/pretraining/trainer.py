@@ -191,12 +191,13 @@ class Trainer:
         parts = [self._next_part() for _ in range(self.settings.training.accumulation)]
         masked = sum(len(part.positions) for part in parts)
         pieces = sum(len(part.input_ids) for part in parts)
-        sums = torch.zeros(3, dtype=torch.float64, device=self.model.device)
+        sums = torch.zeros(4, dtype=torch.float64, device=self.model.device)
         with precision(self.settings.training.precision, self.model.device):
             for part in parts:
                 losses = self.model(part.to(self.model.device), masked, pieces)
                 losses.total.backward()
-                sums += torch.stack([losses.mlm, losses.rtd, losses.correct]).double()
+                figures = losses.mlm, losses.rtd, losses.correction, losses.correct
+                sums += torch.stack([part.double() for part in figures])
         norm = torch.nn.utils.clip_grad_norm_(
             self.parameters.values(), self.settings.optimizer.max_gradient_norm
         )
@@ -209,9 +210,7 @@ class Trainer:
         self.step += 1
         self.failures = 0
         self.tokens_seen += pieces
-        mlm, rtd, correct = sums.tolist()
-        seconds = time.monotonic() - start
-        self.window.add(mlm, rtd, int(correct), masked, pieces, seconds)
+        self.window.add(sums.tolist(), masked, pieces, time.monotonic() - start)
         return True
 
     @property
@@ -254,7 +253,7 @@ class Trainer:
 
     def _log(self) -> None:
         row: dict[str, Any] = {"step": self.step}
-        row |= self.window.row(self.model.mlm_weight, self.model.rtd_weight)
+        row |= self.window.row(self.settings.objective)
         row["learning_rate"] = self.optimizer.learning_rate
         row["tokens_seen"] = self.tokens_seen
         row["elapsed_seconds"] = round(self.elapsed, 3)
@@ -276,7 +275,7 @@ class Trainer:
     def _note(self) -> str:
         if not self.window.pieces:
             return f"step {self.step}"
-        means = self.window.row(self.model.mlm_weight, self.model.rtd_weight)
+        means = self.window.row(self.settings.objective)
         return (
             f"step {self.step}  {means['tokens_per_second']:,.0f} tokens/s  "
             f"loss {means['loss']:.2f} (generator {means['mlm_loss']:.2f}, "

@@ -134,6 +134,35 @@ def test_no_gradient_from_discriminator_to_generator(model):
     assert model.discriminator.head.dense.weight.grad.any()
 
 
+def test_correction_names_the_original_from_the_corrupted_text(model):
+    batch = make_batch([20, 7, 33])
+    plain = model(batch)
+    with_corrector = PretrainingModel(model.generator, model.discriminator, correction_weight=4.0)
+    losses = with_corrector(batch)
+    seen: list[Tensor] = []
+    encoder = model.discriminator.encoder
+    handle = encoder.register_forward_hook(lambda *call: seen.append(call[2]))
+    with torch.no_grad():
+        with_corrector(batch)
+    handle.remove()
+    assert with_corrector.corrector is not None
+    words = encoder.embeddings.word_embeddings.weight
+    logits = with_corrector.corrector(seen[0][batch.positions], words)
+    chosen = torch.log_softmax(logits.double(), dim=1)
+    rows = torch.arange(len(batch.positions))
+    expected = -chosen[rows, batch.input_ids[batch.positions]].sum()
+    assert losses.correction.item() == pytest.approx(expected.item(), rel=1e-5)
+    total = plain.total.item() + 4.0 * expected.item() / len(batch.positions)
+    assert losses.total.item() == pytest.approx(total, rel=1e-5)
+    losses.total.backward()
+    assert all(p.grad is not None for p in with_corrector.parameters())
+
+
+def test_without_correction_there_is_no_corrector(model):
+    assert not any(name.startswith("corrector") for name in model.parameters_by_name())
+    assert model(make_batch([20])).correction == 0
+
+
 def test_embeddings_are_tied_and_counted_once(model):
     ours = model.discriminator.encoder.embeddings
     assert model.generator.encoder.embeddings is ours
