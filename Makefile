@@ -3,7 +3,7 @@
 #   make test   the test suite
 #   make check  ruff and pyright
 #   make clean  removes what `make demo` made (not .venv)
-# TORCH chooses another torch (TORCH=torch==2.8.0), TORCH_INDEX another index of its wheels
+# TORCH chooses another torch (TORCH=torch==2.9.1), TORCH_INDEX another index of its wheels
 # (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126). Where
 # that index cannot be reached, torch comes from pip's own.
 

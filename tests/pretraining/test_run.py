@@ -138,6 +138,22 @@ def test_stopped_and_resumed_equals_uninterrupted(clean, settings, tmp_path, mon
     assert_same_run(clean, output)
 
 
+def test_the_recipe_for_short_runs_resumes_exactly_too(settings, tmp_path, monkeypatch):
+    recipe = settings(
+        optimizer__method="muon",
+        encoder__warm_start=True,
+        objective__correction_weight=10.0,
+    )
+    assert pretrain(recipe, tmp_path / "straight", quiet=True).finished
+    monkeypatch.setattr(run, "StopRequest", lambda: StopAfter(3))
+    assert not pretrain(recipe, tmp_path / "stopped", quiet=True).finished
+    monkeypatch.setattr(run, "StopRequest", lambda: StopAfter(10**6))
+    torch.manual_seed(99)
+    assert pretrain(recipe, tmp_path / "stopped", quiet=True).finished
+    assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    assert all("correction_loss" in row for row in rows(tmp_path / "stopped"))
+
+
 def test_crashed_and_resumed_equals_uninterrupted(clean, settings, tmp_path, monkeypatch):
     output = tmp_path / "run"
     crash_at(monkeypatch, 8)

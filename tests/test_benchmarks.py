@@ -1,0 +1,54 @@
+"""The benchmarks run; what they measure is for whoever starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from spacy_selectra.corpus.packing import PackSettings, pack_corpus
+from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SMALL = """
+hidden_size = 32
+embedding_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 32
+"""
+
+
+def test_short_pretraining(tmp_path: Path):
+    words = ["el", "gato", "come", "pan", "la", "niña", "mira", "Cádiz"]
+    save_tokenizer(make_tokenizer([*SPECIAL_TOKENS, *words]), tmp_path / "tokenizer")
+    documents = [" ".join(words[i % 5 :]) * 3 for i in range(120)]
+    (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    settings = PackSettings(length=16, heldout=0.2)
+    pack_corpus(tmp_path / "text.txt", tmp_path / "packed", tmp_path / "tokenizer", settings)
+    recipe = BENCHMARKS.parent / "configs" / "pretrain_sample.cfg"
+    config = tmp_path / "small.cfg"
+    changed = recipe.read_text(encoding="utf-8").replace(
+        'preset = "tiny"', 'preset = "tiny"' + SMALL
+    )
+    config.write_text(changed, encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / "short_pretraining.py"),
+            *(str(tmp_path / name) for name in ("packed", "tokenizer")),
+            *("--steps", "3", "--config", str(config)),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == [
+        "ELECTRA (Adam)",
+        "Muon",
+        "Muon, warm start",
+        "Muon, warm start, correction",
+    ]
