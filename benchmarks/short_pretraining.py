@@ -38,6 +38,7 @@ COLD = {"encoder.warm_start": False}
 PLAIN = {"objective.correction_weight": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "ELECTRA (Adam)": {**ADAM, **COLD, **PLAIN},
+    "Adam, warm start": {**ADAM, **PLAIN},
     "Muon": {**COLD, **PLAIN},
     "Muon, warm start": PLAIN,
     "Muon, warm start, correction": {},

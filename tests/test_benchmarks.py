@@ -48,6 +48,7 @@ def test_short_pretraining(tmp_path: Path):
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
     assert [row.split(" | ")[0].strip("| ") for row in rows] == [
         "ELECTRA (Adam)",
+        "Adam, warm start",
         "Muon",
         "Muon, warm start",
         "Muon, warm start, correction",
