@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from spacy_selectra.packaging.card import model_card
 
 # 1980-01-01, the first date a zip file can hold: equal input gives an equal wheel.
 _ZIP_EPOCH = "315532800"
+# The first that reads `license = "MIT"`, as pyproject.toml's [build-system] says too.
+_SETUPTOOLS = 77
 _BUILD = """
 import sys
 from setuptools import build_meta
@@ -71,8 +74,10 @@ def build_library_wheel(output: str | Path) -> Path:
     """Build the wheel of spacy-selectra itself, from the sources it is running from.
 
     Raises:
-        SelectraError: the library runs from an installed wheel, so that there are no sources.
+        SelectraError: the library runs from an installed wheel, so that there are no sources, or
+            setuptools is too old to read its pyproject.toml.
     """
+    _check_setuptools()
     package_directory = Path(spacy_selectra.__file__).parent
     root = package_directory.parent
     if not (root / "pyproject.toml").is_file():
@@ -93,6 +98,15 @@ def build_library_wheel(output: str | Path) -> Path:
             if (root / name).is_file():
                 shutil.copy(root / name, staged / name)
         return _build(staged, Path(output), described_by="pyproject.toml")
+
+
+def _check_setuptools() -> None:
+    found = version("setuptools")
+    if int(found.split(".")[0]) < _SETUPTOOLS:
+        raise SelectraError(
+            f"building this library's wheel needs setuptools {_SETUPTOOLS} or later, this "
+            f"environment has {found}: pip install -U setuptools"
+        )
 
 
 def _build(source: Path, output: Path, described_by: str) -> Path:

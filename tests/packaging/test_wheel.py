@@ -86,3 +86,9 @@ def test_missing_files(tmp_path):
         try_wheel(tmp_path / "a.whl", tmp_path / "b.whl", [TEXT])
     with pytest.raises(SelectraError, match="no such wheel; build it"):
         library_wheel_beside(tmp_path / "a.whl")
+
+
+def test_old_setuptools(tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_selectra.packaging.wheel.version", lambda name: "65.5.0")
+    with pytest.raises(SelectraError, match=r"needs setuptools 77 or later.*65\.5\.0"):
+        build_library_wheel(tmp_path)
