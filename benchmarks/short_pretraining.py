@@ -12,25 +12,20 @@ see through.
 from __future__ import annotations
 
 import argparse
-import time
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from spacy_selectra.corpus.loader import BatchLoader, PackedCorpus
+from spacy_selectra.corpus.loader import PackedCorpus
+from spacy_selectra.encoder.checkpoint import load_discriminator
 from spacy_selectra.encoder.models import Discriminator
-from spacy_selectra.encoder.precision import precision
-from spacy_selectra.pretraining.build import build_model
-from spacy_selectra.pretraining.evaluation import evaluate_networks
-from spacy_selectra.pretraining.masking import Masker
-from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.optimizer import build_optimizer
-from spacy_selectra.pretraining.schedule import Schedule
-from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
-from spacy_selectra.pretraining.vocabulary import Vocabulary, read_vocabulary
-from spacy_selectra.pretraining.warm_start import warm_start
+from spacy_selectra.pretraining.evaluation import evaluate_discriminator
+from spacy_selectra.pretraining.run import pretrain
+from spacy_selectra.pretraining.settings import read_settings
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pretrain_sample.cfg"
 ADAM = {"optimizer.method": "adam", "optimizer.learning_rate": 7e-4}
@@ -43,45 +38,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "Muon, warm start": PLAIN,
     "Muon, warm start, correction": {},
 }
-
-
-def train(
-    settings: PretrainingSettings, corpus: PackedCorpus, vocabulary: Vocabulary, steps: int
-) -> tuple[PretrainingModel, int]:
-    """Both networks after `steps` steps, and the pieces they saw."""
-    torch.manual_seed(settings.training.seed)
-    model = build_model(settings, vocabulary.size, vocabulary.pad_id)
-    if settings.encoder.warm_start:
-        warm_start(model, corpus, vocabulary)
-    parameters = model.parameters_by_name()
-    optimizer = build_optimizer(parameters, settings.optimizer)
-    schedule = Schedule(
-        peak=settings.optimizer.learning_rate,
-        max_steps=steps,
-        warmup_steps=min(settings.schedule.warmup_steps, steps // 4),
-    )
-    training, objective = settings.training, settings.objective
-    masker = Masker(
-        vocabulary.size,
-        vocabulary.special_ids,
-        vocabulary.mask_id,
-        objective.mask_share,
-        objective.mask_token_share,
-    )
-    loader = BatchLoader(corpus, training.batch_size, seed=0, max_length=training.max_length)
-    rng = torch.Generator().manual_seed(0)
-    seen = 0
-    for step in range(steps):
-        batch = next(loader)
-        part = masker(batch.input_ids, batch.lengths, batch.type_ids, rng)
-        with precision(training.precision):
-            model(part).total.backward()
-        torch.nn.utils.clip_grad_norm_(parameters.values(), settings.optimizer.max_gradient_norm)
-        optimizer.set_learning_rate(schedule.learning_rate(step))
-        optimizer.step()
-        optimizer.zero_grad()
-        seen += len(batch.input_ids)
-    return model, seen
 
 
 def effective_rank(discriminator: Discriminator, corpus: PackedCorpus) -> float:
@@ -104,25 +60,29 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
-    vocabulary = read_vocabulary(arguments.tokenizer)
-    train_split = PackedCorpus(arguments.corpus, "train", tokenizer=arguments.tokenizer)
     heldout = PackedCorpus(arguments.corpus, "heldout", tokenizer=arguments.tokenizer)
-    masker = Masker(vocabulary.size, vocabulary.special_ids, vocabulary.mask_id)
-    places = {"paths.corpus": str(arguments.corpus), "paths.tokenizer": str(arguments.tokenizer)}
+    common = {
+        "paths.corpus": str(arguments.corpus),
+        "paths.tokenizer": str(arguments.tokenizer),
+        "training.max_steps": arguments.steps,
+        "training.max_seconds": None,
+        "training.log_every": arguments.steps,
+        "training.device": "cpu",
+    }
+    warmup = read_settings(arguments.config, common).schedule.warmup_steps
+    common["schedule.warmup_steps"] = min(warmup, arguments.steps // 4)
     print("| variant | pieces | pieces/s | generator loss | AUC | effective rank |")
     print("|---|---|---|---|---|---|")
     for name, changes in VARIANTS.items():
-        settings = read_settings(arguments.config, {**places, **changes})
-        start = time.perf_counter()
-        model, seen = train(settings, train_split, vocabulary, arguments.steps)
-        speed = seen / (time.perf_counter() - start)
-        found = evaluate_networks(
-            model.generator, model.discriminator, heldout, masker, sequences=256
-        )
-        rank = effective_rank(model.discriminator, heldout)
+        with tempfile.TemporaryDirectory(prefix="short-pretraining-") as scratch:
+            output = Path(scratch) / "run"
+            pretrain(read_settings(arguments.config, {**common, **changes}), output, quiet=True)
+            found = evaluate_discriminator(output, arguments.corpus, sequences=256)
+            rank = effective_rank(load_discriminator(output / "discriminator"), heldout)
+            trained = json.loads((output / "log.jsonl").read_text(encoding="utf-8"))
         print(
-            f"| {name} | {seen:,} | {speed:,.0f} | {found['mlm_loss']:.2f} | {found['auc']:.3f} "
-            f"| {rank:.1f} |",
+            f"| {name} | {trained['tokens_seen']:,} | {trained['tokens_per_second']:,.0f} "
+            f"| {found['mlm_loss']:.2f} | {found['auc']:.3f} | {rank:.1f} |",
             flush=True,
         )
 
