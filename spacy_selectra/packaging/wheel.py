@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,6 @@ def build_library_wheel(output: str | Path) -> Path:
         SelectraError: the library runs from an installed wheel, so that there are no sources, or
             setuptools is too old to read its pyproject.toml.
     """
-    _check_setuptools()
     package_directory = Path(spacy_selectra.__file__).parent
     root = package_directory.parent
     if not (root / "pyproject.toml").is_file():
@@ -85,6 +84,7 @@ def build_library_wheel(output: str | Path) -> Path:
             f"{root}: no pyproject.toml, so this library's wheel cannot be built from here; "
             f"get it with: pip download --no-deps spacy-selectra=={spacy_selectra.__version__}"
         )
+    _check_setuptools()
     with tempfile.TemporaryDirectory(prefix="selectra-wheel-") as scratch:
         # A copy, because setuptools leaves build/ and *.egg-info in the source tree and
         # takes stale files from them.
@@ -101,11 +101,14 @@ def build_library_wheel(output: str | Path) -> Path:
 
 
 def _check_setuptools() -> None:
-    found = version("setuptools")
-    if int(found.split(".")[0]) < _SETUPTOOLS:
+    try:
+        found = version("setuptools")
+    except PackageNotFoundError:
+        found = None
+    if found is None or int(found.split(".")[0]) < _SETUPTOOLS:
         raise SelectraError(
             f"building this library's wheel needs setuptools {_SETUPTOOLS} or later, this "
-            f"environment has {found}: pip install -U setuptools"
+            f"environment has {found or 'none'}: pip install -U setuptools"
         )
 
 

@@ -54,13 +54,13 @@ def attend_to_neighbours(encoders: Sequence[SelectraEncoder], width: int) -> Non
     from torch's global generator.
 
     Args:
-        encoders: discriminator and generator.
+        encoders: discriminator and generator, on the CPU.
         width: columns for positions, from `position_width`.
     """
     embeddings = encoders[0].embeddings
     positions = embeddings.position_embeddings.weight
-    frequencies = _frequencies(width // 2).to(positions.device)
-    waves = torch.arange(len(positions), device=positions.device)[:, None] * frequencies
+    frequencies = _frequencies(width // 2)
+    waves = torch.arange(len(positions))[:, None] * frequencies
     # tokens and positions share the variance that LayerNorm leaves
     size = embeddings.word_embeddings.weight.norm(dim=1).mean() / math.sqrt(width // 2)
     positions.zero_()
@@ -92,7 +92,7 @@ def _project_whole_positions(encoder: SelectraEncoder, width: int) -> Tensor:
     config = encoder.config
     wide, hidden = config.embedding_size, config.hidden_size
     if encoder.embeddings_project is None:
-        return torch.eye(wide, device=encoder.device)[wide - width :]
+        return torch.eye(wide)[wide - width :]
     weight = encoder.embeddings_project.weight
     if hidden >= wide:
         weight.copy_(_orthogonal(hidden, wide))

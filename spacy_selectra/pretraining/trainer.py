@@ -197,7 +197,7 @@ class Trainer:
                 losses = self.model(part.to(self.model.device), masked, pieces)
                 losses.total.backward()
                 figures = losses.mlm, losses.rtd, losses.correction, losses.correct
-                sums += torch.stack([part.double() for part in figures])
+                sums += torch.stack([figure.double() for figure in figures])
         norm = torch.nn.utils.clip_grad_norm_(
             self.parameters.values(), self.settings.optimizer.max_gradient_norm
         )
