@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,18 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         SelectraError: the disk is full or the file cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_sibling(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush_to_disk(temporary)
         os.replace(temporary, path)
+        _flush_directory(path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -52,20 +54,63 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         SelectraError: the disk is full or the directory cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_sibling(path)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         yield temporary
-        for child in temporary.rglob("*"):
+        for child in [*temporary.rglob("*"), temporary]:
             if child.is_file():
                 _flush_to_disk(child)
+            elif child.is_dir():
+                _flush_directory(child)
         _swap_directory(temporary, path)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def only_user_of(directory: str | Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of `directory` as long as this lasts.
+
+    The directory is made if need be, and removed again if it is empty at the end. The system
+    frees it when the process ends, however it ends. Where there are no such locks, nothing
+    happens.
+
+    Raises:
+        SelectraError: another process works there, or it cannot be made.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _write_error(directory, error) from error
+    descriptor = os.open(directory, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if descriptor is not None:
+            _lock(descriptor, directory)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+        with suppress(OSError):
+            directory.rmdir()
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SelectraError(
+            f"{directory}: another process is working there; wait for it or stop it"
+        ) from error
+    except OSError:
+        return  # a file system without locks
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -106,21 +151,34 @@ def sha256_of(*paths: str | Path) -> str:
 def _swap_directory(new: Path, target: Path) -> None:
     if not target.exists():
         os.replace(new, target)
+        _flush_directory(target.parent)
         return
     aside = target.with_name(f".{target.name}.old-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     os.replace(target, aside)
     try:
         os.replace(new, target)
-    except OSError:
+    except BaseException:
         os.replace(aside, target)
         raise
+    _flush_directory(target.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:
     with open(path, "rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def _flush_directory(path: Path) -> None:
+    """Without this a loss of power may undo a rename."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_error(path: Path, error: OSError) -> SelectraError:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
+_SAME_REQUEST = 3.0  # seconds
+
 
 class StopRequest:
-    """While active, the first SIGINT or SIGTERM only sets `requested`; a second one interrupts.
+    """While active, the first SIGINT or SIGTERM only sets `requested`; a later one interrupts.
+
+    One that follows within three seconds is the same request: terminals, schedulers and
+    launchers often send both signals, or one of them to the whole group and to its leader.
 
     Outside the main thread, where Python allows no signal handlers, it never triggers.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._since = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -35,6 +42,7 @@ class StopRequest:
         self._previous.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if not self.requested:
+            self.requested, self._since = True, time.monotonic()
+        elif time.monotonic() - self._since > _SAME_REQUEST:
             raise KeyboardInterrupt
-        self.requested = True

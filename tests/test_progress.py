@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -29,12 +30,17 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_requests_second_interrupts(number: signal.Signals):
+def test_first_signal_requests_a_later_one_interrupts(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+):
     before = signal.getsignal(number)
     with StopRequest() as stop:
         assert not stop.requested
         os.kill(os.getpid(), number)
         assert stop.requested
+        os.kill(os.getpid(), number)  # at once: still the same request
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 60)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before

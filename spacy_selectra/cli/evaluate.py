@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,14 @@ def discriminator_command(
         Path | None, typer.Option(help="Generator, if not beside the discriminator.")
     ] = None,
     sequences: Annotated[int | None, typer.Option(help="Only so many sequences.")] = None,
+    mask_share: Annotated[float, typer.Option(help="Share of pieces to replace.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Of masks and replacements.")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option(help="Draws for a confidence interval of the AUC, say 200.")
+    ] = 0,
+    curves: Annotated[
+        Path | None, typer.Option(help="Draw curves to this .png, .svg or .pdf file.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, fast or bf16.")] = "fast",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     output: Annotated[Path | None, typer.Option(help="Write the result here as JSON.")] = None,
@@ -40,10 +48,11 @@ def discriminator_command(
 ) -> None:
     """How well the discriminator finds replaced pieces in held-out text.
 
-    Accuracy, precision, recall and F1 at probability 0.5, area under the ROC curve, calibration
-    error, and the generator's accuracy on masked pieces.
+    Accuracy, precision, recall and F1 at probability 0.5 and at other thresholds, areas under
+    the ROC and precision-recall curves, calibration, and the generator's accuracy on masked
+    pieces; beside them what is published of other Spanish discriminators.
 
-    Example: selectra evaluate discriminator training/tiny corpus/packed
+    Example: selectra evaluate discriminator training/tiny corpus/packed --curves tiny.png
     """
     from spacy_selectra.files import write_json
     from spacy_selectra.pretraining.evaluation import evaluate_discriminator
@@ -55,8 +64,12 @@ def discriminator_command(
         generator,
         seed=seed,
         sequences=sequences,
+        mask_share=mask_share,
         mode=precision,
         device=str(pick_device(device)),
+        bootstrap=bootstrap,
+        curves=curves,
+        quiet=quiet,
     )
     if output is not None:
         write_json(output, result)
@@ -66,11 +79,88 @@ def discriminator_command(
         typer.echo("\n".join(_table(result)))
 
 
+@group.command("curves")
+def curves_command(
+    directory: Annotated[Path, typer.Argument(help="Pretraining output, finished or not.")],
+    drawing: Annotated[
+        Path | None, typer.Argument(help="Draw curves to this .png, .svg or .pdf file.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of each table.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all rows as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """What a pretraining run has logged: Markdown tables, and a drawing if a file is named.
+
+    Losses, accuracy, learning rate and speed in training, and measures on held-out text.
+
+    Example: selectra evaluate curves training/tiny tiny.png
+    """
+    from spacy_selectra.pretraining.curves import draw_training
+    from spacy_selectra.pretraining.history import (
+        HELDOUT_COLUMNS,
+        TRAINING_COLUMNS,
+        markdown_table,
+        read_history,
+    )
+
+    history = read_history(directory)
+    if drawing is not None:
+        draw_training(history.train, history.heldout, drawing)
+    if as_json:
+        typer.echo(json.dumps(history._asdict(), ensure_ascii=False))
+    elif not quiet:
+        typer.echo(markdown_table(history.train, TRAINING_COLUMNS, rows))
+        if history.heldout:
+            typer.echo("\nHeld-out text:\n")
+            typer.echo(markdown_table(history.heldout, HELDOUT_COLUMNS, rows))
+
+
 def _table(result: dict[str, Any]) -> list[str]:
-    width = max(len(name) for name in result)
-    return [
-        f"{name.ljust(width)}  {value:.4f}"
-        if isinstance(value, float)
-        else f"{name.ljust(width)}  {value}"
-        for name, value in result.items()
+    """The result of `evaluate_discriminator` as lines of text."""
+    from spacy_selectra.pretraining.published import PUBLISHED
+
+    facts = ("discriminator", "data", "split", "seed", "mask_share")
+    counts = ("sequences", "pieces", "masked")
+    lines = [f"{name:15}{result[name]}" for name in facts]
+    lines += [f"{name:15}{result[name]:,}" for name in counts]
+
+    text = result["without_special"]
+    rows: list[Sequence[str]] = [
+        ("", "measured", "on text*", *(f"{entry.model}**" for entry in PUBLISHED))
     ]
+    for name, value in result.items():
+        if isinstance(value, float) and name not in facts:
+            # published figures with as many digits as they were given
+            published = (f"{entry.measures.get(name, '')}" for entry in PUBLISHED)
+            on_text = f"{text[name]:.4f}" if name in text else ""
+            rows.append((name, f"{value:.4f}", on_text, *published))
+    lines += ["", *_aligned(rows)]
+    if "auc_interval" in result:
+        low, high = result["auc_interval"]
+        lines.append(f"95% interval of auc: {low:.4f} to {high:.4f}")
+    lines += [
+        "* without special tokens, which are never replaced",
+        "** published in its model card: other text, vocabulary, generator and way to measure",
+    ]
+
+    keys = ("precision", "recall", "f1")
+    rows = [("threshold", *keys)]
+    for row in result["thresholds"]:
+        rows.append((f"{row['threshold']:.1f}", *(f"{row[key]:.4f}" for key in keys)))
+    if best := result["best_f1"]:
+        rows.append((f"best: {best['threshold']:.3f}", *(f"{best[key]:.4f}" for key in keys)))
+    lines += ["", *_aligned(rows)]
+    if found := result["precision_at_recall"]:
+        rows = [(f"{row['recall']:.2f}", f"{row['precision']:.4f}") for row in found]
+        lines += ["", *_aligned([("at recall", "precision"), *rows])]
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell, the first to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        figures = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([name.ljust(widths[0]), *figures]).rstrip())
+    return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class Batch:
         lengths: int32, shape (B,); pieces of each sequence, [CLS] and [SEP] included.
         type_ids: int64, shape (T,); 1 in second segments (with their [SEP]), else 0.
         epoch: pass over the corpus, from 0, that the first sequence belongs to.
+        first: number of the first sequence in the endless order of a run; the others follow.
     """
 
     input_ids: np.ndarray
     lengths: np.ndarray
     type_ids: np.ndarray
     epoch: int
+    first: int = 0
 
 
 class PackedCorpus:
@@ -211,7 +213,8 @@ class BatchLoader:
         start = self._position + self.rank * self.batch_size
         self._position += self.world_size * self.batch_size
         epoch = start // self.corpus.n_sequences
-        return self.corpus.batch(self._indices(start), epoch, self.max_length)
+        batch = self.corpus.batch(self._indices(start), epoch, self.max_length)
+        return replace(batch, first=start)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue after the last batch; plain values for JSON."""
@@ -268,4 +271,4 @@ def sequence_batches(
     """One pass in the order of the corpus, for evaluation; the last batch may be smaller."""
     for start in range(0, corpus.n_sequences, batch_size):
         indices = np.arange(start, min(start + batch_size, corpus.n_sequences))
-        yield corpus.batch(indices, 0, max_length)
+        yield replace(corpus.batch(indices, 0, max_length), first=start)

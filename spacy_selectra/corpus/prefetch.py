@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from spacy_selectra.corpus.loader import Batch, BatchLoader
 
 _POLL = 0.1  # seconds between looks at whether to stop
 
 
-class Prefetcher:
+Prepared = TypeVar("Prepared")
+
+
+class Prefetcher(Generic[Prepared]):
     """Wraps a `BatchLoader` that no one else uses; same batches, same states.
 
     `state_dict` is that of the last batch handed out, however many wait in the queue.
 
     Args:
         loader: where the batches come from.
+        prepare: what is done to each batch, in the background too; must keep no state.
         depth: batches kept ready.
     """
 
-    def __init__(self, loader: BatchLoader, depth: int = 4) -> None:
+    def __init__(
+        self, loader: BatchLoader, prepare: Callable[[Batch], Prepared], depth: int = 4
+    ) -> None:
         self._loader = loader
+        self._prepare = prepare
         self._depth = depth
         self._state = loader.state_dict()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._queue: queue.Queue[tuple[Batch, dict[str, Any]] | BaseException] = queue.Queue(depth)
+        self._queue: queue.Queue[tuple[Prepared, dict[str, Any]] | BaseException]
+        self._queue = queue.Queue(depth)
 
-    def __enter__(self) -> Prefetcher:
+    def __enter__(self) -> Prefetcher[Prepared]:
         return self
 
     def __exit__(
@@ -42,10 +50,10 @@ class Prefetcher:
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Prepared]:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> Prepared:
         if self._thread is None:
             self._start()
         item = self._queue.get()
@@ -90,7 +98,7 @@ class Prefetcher:
         while not stop.is_set():
             item: Any
             try:
-                item = (next(self._loader), self._loader.state_dict())
+                item = (self._prepare(next(self._loader)), self._loader.state_dict())
             except BaseException as error:
                 item = error
             while not stop.is_set():

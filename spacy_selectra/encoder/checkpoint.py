@@ -73,7 +73,10 @@ def save_model(
             name: tensor.detach().to("cpu", dtype).contiguous().clone()
             for name, tensor in model_tensors(model).items()
         }
-        save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
+        try:
+            save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise SelectraError(f"{directory}: could not be written ({error})") from error
 
 
 def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[str, Any]:

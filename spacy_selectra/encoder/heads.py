@@ -41,8 +41,11 @@ class GeneratorHead(nn.Module):
 
     def forward(self, hidden: Tensor, word_embeddings: Tensor) -> Tensor:
         """Score every entry of the (V, E) embeddings."""
-        projected = self.layer_norm(self.activation(self.dense(hidden)))
-        return F.linear(projected, word_embeddings, self.bias)
+        return F.linear(self.project(hidden), word_embeddings, self.bias)
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """(M, H) to the (M, E) vectors that are compared with the embeddings."""
+        return self.layer_norm(self.activation(self.dense(hidden)))
 
 
 class SequenceHead(nn.Module):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from spacy_selectra.encoder.attention import packed_attention
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.dropout import Dropout
+from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
 
@@ -29,6 +31,9 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
         self.layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
+        # For whoever adds a dense gradient anyway, as an output layer over the same table does:
+        # the rows looked up are then added to it, instead of a second table full of zeros.
+        self.sparse_gradient = False
 
     def forward(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
         """Embed T pieces; without `type_ids` all are of the first segment."""
@@ -36,7 +41,10 @@ class Embeddings(nn.Module):
             types = self.token_type_embeddings.weight[0]
         else:
             types = self.token_type_embeddings(type_ids)
-        summed = self.word_embeddings(input_ids) + types
+        words = self.word_embeddings
+        summed = types + F.embedding(
+            input_ids, words.weight, words.padding_idx, sparse=self.sparse_gradient
+        )
         summed = summed + self.position_embeddings(layout.positions)
         return self.dropout(self.layer_norm(summed))
 
@@ -60,15 +68,30 @@ class Layer(nn.Module):
         self.output_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
         self.activation = activation(config.hidden_act)
+        self.activation_name = config.hidden_act
 
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
         """Transform T pieces."""
+        if hidden.device.type == "cpu":
+            return layer_function(
+                hidden, layout, self.heads, self._options(hidden), layer_weights(self)
+            )
         probability = self.attention_dropout if self.training else 0.0
         attended = packed_attention(self.qkv(hidden), layout, self.heads, probability)
         attended = self.dropout(self.attention_output(attended))
         hidden = self.attention_norm(hidden + attended)
         expanded = self.activation(self.intermediate(hidden))
         return self.output_norm(hidden + self.dropout(self.output(expanded)))
+
+    def _options(self, hidden: Tensor) -> LayerOptions:
+        autocast = torch.is_autocast_enabled("cpu")
+        return LayerOptions(
+            dtype=torch.get_autocast_dtype("cpu") if autocast else hidden.dtype,
+            activation=self.activation_name,
+            eps=self.output_norm.eps,
+            hidden_dropout=self.dropout.probability if self.training else 0.0,
+            attention_dropout=self.attention_dropout if self.training else 0.0,
+        )
 
 
 class SelectraEncoder(nn.Module):

@@ -8,8 +8,8 @@ attention, sequences of similar length form groups, each a rectangle of cells
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,6 +63,7 @@ class PackedLayout:
         first: (B,) int64, row of each sequence's first piece ([CLS]).
         groups: how attention is computed; their cells lie one group after the other.
         map: which row each cell holds; None if cells are the rows in order.
+        offsets: (B + 1,) int32, row of each sequence's first piece, and T.
     """
 
     lengths: list[int]
@@ -71,6 +72,28 @@ class PackedLayout:
     first: Tensor
     groups: list[AttentionGroup]
     map: CellMap | None
+    offsets: Tensor
+
+    @property
+    def longest(self) -> int:
+        """Pieces of the longest sequence."""
+        return max(self.lengths, default=0)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> PackedLayout:
+        """The same layout with every tensor changed, say moved to a device."""
+        return replace(
+            self,
+            positions=change(self.positions),
+            first=change(self.first),
+            offsets=change(self.offsets),
+            groups=[
+                replace(group, bias=None if group.bias is None else change(group.bias))
+                for group in self.groups
+            ],
+            map=None
+            if self.map is None
+            else CellMap(change(self.map.rows), change(self.map.cells), change(self.map.empty)),
+        )
 
     @classmethod
     def from_lengths(
@@ -98,6 +121,7 @@ class PackedLayout:
             first=torch.from_numpy(starts).to(device),
             groups=groups,
             map=cell_map,
+            offsets=torch.from_numpy(np.append(starts, total).astype(np.int32)).to(device),
         )
 
 

@@ -6,6 +6,7 @@ and `state.json`, which holds everything else and the SHA-256 of the other files
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -118,10 +119,22 @@ def latest_checkpoint(output: Path) -> Checkpoint | None:
     return None
 
 
-def prune(output: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
-    for directory in checkpoints(output)[:-keep]:
-        shutil.rmtree(directory, ignore_errors=True)
+def prune(output: Path, keep: int, newest: int) -> None:
+    """Delete all but the `keep` checkpoints up to step `newest`, which has just been written.
+
+    Later ones are damaged, else the run would not be here.
+    """
+    found = [(_step_of(directory), directory) for directory in checkpoints(output)]
+    kept = [directory for step, directory in found if step <= newest][-keep:]
+    for _, directory in found:
+        if directory not in kept:
+            # renamed first: what a kill leaves must not look like a checkpoint
+            aside = directory.with_name(f".{directory.name}.old-{os.getpid()}")
+            try:
+                os.replace(directory, aside)
+            except OSError:
+                continue
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_leftovers(output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ from spacy_selectra.corpus.loader import PackedCorpus, sequence_batches
 from spacy_selectra.corpus.manifest import Split
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.encoder.models import Discriminator, Generator
-from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.curves import check_drawing, draw_verdicts
 from spacy_selectra.pretraining.masking import Masker
-from spacy_selectra.pretraining.metrics import detection_metrics
-from spacy_selectra.pretraining.objective import generator_loss, replace
+from spacy_selectra.pretraining.objective import replace
 from spacy_selectra.pretraining.record import RECORD_FILE
+from spacy_selectra.pretraining.verdicts import Verdicts
 from spacy_selectra.pretraining.vocabulary import read_vocabulary
+from spacy_selectra.pretraining.vocabulary_loss import score_and_sample
+from spacy_selectra.progress import Progress
 
 BATCH_SEQUENCES = 16
 
@@ -34,7 +37,41 @@ def evaluate_networks(
     sequences: int | None = None,
     max_length: int | None = None,
     mode: str = "auto",
+    progress: Callable[[int], None] = lambda sequences: None,
 ) -> dict[str, float]:
+    """Measures of `collect_verdicts`, which see for the arguments.
+
+    Returns:
+        `accuracy`, `precision`, `recall`, `f1`, `auc`, `average_precision`, `base_rate`,
+        `calibration_error`, `brier` and `rtd_loss` (nats a piece) of the discriminator;
+        `mlm_accuracy`, `sampled_mlm_accuracy` (of its samples, which count as original then) and
+        `mlm_loss` (nats a masked piece) of the generator; counts `pieces`, `masked`, `sequences`.
+    """
+    return collect_verdicts(
+        generator,
+        discriminator,
+        corpus,
+        masker,
+        seed=seed,
+        sequences=sequences,
+        max_length=max_length,
+        mode=mode,
+        progress=progress,
+    ).measures()
+
+
+def collect_verdicts(
+    generator: Generator,
+    discriminator: Discriminator,
+    corpus: PackedCorpus,
+    masker: Masker,
+    *,
+    seed: int = 0,
+    sequences: int | None = None,
+    max_length: int | None = None,
+    mode: str = "auto",
+    progress: Callable[[int], None] = lambda sequences: None,
+) -> Verdicts:
     """Mask held-out text, let the generator fill it in and the discriminator judge.
 
     Dropout is off and masks and samples come from `seed` alone, so two checkpoints are judged on
@@ -49,13 +86,9 @@ def evaluate_networks(
         sequences: stop after so many, rounded up to whole batches.
         max_length: cut sequences to this many pieces; to the encoder's positions if None.
         mode: precision, as for `spacy_selectra.encoder.precision`.
-
-    Returns:
-        `accuracy`, `precision`, `recall`, `f1`, `auc`, `base_rate`, `calibration_error` of the
-        discriminator; `mlm_accuracy` and `mlm_loss` (nats a masked piece) of the generator;
-        counts `pieces`, `masked`, `sequences`.
+        progress: called after each batch with the number of its sequences.
     """
-    rng = torch.Generator().manual_seed(seed)
+    masker = masker.with_seed(seed)
     device = discriminator.encoder.device
     max_length = max_length or discriminator.config.max_position_embeddings
     was_training = discriminator.training, generator.training
@@ -63,33 +96,44 @@ def evaluate_networks(
     generator.eval()
     logits: list[np.ndarray] = []
     labels: list[np.ndarray] = []
+    pieces: list[np.ndarray] = []
+    lengths: list[int] = []
     mlm_loss, mlm_correct, masked, count = 0.0, 0, 0, 0
     try:
         with torch.inference_mode(), precision(mode, device):
             for batch in sequence_batches(corpus, BATCH_SEQUENCES, max_length):
                 if sequences is not None and count >= sequences:
                     break
-                part = masker(batch.input_ids, batch.lengths, batch.type_ids, rng).to(device)
-                layout = PackedLayout.from_lengths(part.lengths, device=device)
+                part = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first).to(
+                    device
+                )
+                layout = part.layout
                 scores = generator(part.masked_ids, layout, part.type_ids, part.positions)
                 targets = part.input_ids[part.positions]
-                loss, samples = generator_loss(scores, targets, part.uniforms)
+                loss, samples = score_and_sample(scores, targets, part.uniforms)
                 corrupted, replaced = replace(part.input_ids, part.positions, samples)
                 verdicts = discriminator(corrupted, layout, part.type_ids)
                 logits.append(verdicts.float().cpu().numpy())
                 labels.append(replaced.cpu().numpy())
+                pieces.append(part.input_ids.to(torch.int32).cpu().numpy())
+                lengths += part.lengths
                 mlm_loss += float(loss)
                 mlm_correct += int((scores.argmax(dim=1) == targets).sum())
                 masked += len(targets)
                 count += len(part.lengths)
+                progress(len(part.lengths))
     finally:
         discriminator.train(was_training[0])
         generator.train(was_training[1])
-    result = detection_metrics(np.concatenate(labels), np.concatenate(logits))
-    result["mlm_accuracy"] = mlm_correct / max(1, masked)
-    result["mlm_loss"] = mlm_loss / max(1, masked)
-    pieces = sum(len(part) for part in labels)
-    return result | {"pieces": pieces, "masked": masked, "sequences": count}
+    return Verdicts(
+        logits=np.concatenate(logits),
+        replaced=np.concatenate(labels),
+        input_ids=np.concatenate(pieces),
+        lengths=np.asarray(lengths),
+        masked=masked,
+        mlm_correct=mlm_correct,
+        mlm_loss=mlm_loss,
+    )
 
 
 def evaluate_discriminator(
@@ -100,10 +144,14 @@ def evaluate_discriminator(
     split: Split = "heldout",
     seed: int = 0,
     sequences: int | None = None,
+    mask_share: float = 0.15,
     mode: str = "auto",
     device: str = "cpu",
+    bootstrap: int = 0,
+    curves: Path | None = None,
+    quiet: bool = True,
 ) -> dict[str, Any]:
-    """`evaluate_networks` for networks on disk.
+    """Measure networks on disk, at every threshold and with and without special tokens.
 
     Args:
         directory: a pretraining output, or a discriminator's directory with its tokenizer.
@@ -112,13 +160,30 @@ def evaluate_discriminator(
         split: split of the corpus.
         seed: of masks and samples.
         sequences: stop after so many, rounded up to whole batches.
+        mask_share: share of pieces to replace. 0.15 as in ELECTRA small and base (Clark et al.
+            2020, table 6), whatever the run was trained with, so that runs can be compared.
         mode: precision.
         device: where to compute.
+        bootstrap: draws for a confidence interval of the AUC; 0 for none.
+        curves: draw ROC, precision-recall, calibration and scores to this file.
+        quiet: no progress on stderr.
+
+    Returns:
+        `discriminator`, `data`, `split`, `seed`, `mask_share`; the measures of
+        `evaluate_networks`; `without_special`, the discriminator's once more over pieces of text
+        alone; `thresholds`, `best_f1`, `precision_at_recall` as in `Verdicts.at_thresholds`; with
+        `bootstrap` also `auc_interval`, the ends of the 95% interval.
 
     Raises:
-        SelectraError: a directory is missing or not what it should be, or the corpus was
-            packed with another vocabulary.
+        SelectraError: a directory is missing or not what it should be, the corpus was packed
+            with another vocabulary, a setting is out of range, or `curves` cannot be drawn.
     """
+    if not 0 < mask_share < 1:
+        raise SelectraError(f"mask_share must be between 0 and 1 (found {mask_share})")
+    if bootstrap < 0 or (sequences is not None and sequences < 1):
+        raise SelectraError("sequences must be at least 1, and bootstrap not negative")
+    if curves is not None:
+        check_drawing(curves)
     if (directory / "discriminator").is_dir():
         generator_directory = generator_directory or directory / "generator"
         directory = directory / "discriminator"
@@ -142,14 +207,37 @@ def evaluate_discriminator(
         )
     corpus = PackedCorpus(data, split, tokenizer=directory)
     vocabulary = read_vocabulary(directory)
-    masker = Masker(discriminator.config.vocab_size, vocabulary.special_ids, vocabulary.mask_id)
-    result = evaluate_networks(
-        generator,
-        discriminator,
-        corpus,
-        masker,
-        seed=seed,
-        sequences=sequences,
-        mode=mode,
+    masker = Masker(
+        discriminator.config.vocab_size,
+        vocabulary.special_ids,
+        vocabulary.mask_id,
+        share=mask_share,
+        longest=discriminator.config.max_position_embeddings,
     )
-    return {"discriminator": str(directory), "data": str(data), "split": split, **result}
+    total = min(sequences or corpus.n_sequences, corpus.n_sequences)
+    with Progress("evaluating", total, "sequences", quiet=quiet) as progress:
+        verdicts = collect_verdicts(
+            generator,
+            discriminator,
+            corpus,
+            masker,
+            seed=seed,
+            sequences=sequences,
+            mode=mode,
+            progress=progress.update,
+        )
+    result = {
+        "discriminator": str(directory),
+        "data": str(data),
+        "split": split,
+        "seed": seed,
+        "mask_share": mask_share,
+        **verdicts.measures(),
+        "without_special": verdicts.without(vocabulary.special_ids),
+        **verdicts.at_thresholds(),
+    }
+    if bootstrap:
+        result["auc_interval"] = list(verdicts.auc_interval(bootstrap, seed))
+    if curves is not None:
+        draw_verdicts(verdicts.replaced, verdicts.logits, curves)
+    return result

@@ -25,6 +25,7 @@ class Window:
         masked: masked pieces.
         pieces: all pieces.
         seconds: time the steps took.
+        steps: steps that were learnt from.
     """
 
     mlm: float = 0.0
@@ -34,6 +35,7 @@ class Window:
     masked: int = 0
     pieces: int = 0
     seconds: float = 0.0
+    steps: int = 0
 
     def add(self, sums: Sequence[float], masked: int, pieces: int, seconds: float) -> None:
         """Count one step; `sums` are `mlm`, `rtd`, `correction` and `correct`."""
@@ -45,6 +47,11 @@ class Window:
         self.masked += masked
         self.pieces += pieces
         self.seconds += seconds
+        self.steps += 1
+
+    def sequences(self, batch_size: int) -> int:
+        """Sequences of these steps."""
+        return self.steps * batch_size
 
     def row(self, objective: ObjectiveSettings) -> dict[str, float]:
         """Means over the window: losses a piece, share of right verdicts, pieces a second."""

@@ -1,19 +1,26 @@
 """Choosing the pieces the generator has to predict.
 
-Masks are drawn on the CPU from an explicit random generator and not from the device's:
-the same seed gives the same masks on every device, and nothing of it has to be read back.
+The random numbers of a sequence are a function of the seed and of its number in the run, and of
+nothing else. So masks are the same on every device, in however many parts, threads or processes
+a batch is worked on, and a resumed run needs no state to go on with the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from spacy_selectra.encoder.packing import PackedLayout
+
 _SEQUENCE_BIT, _SPECIAL_BIT = 33, 32
+_WORDS = 4  # 64-bit words that Philox draws at once
+_UNIT = 2.0**-53
 
 
 @dataclass(frozen=True)
@@ -36,18 +43,32 @@ class MaskedBatch:
     positions: Tensor
     uniforms: Tensor
 
+    @cached_property
+    def layout(self) -> PackedLayout:
+        """Where its sequences lie, on the device of the pieces."""
+        return PackedLayout.from_lengths(self.lengths, device=self.input_ids.device)
+
     def to(self, device: torch.device) -> MaskedBatch:
         """The same batch on another device."""
         if device.type == "cpu":
             return self
-        return MaskedBatch(
-            input_ids=self.input_ids.to(device, non_blocking=True),
-            masked_ids=self.masked_ids.to(device, non_blocking=True),
-            type_ids=self.type_ids.to(device, non_blocking=True),
-            lengths=self.lengths,
-            positions=self.positions.to(device, non_blocking=True),
-            uniforms=self.uniforms.to(device, non_blocking=True),
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin(self) -> MaskedBatch:
+        """The same batch in memory that a GPU reads by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> MaskedBatch:
+        changed = replace(
+            self,
+            input_ids=change(self.input_ids),
+            masked_ids=change(self.masked_ids),
+            type_ids=change(self.type_ids),
+            positions=change(self.positions),
+            uniforms=change(self.uniforms),
         )
+        changed.__dict__["layout"] = self.layout.each(change)
+        return changed
 
 
 class Masker:
@@ -65,6 +86,8 @@ class Masker:
         mask_id: id of [MASK].
         share: share of pieces to predict.
         mask_token_share: share of these that become [MASK]; the others stay as they are.
+        seed: of all random choices.
+        longest: pieces of the longest sequence there can be; part of the seed, as it were.
     """
 
     def __init__(
@@ -74,26 +97,41 @@ class Masker:
         mask_id: int,
         share: float = 0.15,
         mask_token_share: float = 0.85,
+        seed: int = 0,
+        longest: int = 512,
     ) -> None:
+        self.seed, self.longest = seed, longest
         self.mask_id, self.share, self.mask_token_share = mask_id, share, mask_token_share
         self._special = torch.zeros(vocab_size, dtype=torch.bool)
         self._special[list(special_ids)] = True
 
+    def with_seed(self, seed: int) -> Masker:
+        """The same rules with other random choices."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
     def __call__(
-        self,
-        input_ids: np.ndarray,
-        lengths: np.ndarray,
-        type_ids: np.ndarray,
-        rng: torch.Generator,
+        self, input_ids: np.ndarray, lengths: np.ndarray, type_ids: np.ndarray, first: int = 0
     ) -> MaskedBatch:
         """Mask a packed batch: (T,) ids, (B,) lengths, (T,) segments.
 
         A sequence of special tokens alone has nothing to predict.
+
+        Args:
+            input_ids: the pieces.
+            lengths: pieces of each sequence, at most `longest`.
+            type_ids: segment of each piece.
+            first: number of the first sequence in the run; the others follow it.
+
+        Raises:
+            ValueError: a sequence longer than `longest`.
         """
         ids = torch.from_numpy(np.ascontiguousarray(input_ids, dtype=np.int64))
         sizes = torch.from_numpy(np.ascontiguousarray(lengths, dtype=np.int64))
-        positions = self.positions(ids, sizes, rng)
-        hide = torch.rand(len(positions), generator=rng) < self.mask_token_share
+        order, draws = self._noise(np.asarray(lengths), first)
+        positions = self._positions(ids, sizes, order >> 32)
+        hide = (order[positions] & 0xFFFFFFFF) < self.mask_token_share * (1 << 32)
         masked = ids.clone()
         masked[positions[hide]] = self.mask_id
         return MaskedBatch(
@@ -102,14 +140,30 @@ class Masker:
             type_ids=torch.from_numpy(np.ascontiguousarray(type_ids, dtype=np.int64)),
             lengths=sizes.tolist(),
             positions=positions,
-            uniforms=torch.rand(len(positions), dtype=torch.float64, generator=rng),
+            uniforms=draws[positions].to(torch.float64) * _UNIT,
         )
 
-    def positions(self, input_ids: Tensor, lengths: Tensor, rng: torch.Generator) -> Tensor:
+    def _noise(self, lengths: np.ndarray, first: int) -> tuple[Tensor, Tensor]:
+        """Random bits of every piece: 63 for the choice of masks, 53 for the replacement.
+
+        Every sequence of the run owns a stretch of the stream of Philox, a generator that can
+        be started anywhere (Salmon et al. 2011), so its bits depend on its number alone.
+        """
+        if len(lengths) and lengths.max() > self.longest:
+            raise ValueError(f"a sequence of {lengths.max()} pieces, at most {self.longest} fit")
+        blocks = -(-2 * self.longest // _WORDS)
+        source = np.random.Philox(key=self.seed, counter=first * blocks)
+        bits = source.random_raw(len(lengths) * blocks * _WORDS).reshape(len(lengths), -1)
+        present = np.arange(self.longest) < lengths[:, None]
+        order = bits[:, : self.longest][present] >> np.uint64(1)
+        draws = bits[:, self.longest : 2 * self.longest][present] >> np.uint64(11)
+        return torch.from_numpy(order.view(np.int64)), torch.from_numpy(draws.view(np.int64))
+
+    def _positions(self, input_ids: Tensor, lengths: Tensor, noise: Tensor) -> Tensor:
         """Rows to predict, (M,) ascending, for (T,) ids in sequences of `lengths` (B,).
 
         One sort does all sequences: the key of a piece is its sequence, then whether it is
-        special, then 32 random bits; the first pieces of each sequence are chosen.
+        special, then its `noise` of 31 bits; the first pieces of each sequence are chosen.
         """
         total = len(input_ids)
         sequence = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
@@ -117,7 +171,6 @@ class Masker:
         available = lengths - torch.zeros_like(lengths).index_add_(0, sequence, special)
         wanted = torch.round(lengths.to(torch.float64) * self.share).to(torch.int64)
         wanted = torch.minimum(wanted.clamp_(min=1), available)
-        noise = torch.randint(1 << _SPECIAL_BIT, (total,), generator=rng)
         keys = (sequence << _SEQUENCE_BIT) | (special << _SPECIAL_BIT) | noise
         order = torch.argsort(keys)
         first = torch.cumsum(lengths, 0) - lengths

@@ -9,14 +9,9 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.heads import GeneratorHead
 from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
-from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.pretraining.masking import MaskedBatch
-from spacy_selectra.pretraining.objective import (
-    discriminator_loss,
-    generator_loss,
-    masked_loss,
-    replace,
-)
+from spacy_selectra.pretraining.objective import discriminator_loss, replace
+from spacy_selectra.pretraining.vocabulary_loss import vocabulary_loss
 
 
 @dataclass(frozen=True)
@@ -36,6 +31,11 @@ class Losses:
     rtd: Tensor
     correction: Tensor
     correct: Tensor
+
+    def figures(self) -> Tensor:
+        """(4,) float64: all but `total`."""
+        found = self.mlm, self.rtd, self.correction, self.correct
+        return torch.stack([figure.to(torch.float64) for figure in found])
 
 
 class PretrainingModel(nn.Module):
@@ -65,11 +65,16 @@ class PretrainingModel(nn.Module):
         self.discriminator = discriminator
         self.generator = generator
         self.corrector = GeneratorHead(discriminator.config) if correction_weight > 0 else None
+        # the generator's output layer gives a dense gradient to the same table
+        discriminator.encoder.embeddings.sparse_gradient = mlm_weight > 0
         self.mlm_weight, self.rtd_weight = mlm_weight, rtd_weight
         self.correction_weight = correction_weight
 
     def forward(
-        self, batch: MaskedBatch, masked: int | None = None, pieces: int | None = None
+        self,
+        batch: MaskedBatch,
+        masked: int | Tensor | None = None,
+        pieces: int | Tensor | None = None,
     ) -> Losses:
         """Losses of a batch, or of a part of one.
 
@@ -79,17 +84,21 @@ class PretrainingModel(nn.Module):
                 if None. Give the whole batch's when this is a part of it.
             pieces: likewise the number of pieces for the discriminator's.
         """
-        layout = PackedLayout.from_lengths(batch.lengths, device=batch.input_ids.device)
-        logits = self.generator(batch.masked_ids, layout, batch.type_ids, batch.positions)
-        mlm, samples = generator_loss(logits, batch.input_ids[batch.positions], batch.uniforms)
-        del logits
+        layout = batch.layout
+        masked = max(1, len(batch.positions)) if masked is None else masked
+        pieces = max(1, layout.total) if pieces is None else pieces
+        targets = batch.input_ids[batch.positions]
+        seen = self.generator.encoder(batch.masked_ids, layout, batch.type_ids)
+        mlm, samples = self._predict(
+            self.generator.head, seen[batch.positions], targets, batch.uniforms
+        )
         corrupted, replaced = replace(batch.input_ids, batch.positions, samples)
         hidden = self.discriminator.encoder(corrupted, layout, batch.type_ids)
         verdicts = self.discriminator.head(hidden)
         rtd = discriminator_loss(verdicts, replaced)
-        correction = self._correction(hidden, batch)
-        masked = max(1, len(batch.positions) if masked is None else masked)
-        pieces = max(1, layout.total if pieces is None else pieces)
+        correction = hidden.new_zeros(())
+        if self.corrector is not None:
+            correction, _ = self._predict(self.corrector, hidden[batch.positions], targets)
         return Losses(
             total=mlm * (self.mlm_weight / masked)
             + rtd * (self.rtd_weight / pieces)
@@ -100,16 +109,28 @@ class PretrainingModel(nn.Module):
             correct=((verdicts.detach() > 0) == replaced).sum(),
         )
 
-    def _correction(self, hidden: Tensor, batch: MaskedBatch) -> Tensor:
-        if self.corrector is None:
-            return hidden.new_zeros(())
+    def _predict(
+        self, head: GeneratorHead, hidden: Tensor, targets: Tensor, uniforms: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         words = self.discriminator.encoder.embeddings.word_embeddings.weight
-        logits = self.corrector(hidden[batch.positions], words)
-        return masked_loss(logits, batch.input_ids[batch.positions])
+        return vocabulary_loss(head.project(hidden), words, head.bias, targets, uniforms)
+
+    def compile_encoders(self) -> None:
+        """Have torch.compile fuse what lies between the products, in both encoders.
+
+        Lengths change from batch to batch, so one compilation must do for all of them.
+        """
+        for network in (self.generator, self.discriminator):
+            network.encoder.compile(dynamic=True)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """Every parameter once, shared ones under the discriminator's name."""
         return dict(self.named_parameters())
+
+    @property
+    def loss_weights(self) -> tuple[float, float, float]:
+        """Of the means of `Losses.mlm`, `rtd` and `correction` in the total."""
+        return self.mlm_weight, self.rtd_weight, self.correction_weight
 
     @property
     def device(self) -> torch.device:

@@ -39,9 +39,26 @@ class PretrainingOptimizer:
             for group in part.param_groups:
                 group["lr"] = learning_rate * ratio
 
-    def step(self) -> None:
-        """Change the weights by the gradients."""
+    def step(self, divisor: Tensor | None = None, skip: Tensor | None = None) -> None:
+        """Change the weights by the gradients.
+
+        Args:
+            divisor: scalar float32 that gradients are divided by; Adam's kernel does so by
+                itself, which saves a pass over all gradients.
+            skip: scalar bool; where true, nothing changes. Adam decides on the device, Muon
+                has to wait for the answer.
+        """
         for part in self.parts:
+            if isinstance(part, torch.optim.AdamW):
+                part.grad_scale = divisor
+                part.found_inf = None if skip is None else skip.to(torch.float32)
+            elif skip is not None and bool(skip):
+                continue
+            elif divisor is not None:
+                gradients = [
+                    p.grad for g in part.param_groups for p in g["params"] if p.grad is not None
+                ]
+                torch._foreach_div_(gradients, divisor)
             part.step()
 
     def zero_grad(self) -> None:
@@ -55,6 +72,7 @@ class PretrainingOptimizer:
         return {
             f"{kind}/{name}": tensor
             for name, parameter in parameters.items()
+            if parameter in states
             for kind, tensor in states[parameter].items()
         }
 
@@ -64,14 +82,20 @@ def build_optimizer(
 ) -> PretrainingOptimizer:
     """The optimiser of `settings.method` over `parameters`, with its state already allocated.
 
+    Frozen parameters are left out. A single parameter alone is a table of embeddings of which
+    some rows are trained: then nothing decays, as decay would change the other rows.
+
     Raises:
         SelectraError: Muon with a torch that has none.
     """
-    if settings.method == "adam":
+    parameters = {name: p for name, p in parameters.items() if p.requires_grad}
+    if len(parameters) == 1:
+        settings = settings.model_copy(update={"weight_decay": 0.0})
+    inner = {n: p for n, p in parameters.items() if _LAYERS in n and p.ndim == 2}
+    if settings.method == "adam" or not inner:
         adam = _adam(list(parameters.values()), settings)
         optimizer = PretrainingOptimizer([adam], [1.0])
     else:
-        inner = {n: p for n, p in parameters.items() if _LAYERS in n and p.ndim == 2}
         rest = [parameter for name, parameter in parameters.items() if name not in inner]
         parts = [_adam(rest, settings), _muon(list(inner.values()), settings)]
         ratio = settings.matrix_learning_rate / settings.learning_rate

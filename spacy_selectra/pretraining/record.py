@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import subprocess
 from datetime import datetime, timezone
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from spacy_selectra.corpus.manifest import Manifest
+from spacy_selectra.corpus.manifest import Manifest, Split
 from spacy_selectra.errors import OtherRunError
 from spacy_selectra.pretraining.settings import PretrainingSettings
 
@@ -56,24 +59,124 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
         )
 
 
-def run_record(identity: dict[str, Any], device: torch.device, precision: str) -> dict[str, Any]:
-    """Identity, versions and machine."""
+def run_record(
+    identity: dict[str, Any],
+    settings: PretrainingSettings,
+    manifest: Manifest,
+    device: torch.device,
+    precision: str,
+    world_size: int = 1,
+    recipe: Path | None = None,
+) -> dict[str, Any]:
+    """What run.json holds when a run begins.
+
+    Args:
+        identity: of `run_identity`.
+        settings: all of them, defaults included.
+        manifest: of the packed corpus.
+        device: of this process.
+        precision: what "auto" came to.
+        world_size: processes that train together.
+        recipe: a directory under version control; the working directory if None.
+
+    Returns:
+        `identity` and `settings`; `data` (digests and counts of what is read); `git` (commit of
+        the recipe, and whether tracked files differ from it), None without git; `started`, UTC;
+        `versions`; `device`, `precision` and `world_size`; `parts`, empty (see `add_part`).
+    """
     return {
         "identity": identity,
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "device": _device_name(device),
-        "precision": precision,
-        "threads": torch.get_num_threads(),
+        "settings": settings.model_dump(mode="json"),
+        "data": _data(manifest),
+        "git": _git_state(recipe or Path.cwd()),
+        **_surroundings(device, precision, world_size),
+        "parts": [],
     }
 
 
-def _contents(manifest: Manifest) -> str:
-    """SHA-256 over the digests of the training shards: the same text wherever it lies."""
+def add_part(
+    record: dict[str, Any],
+    device: torch.device,
+    precision: str,
+    world_size: int = 1,
+    step: int | None = None,
+) -> dict[str, Any]:
+    """`record` with one more entry of `parts`, for a run that is resumed.
+
+    Args:
+        record: what run.json holds; is left as it is.
+        device: of this process.
+        precision: what "auto" comes to now.
+        world_size: processes that train together.
+        step: of the checkpoint the run goes on from.
+
+    Returns:
+        The whole record. Its new part names only those versions that are not the run's first.
+    """
+    part = _surroundings(device, precision, world_size)
+    earlier = record.get("versions", {})
+    found = part["versions"]
+    part["versions"] = {
+        name: found.get(name)
+        for name in sorted(found.keys() | earlier.keys())
+        if found.get(name) != earlier.get(name)
+    }
+    return record | {"parts": [*record.get("parts", []), {"step": step, **part}]}
+
+
+def _surroundings(device: torch.device, precision: str, world_size: int) -> dict[str, Any]:
+    return {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": _device(device),
+        "precision": precision,
+        "world_size": world_size,
+    }
+
+
+def _data(manifest: Manifest) -> dict[str, Any]:
+    """Digests and counts; no path, as the same data may lie elsewhere."""
+    splits = {}
+    for name, split in manifest.splits.items():
+        counts = split.model_dump(include={"documents", "sequences", "tokens", "unknown"})
+        splits[name] = {"sha256": _contents(manifest, name) if split.shards else None, **counts}
+    return {
+        "tokenizer_sha256": manifest.tokenizer_sha256,
+        "vocab_size": manifest.vocab_size,
+        "sequence_length": manifest.sequence_length,
+        **splits,
+    }
+
+
+def _contents(manifest: Manifest, split: Split = "train") -> str:
+    """SHA-256 over the digests of a split's shards: the same text wherever it lies."""
     digest = hashlib.sha256()
-    for shard in manifest.splits["train"].shards:
+    for shard in manifest.splits[split].shards:
         digest.update(bytes.fromhex(shard.sha256))
     return digest.hexdigest()
+
+
+def _git_state(directory: Path) -> dict[str, Any] | None:
+    """Commit, and whether tracked files differ from it; None without git or outside of it."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    if commit is None or changes is None:
+        return None
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look only, write no index
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _versions() -> dict[str, str]:
@@ -86,10 +189,35 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _device_name(device: torch.device) -> str:
+def _device(device: torch.device) -> dict[str, Any]:
+    """Processor and accelerator of this machine, without its name."""
+    found: dict[str, Any] = {
+        "type": device.type,
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        found |= {
+            "name": torch.cuda.get_device_name(device),
+            "count": torch.cuda.device_count(),
+            "memory": torch.cuda.get_device_properties(device).total_memory,
+            "cuda": torch.version.cuda,
+        }
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):  # not Linux
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def _short(value: Any) -> str:

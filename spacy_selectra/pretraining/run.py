@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from confection import Config
 
-from spacy_selectra.corpus.loader import BatchLoader, PackedCorpus
+from spacy_selectra.corpus.loader import Batch, BatchLoader, PackedCorpus
 from spacy_selectra.corpus.manifest import Manifest
 from spacy_selectra.corpus.prefetch import Prefetcher
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.precision import resolve_precision
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json, write_json, write_text
+from spacy_selectra.files import only_user_of, read_json, write_json, write_text
 from spacy_selectra.pretraining.build import build_model, with_default_dropout
-from spacy_selectra.pretraining.checkpoints import latest_checkpoint, remove_leftovers
+from spacy_selectra.pretraining.checkpoints import (
+    checkpoints,
+    latest_checkpoint,
+    remove_leftovers,
+)
+from spacy_selectra.pretraining.distributed import World, join_world, local_device
 from spacy_selectra.pretraining.evaluation import evaluate_networks
-from spacy_selectra.pretraining.masking import Masker
+from spacy_selectra.pretraining.masking import MaskedBatch, Masker
 from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.random_state import seed_process
 from spacy_selectra.pretraining.record import (
     RECORD_FILE,
+    add_part,
     check_identity,
     run_identity,
     run_record,
 )
 from spacy_selectra.pretraining.settings import PretrainingSettings
+from spacy_selectra.pretraining.tracking import open_trackers
 from spacy_selectra.pretraining.trainer import Trainer
-from spacy_selectra.pretraining.vocabulary import read_vocabulary
+from spacy_selectra.pretraining.vocabulary import Vocabulary, read_vocabulary
 from spacy_selectra.pretraining.warm_start import warm_start
 from spacy_selectra.signals import StopRequest
 
@@ -73,42 +81,128 @@ def pretrain(
         SelectraError: data, tokenizer and settings do not fit together, `output` holds
             something else, files cannot be written, or training diverged too often.
     """
-    resuming = _check_output(output, resume)
+    device = local_device(pick_device(settings.training.device))
+    if settings.training.threads is not None:
+        torch.set_num_threads(settings.training.threads)
+    with StopRequest() as stop, join_world(device) as world:
+        if not world.is_main:
+            return _pretrain(settings, output, resume, quiet, device, world, stop)
+        with only_user_of(output):
+            return _pretrain(settings, output, resume, quiet, device, world, stop)
+
+
+def _pretrain(
+    settings: PretrainingSettings,
+    output: Path,
+    resume: str,
+    quiet: bool,
+    device: torch.device,
+    world: World,
+    stop: StopRequest,
+) -> Result:
     training = settings.training
-    if training.threads is not None:
-        torch.set_num_threads(training.threads)
-    device = pick_device(training.device)
+    resuming = world.from_main(_check_output(output, resume) if world.is_main else False)
     tokenizer, data = settings.paths.tokenizer, settings.paths.corpus
     corpus = PackedCorpus(data, "train", tokenizer=tokenizer)
     vocabulary = read_vocabulary(tokenizer)
     identity = run_identity(settings, corpus.manifest)
-    if resuming:
-        check_identity(read_json(output / RECORD_FILE)["identity"], identity, str(output))
+    if resuming and world.is_main:
+        earlier = read_json(output / RECORD_FILE)
+        if not isinstance(earlier, dict) or "identity" not in earlier:
+            raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
+        check_identity(earlier["identity"], identity, str(output))
+    # a kill may come after the record and before the first checkpoint
+    known = world.from_main(bool(checkpoints(output)) if world.is_main else False)
 
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary.size, vocabulary.pad_id)
-    if settings.encoder.warm_start and not resuming:
+    if settings.encoder.warm_start and not known:
         warm_start(model, corpus, vocabulary, training.seed)
     model = model.to(device)
+    if world.rank:
+        seed_process(world, training.seed)
     _check_length(model, corpus.manifest, training.max_length)
-    masker = Masker(
+    masker = _masker(settings, vocabulary, corpus.manifest)
+    mode = resolve_precision(training.precision, device)
+    if not resuming and world.is_main:
+        record = run_record(identity, settings, corpus.manifest, device, mode, world.size)
+        write_json(output / RECORD_FILE, record)
+    if world.is_main:
+        text = Config(settings.model_dump(mode="json")).to_str()
+        write_text(output / CONFIG_FILE, text + "\n")
+
+    def prepare(batch: Batch) -> MaskedBatch:
+        masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
+        masked.layout  # noqa: B018 - computed here, in the background
+        return masked.pin() if device.type == "cuda" else masked
+
+    loader = _loader(settings, corpus, world)
+    evaluate = _evaluation(settings, model, masker) if world.is_main else None
+    with Prefetcher(loader, prepare) as batches:
+        if training.compile or (training.compile is None and device.type == "cuda"):
+            model.compile_encoders()
+        trainer = Trainer(model, batches, settings, output, world, evaluate, quiet)
+        if known:
+            trainer.restore(latest_checkpoint(output) if world.is_main else None)
+        if world.is_main:
+            if resuming and not trainer.finished:
+                record = read_json(output / RECORD_FILE)
+                record = add_part(record, device, mode, world.size, step=trainer.step)
+                write_json(output / RECORD_FILE, record)
+            values = settings.model_dump(mode="json")
+            trainer.trackers = open_trackers(
+                settings.logging, output, values, trainer.step if resuming else None
+            )
+        try:
+            finished = trainer.train(stop)
+            if finished and world.is_main:
+                _export(model, output, tokenizer)
+        finally:
+            trainer.trackers.close()
+    world.wait()
+    return Result(finished, trainer.step, output)
+
+
+def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Manifest) -> Masker:
+    return Masker(
         vocabulary.size,
         vocabulary.special_ids,
         vocabulary.mask_id,
         settings.objective.mask_share,
         settings.objective.mask_token_share,
+        seed=settings.training.seed,
+        longest=manifest.sequence_length,
     )
-    loader = BatchLoader(
+
+
+def _loader(settings: PretrainingSettings, corpus: PackedCorpus, world: World) -> BatchLoader:
+    training = settings.training
+    share, rest = divmod(training.batch_size, training.accumulation * world.size)
+    if rest:
+        raise SelectraError(
+            f"training.batch_size {training.batch_size} cannot be divided among {world.size} "
+            f"processes in {training.accumulation} parts"
+        )
+    return BatchLoader(
         corpus,
-        training.batch_size // training.accumulation,
+        share,
         seed=training.seed,
+        rank=world.rank,
+        world_size=world.size,
         max_length=training.max_length,
     )
-    evaluate = None
-    if training.evaluate_every is not None:
-        heldout = PackedCorpus(data, "heldout", tokenizer=tokenizer)
-        evaluate = partial(
-            evaluate_networks,
+
+
+def _evaluation(
+    settings: PretrainingSettings, model: PretrainingModel, masker: Masker
+) -> Callable[[Callable[[], None]], dict[str, float]] | None:
+    training = settings.training
+    if training.evaluate_every is None:
+        return None
+    heldout = PackedCorpus(settings.paths.corpus, "heldout", tokenizer=settings.paths.tokenizer)
+
+    def evaluate(look: Callable[[], None]) -> dict[str, float]:
+        return evaluate_networks(
             model.generator,
             model.discriminator,
             heldout,
@@ -116,25 +210,16 @@ def pretrain(
             sequences=training.evaluate_sequences,
             max_length=training.max_length,
             mode=training.precision,
+            progress=lambda sequences: look(),
         )
-    if not resuming:
-        mode = resolve_precision(training.precision, device)
-        write_json(output / RECORD_FILE, run_record(identity, device, mode))
-    write_text(output / CONFIG_FILE, Config(settings.model_dump(mode="json")).to_str() + "\n")
-    with Prefetcher(loader) as batches:
-        trainer = Trainer(model, batches, masker, settings, output, evaluate, quiet)
-        if resuming and (checkpoint := latest_checkpoint(output)) is not None:
-            trainer.restore(checkpoint)
-        with StopRequest() as stop:
-            finished = trainer.train(stop)
-    if finished:
-        for network, name in (
-            (model.discriminator, "discriminator"),
-            (model.generator, "generator"),
-        ):
-            network.config = with_default_dropout(network.config)
-            save_model(network, output / name, tokenizer=tokenizer)
-    return Result(finished, trainer.step, output)
+
+    return evaluate
+
+
+def _export(model: PretrainingModel, output: Path, tokenizer: Path) -> None:
+    for network, name in ((model.discriminator, "discriminator"), (model.generator, "generator")):
+        network.config = with_default_dropout(network.config)
+        save_model(network, output / name, tokenizer=tokenizer)
 
 
 def pick_device(name: str) -> torch.device:

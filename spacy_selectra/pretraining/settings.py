@@ -31,10 +31,21 @@ class EncoderSettings(Settings):
     preset: str = Field(
         "small", description="Sizes: tiny, small, medium or base; ignored with `init_from`."
     )
-    init_from: Path | None = Field(
+    init_from: str | None = Field(
         None,
         description="Start from these weights instead of random ones: a pretraining output "
-        "directory (both networks are taken) or a discriminator's directory.",
+        "directory (both networks are taken), a discriminator's directory or its hub id.",
+    )
+    vocabulary: Literal["keep", "replace"] = Field(
+        "keep",
+        description="With init_from: keep its vocabulary (an error if [paths] names another one), "
+        "or replace it by that of [paths]; entries both have keep their embeddings, new ones "
+        "start from the pieces they were cut into.",
+    )
+    train_rows: Path | None = Field(
+        None,
+        description="A repair.json, as `vocab repair` writes it: train only the embeddings of the "
+        "entries it names, every other weight stays as it is.",
     )
     warm_start: bool = Field(
         False,
@@ -71,8 +82,10 @@ class GeneratorSettings(Settings):
     """`[generator]`: the small masked language model that proposes replacements."""
 
     scale: float = Field(0.25, gt=0, le=1, description="Its width, as a share of the encoder's.")
-    init_from: Path | None = Field(
-        None, description="Directory of a generator to start from instead of random weights."
+    init_from: str | None = Field(
+        None,
+        description="Start from this generator instead of a random one: a directory or a hub id. "
+        "Its embeddings are given up for those of encoder.init_from, which it was trained with.",
     )
 
 
@@ -147,12 +160,14 @@ class TrainingSettings(Settings):
         "with whichever of steps and time is nearer its end, so it still ends at 0; such a run "
         "is not reproducible to the bit, as steps depend on the clock.",
     )
-    batch_size: int = Field(128, ge=1, description="Sequences an optimiser step.")
+    batch_size: int = Field(
+        128, ge=1, description="Sequences an optimiser step, of all processes together."
+    )
     accumulation: int = Field(
         1,
         ge=1,
         description="Parts a batch is cut into to fit memory; changes no gradient, only the "
-        "dropout noise. Must divide batch_size.",
+        "dropout noise. Times the number of processes it must divide batch_size.",
     )
     max_length: int | None = Field(
         None, ge=8, description="Cut sequences to this many pieces; null takes the corpus's."
@@ -163,19 +178,51 @@ class TrainingSettings(Settings):
         "(mixed precision); auto takes bf16 where the device computes it natively, else fast.",
     )
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")
+    compile: bool | None = Field(
+        None, description="Compile the encoders with torch.compile; null does so on GPUs."
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; null leaves torch's choice.")
     seed: int = Field(0, ge=0, description="Of weights, order of data, masks, samples and dropout.")
     log_every: int = Field(100, ge=1, description="Steps between rows of log.jsonl.")
     checkpoint_every: int = Field(5_000, ge=1, description="Steps between checkpoints.")
+    checkpoint_seconds: float | None = Field(
+        1_800.0, gt=0, description="Seconds after which one is written anyway; null for never."
+    )
     keep_checkpoints: int = Field(2, ge=1, description="Newest checkpoints kept.")
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on held-out text; null for never."
     )
     evaluate_sequences: int = Field(256, ge=1, description="Held-out sequences of an evaluation.")
     rollback_after: int = Field(
-        3, ge=1, description="Batches in a row without a finite gradient before rolling back."
+        3, ge=1, description="Batches in a row that had to be skipped before rolling back."
+    )
+    divergence_factor: float | None = Field(
+        3.0,
+        gt=1,
+        description="A batch whose loss exceeds the run's lowest mean loss so many times is "
+        "skipped like one whose gradient is not finite; null for no such limit.",
     )
     max_rollbacks: int = Field(3, ge=0, description="Roll-backs before the run is given up.")
+
+
+class LoggingSettings(Settings):
+    """`[logging]`: where the rows of log.jsonl and evaluation.jsonl are sent besides."""
+
+    tensorboard: bool = Field(
+        False, description="Also write TensorBoard event files, to tensorboard/ in the output."
+    )
+    wandb_project: str | None = Field(
+        None, description="Also log to this project of Weights & Biases; null for not at all."
+    )
+    wandb_name: str | None = Field(
+        None, description="Name of the run there; null lets Weights & Biases choose."
+    )
+    wandb_entity: str | None = Field(
+        None, description="User or team there; null takes the one that is logged in."
+    )
+    wandb_mode: Literal["online", "offline", "disabled"] | None = Field(
+        None, description="offline keeps the run on disk for `wandb sync`; null takes WANDB_MODE."
+    )
 
 
 class PretrainingSettings(Settings):
@@ -188,6 +235,7 @@ class PretrainingSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()  # pyright: ignore[reportCallIssue]
     schedule: ScheduleSettings = ScheduleSettings()  # pyright: ignore[reportCallIssue]
     training: TrainingSettings = TrainingSettings()  # pyright: ignore[reportCallIssue]
+    logging: LoggingSettings = LoggingSettings()  # pyright: ignore[reportCallIssue]
 
 
 def read_settings(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from spacy_selectra.corpus.prefetch import Prefetcher
-from spacy_selectra.encoder.precision import precision
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.checkpoints import (
     Checkpoint,
@@ -20,68 +20,103 @@ from spacy_selectra.pretraining.checkpoints import (
     prune,
     save_checkpoint,
 )
+from spacy_selectra.pretraining.distributed import World
+from spacy_selectra.pretraining.guard import Guard
 from spacy_selectra.pretraining.log import JsonLines, Window
-from spacy_selectra.pretraining.masking import MaskedBatch, Masker
+from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import build_optimizer
+from spacy_selectra.pretraining.random_state import random_state, restore_random_state
 from spacy_selectra.pretraining.schedule import Schedule
 from spacy_selectra.pretraining.settings import PretrainingSettings
+from spacy_selectra.pretraining.step import StepReport, TrainingStep
+from spacy_selectra.pretraining.tracking import Trackers
+from spacy_selectra.pretraining.utilization import matmul_peak, step_flops
 from spacy_selectra.progress import Progress
 from spacy_selectra.signals import StopRequest
 
 LOG_FILE = "log.jsonl"
 EVALUATION_FILE = "evaluation.jsonl"
+# On a GPU the host is a little ahead, so that it never waits for a step it has just started.
+# A fixed number, because what depends on a result must not depend on who was faster.
+_STEPS_AHEAD = 2
+
+
+class Stopped(Exception):  # noqa: N818 - no error, and never shown
+    """Raised within an evaluation to end it."""
+
+
+@dataclass(frozen=True)
+class _Pending:
+    step: int
+    report: StepReport
+    learning_rate: float
+    started: float
 
 
 class Trainer:
     """Trains both networks and keeps everything that is needed to go on later.
 
-    A run measured in steps that is stopped and resumed gives, bit for bit, the weights of
-    one that was not, on the same device with the same number of threads.
+    A run measured in steps that is stopped and resumed gives, bit for bit, the weights of one
+    that was not, on the same device with the same number of threads and processes.
 
     Args:
         model: both networks, on their device.
-        loader: endless batches; gives `batch_size / accumulation` sequences at a time.
-        masker: draws the masks.
+        loader: endless prepared batches; gives the share of this process of a part of a batch.
         settings: the whole configuration.
-        output: directory of the run.
-        evaluate: called every `training.evaluate_every` steps; its result goes to
-            evaluation.jsonl.
+        output: directory of the run; only the main process writes there.
+        world: processes that train together.
+        evaluate: called every `training.evaluate_every` steps with a function to call now and
+            then; its result goes to evaluation.jsonl.
         quiet: no progress on stderr.
     """
 
     def __init__(
         self,
         model: PretrainingModel,
-        loader: Prefetcher,
-        masker: Masker,
+        loader: Prefetcher[MaskedBatch],
         settings: PretrainingSettings,
         output: Path,
-        evaluate: Callable[[], dict[str, float]] | None = None,
+        world: World,
+        evaluate: Callable[[Callable[[], None]], dict[str, float]] | None = None,
         quiet: bool = False,
     ) -> None:
-        self.model, self.loader, self.masker = model, loader, masker
-        self.settings, self.output, self.evaluate, self.quiet = settings, output, evaluate, quiet
+        self.model, self.loader, self.world = model, loader, world
+        self.settings, self.output, self.evaluate = settings, output, evaluate
+        self.quiet = quiet or not world.is_main
         training = settings.training
         self.parameters = model.parameters_by_name()
         self.optimizer = build_optimizer(self.parameters, settings.optimizer)
+        self.guard = Guard(training.divergence_factor, model.device)
+        self.make_step = TrainingStep(
+            model,
+            self.optimizer,
+            self.guard,
+            training.precision,
+            settings.optimizer.max_gradient_norm,
+            world,
+        )
         self.schedule = Schedule(
             peak=settings.optimizer.learning_rate,
             max_steps=training.max_steps,
             warmup_steps=settings.schedule.warmup_steps,
             restart_step=settings.schedule.restart_step,
         )
-        self.rng = torch.Generator().manual_seed(training.seed)
         self.log = JsonLines(output / LOG_FILE)
         self.evaluations = JsonLines(output / EVALUATION_FILE)
+        self.trackers = Trackers()
         self.window = Window()
         self.step = 0
         self.tokens_seen = 0
-        self.failures = 0  # batches in a row without a finite gradient
+        self.failures = 0  # bad batches in a row
         self.rollbacks = 0
+        self._pending: deque[_Pending] = deque()
+        self._ahead = _STEPS_AHEAD if model.device.type == "cuda" else 0
         self._saved_step: int | None = None
         self._elapsed_before = 0.0
-        self._started = time.monotonic()
+        self._started = self._saved_at = self._settled_at = time.monotonic()
+        self._time_share, self._stopping, self._due = 0.0, False, False
+        self._peak = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -92,7 +127,8 @@ class Trainer:
     def finished(self) -> bool:
         """Whether the steps or the time are used up."""
         training = self.settings.training
-        return self.step >= training.max_steps or self._time_share() >= 1
+        spent = 0.0 if training.max_seconds is None else self.elapsed / training.max_seconds
+        return self.step >= training.max_steps or spent >= 1
 
     def train(self, stop: StopRequest) -> bool:
         """Train until the end or until asked to stop; either way a checkpoint is left.
@@ -105,27 +141,38 @@ class Trainer:
         """
         training = self.settings.training
         self.model.train()
+        if not self.finished:
+            self._peak = matmul_peak(self.model.device, training.precision) * self.world.size
+        self._started = self._saved_at = time.monotonic()
         if self._saved_step is None:
             self.save()  # something to roll back to
-        self._started = time.monotonic()
+        self._look_around(stop)
         with self._progress() as progress:
-            while not self.finished:
-                if stop.requested:
+            if self.step and training.evaluate_every and self.step % training.evaluate_every == 0:
+                self._evaluate(stop)
+            last = self._is_last()
+            while not last:
+                if self._stopping:
+                    self._settle()
                     self.save()
                     return False
                 before = self.elapsed
-                if not self._train_step():
+                self._train_step()
+                self._look_around(stop)
+                last = self._is_last()
+                evaluating = training.evaluate_every and self.step % training.evaluate_every == 0
+                saving = self._is_time_to_save()
+                if not self._settle(0 if last or evaluating or saving else self._ahead):
+                    last = False
                     continue
-                if self.step % training.log_every == 0:
-                    self._log()
-                if training.evaluate_every and self.step % training.evaluate_every == 0:
-                    self._evaluate()
-                if self.step % training.checkpoint_every == 0:
+                if last and self.window.pieces:
+                    self._log(self.step, self.optimizer.learning_rate)
+                if last or evaluating or saving:
                     self.save()
+                if evaluating:
+                    self._evaluate(stop)
                 amount = 1.0 if training.max_seconds is None else self.elapsed - before
                 progress.update(amount, note=self._note())
-        if self.window.pieces:
-            self._log()
         self.save()
         return True
 
@@ -137,132 +184,160 @@ class Trainer:
         """
         if self._saved_step == self.step:
             return
-        random = {"masks": self.rng.get_state(), "torch": torch.get_rng_state()}
-        if self.model.device.type == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state(self.model.device)
-        state = {
-            "tokens_seen": self.tokens_seen,
-            "elapsed_seconds": self.elapsed,
-            "failures": self.failures,
-            "rollbacks": self.rollbacks,
-            "window": self.window.to_dict(),
-            "loader": self.loader.state_dict(),
-        }
-        tensors = {
-            "model": self.parameters,
-            "optimizer": self.optimizer.tensors(self.parameters),
-            "random": random,
-        }
-        save_checkpoint(self.output, self.step, tensors, state)
-        self._saved_step = self.step
-        prune(self.output, self.settings.training.keep_checkpoints)
+        random = random_state(self.world, self.model.device)
+        if self.world.is_main:
+            state = {
+                "tokens_seen": self.tokens_seen,
+                "elapsed_seconds": self.elapsed,
+                "failures": self.failures,
+                "rollbacks": self.rollbacks,
+                "window": self.window.to_dict(),
+                "loader": self.loader.state_dict(),
+            }
+            tensors = {
+                "model": self.parameters,
+                "optimizer": self.optimizer.tensors(self.parameters),
+                "random": {**random, "guard": self.guard.state()},
+            }
+            save_checkpoint(self.output, self.step, tensors, state)
+            prune(self.output, self.settings.training.keep_checkpoints, self.step)
+        self.world.wait()
+        self._saved_step, self._saved_at = self.step, time.monotonic()
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint; rows of the logs that lie after it are dropped."""
-        self._restore_training_state(checkpoint)
-        random = checkpoint.tensors["random"]
-        self.rng.set_state(random["masks"])
-        torch.set_rng_state(random["torch"])
-        if "cuda" in random and self.model.device.type == "cuda":
-            torch.cuda.set_rng_state(random["cuda"], self.model.device)
-        self.loader.load_state_dict(checkpoint.state["loader"])
-        self.rollbacks = checkpoint.state["rollbacks"]
-        self._elapsed_before = checkpoint.state["elapsed_seconds"]
+    def restore(self, checkpoint: Checkpoint | None) -> None:
+        """Go on from the main process's checkpoint; rows of the logs that lie after it go."""
+        state = self._restore_training_state(checkpoint)
+        random = checkpoint.tensors["random"] if checkpoint is not None else {}
+        restore_random_state(random, self.world, self.model.device, self.settings.training.seed)
+        self.loader.load_state_dict(state["loader"])
+        self.rollbacks = state["rollbacks"]
+        self._elapsed_before = state["elapsed_seconds"]
         self._started = time.monotonic()
 
-    def _restore_training_state(self, checkpoint: Checkpoint) -> None:
-        stored = checkpoint.tensors["optimizer"]
+    def _restore_training_state(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         ours = self.optimizer.tensors(self.parameters)
+        guard = self.guard.state().clone()
+        if checkpoint is not None:
+            stored = checkpoint.tensors
+            with torch.no_grad():
+                for name, parameter in self.parameters.items():
+                    parameter.copy_(stored["model"][name])
+                for name, tensor in ours.items():
+                    tensor.copy_(stored["optimizer"][name])
+                guard.copy_(stored["random"]["guard"])
         with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(checkpoint.tensors["model"][name])
-            for name, tensor in ours.items():
-                tensor.copy_(stored[name])
-        self.step = self._saved_step = checkpoint.step
-        self.tokens_seen = checkpoint.state["tokens_seen"]
-        self.failures = checkpoint.state["failures"]
-        self.window = Window(**checkpoint.state["window"])
-        self.log.rewind(self.step)
-        self.evaluations.rewind(self.step)
+            self.world.copy_from_main_([*self.parameters.values(), *ours.values(), guard])
+        self.guard.load(guard)
+        known = (checkpoint.step, checkpoint.state) if checkpoint is not None else None
+        known = self.world.from_main(known)
+        assert known is not None
+        self.step, state = known
+        self._saved_step = self.step
+        self.tokens_seen, self.failures = state["tokens_seen"], state["failures"]
+        self.window = Window(**state["window"])
+        if self.world.is_main:
+            self.log.rewind(self.step)
+            self.evaluations.rewind(self.step)
+            self.trackers.rewind(self.step)
+        return state
 
-    def _train_step(self) -> bool:
-        """One optimiser step; False if the batch was skipped."""
-        start = time.monotonic()
-        parts = [self._next_part() for _ in range(self.settings.training.accumulation)]
-        masked = sum(len(part.positions) for part in parts)
-        pieces = sum(len(part.input_ids) for part in parts)
-        sums = torch.zeros(4, dtype=torch.float64, device=self.model.device)
-        with precision(self.settings.training.precision, self.model.device):
-            for part in parts:
-                losses = self.model(part.to(self.model.device), masked, pieces)
-                losses.total.backward()
-                figures = losses.mlm, losses.rtd, losses.correction, losses.correct
-                sums += torch.stack([figure.double() for figure in figures])
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.parameters.values(), self.settings.optimizer.max_gradient_norm
-        )
-        if not self._usable(norm):
-            self.optimizer.zero_grad()
-            return False
-        self.optimizer.set_learning_rate(self.learning_rate)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+    def _train_step(self) -> None:
+        started = time.monotonic()
+        rate = self.schedule.learning_rate(self.step, self._time_share)
+        parts = [next(self.loader) for _ in range(self.settings.training.accumulation)]
+        report = self.make_step(parts, rate)
         self.step += 1
-        self.failures = 0
-        self.tokens_seen += pieces
-        self.window.add(sums.tolist(), masked, pieces, time.monotonic() - start)
+        self._pending.append(_Pending(self.step, report, rate, started))
+
+    def _settle(self, ahead: int = 0) -> bool:
+        """Take in the results of steps; False if they made the run go back to a checkpoint."""
+        while len(self._pending) > ahead:
+            pending = self._pending.popleft()
+            *sums, masked, pieces, bad = pending.report.read()
+            self.tokens_seen += int(pieces)
+            if bad:
+                if self._count_failure(pending.step):
+                    return False
+            else:
+                self.failures = 0
+                now = time.monotonic()
+                seconds = now - max(pending.started, self._settled_at)
+                self._settled_at = now
+                self.window.add(sums, int(masked), int(pieces), seconds)
+            if pending.step % self.settings.training.log_every == 0 and self.window.pieces:
+                self._log(pending.step, pending.learning_rate)
         return True
 
-    @property
-    def learning_rate(self) -> float:
-        """Of the next step."""
-        return self.schedule.learning_rate(self.step, self._time_share())
-
-    def _next_part(self) -> MaskedBatch:
-        batch = next(self.loader)
-        return self.masker(batch.input_ids, batch.lengths, batch.type_ids, self.rng)
-
-    def _time_share(self) -> float:
-        budget = self.settings.training.max_seconds
-        return 0.0 if budget is None else self.elapsed / budget
-
-    def _usable(self, norm: Tensor) -> bool:
-        """Whether the gradient is finite; if not too often, go back to the last checkpoint.
+    def _count_failure(self, step: int) -> bool:
+        """Note a bad batch; after too many in a row go back to the last checkpoint.
 
         The loader and the random states stay where they are, so that other batches follow.
         """
-        if bool(torch.isfinite(norm)):
-            return True
         training = self.settings.training
         self.failures += 1
-        self._warn(f"gradient not finite after step {self.step}; batch skipped")
+        self._warn(f"loss or gradient out of bounds in step {step}; batch skipped")
         if self.failures < training.rollback_after:
             return False
         self.rollbacks += 1
         if self.rollbacks > training.max_rollbacks:
             raise SelectraError(
-                f"{self.output}: training diverged {self.rollbacks} times (last after step "
-                f"{self.step}); a lower optimizer.learning_rate or a longer warm-up may help"
+                f"{self.output}: training diverged {self.rollbacks} times (last in step "
+                f"{step}); a lower optimizer.learning_rate or a longer warm-up may help"
             )
-        checkpoint = latest_checkpoint(self.output)
-        assert checkpoint is not None
-        self._restore_training_state(checkpoint)
-        self.failures = 0
+        self._pending.clear()
+        rollbacks = self.rollbacks
+        self._restore_training_state(latest_checkpoint(self.output) if self.world.is_main else None)
+        self.failures, self.rollbacks = 0, rollbacks
         self._warn(f"rolled back to step {self.step}")
-        return False
+        return True
 
-    def _log(self) -> None:
-        row: dict[str, Any] = {"step": self.step}
+    def _look_around(self, stop: StopRequest) -> None:
+        """Agree with the other processes on the time and on whether to stop."""
+        budget = self.settings.training.max_seconds
+        share = 0.0 if budget is None else self.elapsed / budget
+        saving = self.settings.training.checkpoint_seconds
+        due = saving is not None and time.monotonic() - self._saved_at > saving
+        found = self.world.greatest([float(stop.requested), share, float(due)])
+        self._stopping, self._time_share, self._due = found[0] > 0, found[1], found[2] > 0
+
+    def _is_last(self) -> bool:
+        return self.step >= self.settings.training.max_steps or self._time_share >= 1
+
+    def _is_time_to_save(self) -> bool:
+        return self._due or self.step % self.settings.training.checkpoint_every == 0
+
+    def _log(self, step: int, learning_rate: float) -> None:
+        row: dict[str, Any] = {"step": step}
         row |= self.window.row(self.settings.objective)
-        row["learning_rate"] = self.optimizer.learning_rate
+        row["learning_rate"] = learning_rate
         row["tokens_seen"] = self.tokens_seen
         row["elapsed_seconds"] = round(self.elapsed, 3)
-        self.log.append(row)
+        row["utilization"] = round(self._utilization(), 4)
         self.window = Window()
+        if self.world.is_main:
+            self.log.append(row)
+            self.trackers.log(step, row)
 
-    def _evaluate(self) -> None:
-        if self.evaluate is not None:
-            self.evaluations.append({"step": self.step, **self.evaluate()})
+    def _utilization(self) -> float:
+        window = self.window
+        length = window.pieces / max(1, window.sequences(self.settings.training.batch_size))
+        work = step_flops(self.model, window.pieces, window.masked, length)
+        return work / max(1e-9, window.seconds) / max(1.0, self._peak)
+
+    def _evaluate(self, stop: StopRequest) -> None:
+        if self.evaluate is None or any(r["step"] == self.step for r in self.evaluations.rows()):
+            return
+
+        def look() -> None:
+            if stop.requested:
+                raise Stopped
+
+        try:
+            row = {"step": self.step, **self.evaluate(look)}
+        except Stopped:
+            return  # the checkpoint is written; whoever resumes evaluates
+        self.evaluations.append(row)
+        self.trackers.log(self.step, row, "heldout")
 
     def _progress(self) -> Progress:
         training = self.settings.training
@@ -278,10 +353,11 @@ class Trainer:
         means = self.window.row(self.settings.objective)
         return (
             f"step {self.step}  {means['tokens_per_second']:,.0f} tokens/s  "
+            f"{self._utilization():.0%} of peak  "
             f"loss {means['loss']:.2f} (generator {means['mlm_loss']:.2f}, "
             f"discriminator {means['rtd_loss']:.3f})"
         )
 
-    @staticmethod
-    def _warn(message: str) -> None:
-        print(f"warning: {message}", file=sys.stderr, flush=True)
+    def _warn(self, message: str) -> None:
+        if self.world.is_main:
+            print(f"warning: {message}", file=sys.stderr, flush=True)

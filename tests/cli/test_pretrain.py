@@ -68,7 +68,7 @@ def test_killed_and_terminated_process_ends_with_the_weights_of_an_undisturbed_o
     wait_for_rows(output, 35)
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 0, printed
     assert "stopped after" in printed
 
     process = start(data, output)

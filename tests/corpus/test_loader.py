@@ -21,6 +21,10 @@ from tests.corpus.conftest import spanish_texts
 CLS, SEP = 2, 3
 
 
+def as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
 @pytest.fixture(scope="module")
 def packed(tokenizer_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """About 300 sequences in three shards."""
@@ -216,14 +220,14 @@ def test_settings_out_of_range(corpus: PackedCorpus) -> None:
 
 def test_prefetching_changes_nothing(corpus: PackedCorpus) -> None:
     plain = BatchLoader(corpus, 7, seed=3)
-    with Prefetcher(BatchLoader(corpus, 7, seed=3), depth=3) as ahead:
+    with Prefetcher(BatchLoader(corpus, 7, seed=3), as_it_is, depth=3) as ahead:
         for _ in range(60):
             assert same(next(plain), next(ahead))
             assert ahead.state_dict() == plain.state_dict()
 
 
 def test_prefetching_resumes_exactly(corpus: PackedCorpus) -> None:
-    with Prefetcher(BatchLoader(corpus, 7, seed=3)) as ahead:
+    with Prefetcher(BatchLoader(corpus, 7, seed=3), as_it_is) as ahead:
         batches = [next(ahead) for _ in range(3)]
         state = ahead.state_dict()
         following = next(ahead)
@@ -244,7 +248,7 @@ def BatchLoaderAt(corpus: PackedCorpus, batches: int) -> BatchLoader:
 
 def test_prefetching_reads_ahead_but_not_endlessly(corpus: PackedCorpus) -> None:
     loader = BatchLoader(corpus, 7, seed=3)
-    with Prefetcher(loader, depth=2) as ahead:
+    with Prefetcher(loader, as_it_is, depth=2) as ahead:
         next(ahead)
         deadline = time.monotonic() + 10
         while loader.state_dict()["sequences_seen"] < 4 * 7 and time.monotonic() < deadline:
@@ -256,7 +260,7 @@ def test_prefetching_reads_ahead_but_not_endlessly(corpus: PackedCorpus) -> None
 
 def test_errors_while_prefetching_reach_the_caller(corpus: PackedCorpus) -> None:
     loader = BatchLoader(corpus, 7)
-    with Prefetcher(loader) as ahead:
+    with Prefetcher(loader, as_it_is) as ahead:
         next(ahead)
         ahead.close()
         loader.corpus.batch = lambda *arguments: 1 / 0  # type: ignore[method-assign]

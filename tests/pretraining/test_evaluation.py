@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from spacy_selectra.corpus.loader import PackedCorpus
 from spacy_selectra.encoder.models import Discriminator, Generator
 from spacy_selectra.encoder.presets import generator_config
 from spacy_selectra.pretraining.build import encoder_config
-from spacy_selectra.pretraining.evaluation import evaluate_networks
+from spacy_selectra.pretraining.evaluation import collect_verdicts, evaluate_networks
 from spacy_selectra.pretraining.masking import Masker
 
 
@@ -57,3 +59,32 @@ def test_a_discriminator_that_is_always_sure_of_real(networks, heldout):
     assert result["recall"] == 0.0
     assert result["auc"] == 0.5  # ties count half
     assert result["calibration_error"] == pytest.approx(result["base_rate"], abs=1e-6)
+
+
+def test_verdicts_are_those_of_the_measures_piece_by_piece(networks, heldout):
+    seen: list[int] = []
+    verdicts = collect_verdicts(*networks, heldout, MASKER, mode="fp32", progress=seen.append)
+    assert verdicts.measures() == evaluate_networks(*networks, heldout, MASKER, mode="fp32")
+    assert sum(seen) == len(verdicts.lengths) == heldout.n_sequences
+    assert verdicts.lengths.tolist() == heldout.lengths().tolist()
+    expected = np.concatenate([heldout.sequence(i)[0] for i in range(heldout.n_sequences)])
+    np.testing.assert_array_equal(verdicts.input_ids, expected)
+    measures = verdicts.measures()
+    sampled = 1 - verdicts.replaced.sum() / verdicts.masked
+    assert measures["sampled_mlm_accuracy"] == pytest.approx(sampled)
+    # untrained: the verdict is a coin, the loss that of a coin
+    assert measures["rtd_loss"] == pytest.approx(np.log(2), rel=0.1)
+
+
+def test_special_tokens_can_be_left_out(networks, heldout):
+    verdicts = collect_verdicts(*networks, heldout, MASKER, mode="fp32")
+    special = np.isin(verdicts.input_ids, range(5))
+    assert special.any()
+    assert not verdicts.replaced[special].any()
+    expected = verdicts.replaced.sum() / (~special).sum()
+    assert verdicts.without(range(5))["base_rate"] == pytest.approx(expected)
+    # a discriminator wrong on special tokens alone is perfect on text
+    told_apart = np.where(verdicts.replaced | special, 1.0, -1.0)
+    fooled = replace(verdicts, logits=told_apart)
+    assert fooled.without(range(5))["accuracy"] == 1.0
+    assert fooled.measures()["accuracy"] == pytest.approx(1 - special.mean())

@@ -19,8 +19,7 @@ def packed(lengths: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 
 
 def mask(lengths: list[int], seed: int = 0, **options: float) -> MaskedBatch:
-    masker = Masker(100, SPECIAL, MASK, **options)
-    return masker(*packed(lengths), torch.Generator().manual_seed(seed))
+    return Masker(100, SPECIAL, MASK, seed=seed, **options)(*packed(lengths))
 
 
 @pytest.mark.parametrize(
@@ -49,10 +48,9 @@ def test_no_position_twice_and_ascending():
 
 def test_special_tokens_are_never_chosen():
     masker = Masker(100, SPECIAL, MASK, share=0.9)
-    rng = torch.Generator().manual_seed(1)
     ids = np.random.default_rng(0).integers(0, 12, size=4000)
-    for _ in range(20):
-        batch = masker(ids, np.full(40, 100), np.zeros(4000), rng)
+    for number in range(20):
+        batch = masker(ids, np.full(40, 100), np.zeros(4000), 40 * number)
         chosen = batch.input_ids[batch.positions]
         assert not torch.isin(chosen, torch.tensor(SPECIAL)).any()
 
@@ -64,7 +62,7 @@ def test_more_wanted_than_there_are():
 
 def test_sequence_of_special_tokens_alone_has_nothing_to_predict():
     masker = Masker(100, SPECIAL, MASK)
-    batch = masker(np.array([CLS, SEP]), np.array([2]), np.zeros(2), torch.Generator())
+    batch = masker(np.array([CLS, SEP]), np.array([2]), np.zeros(2))
     assert len(batch.positions) == 0
 
 
@@ -106,8 +104,39 @@ def test_everything_else_stays():
     assert torch.equal(batch.masked_ids[untouched], batch.input_ids[untouched])
 
 
-def test_same_generator_state_same_masks():
+def test_same_seed_same_masks():
     first, second, other = mask([64] * 8, 7), mask([64] * 8, 7), mask([64] * 8, 8)
     assert torch.equal(first.masked_ids, second.masked_ids)
     assert torch.equal(first.uniforms, second.uniforms)
     assert not torch.equal(first.positions, other.positions)
+
+
+def test_masks_depend_on_the_number_of_the_sequence_and_not_on_the_batch():
+    masker = Masker(100, SPECIAL, MASK, seed=3, longest=64)
+    ids, lengths, types = packed([64, 20, 33, 64, 7])
+    whole = masker(ids, lengths, types, 1000)
+    rows = slice(84, 181)  # the third and fourth sequence
+    part = masker(ids[rows], lengths[2:4], types[rows], 1002)
+    inside = (whole.positions >= rows.start) & (whole.positions < rows.stop)
+    assert torch.equal(part.positions, whole.positions[inside] - rows.start)
+    assert torch.equal(part.masked_ids, whole.masked_ids[rows])
+    assert torch.equal(part.uniforms, whole.uniforms[inside])
+
+
+def test_each_epoch_masks_a_sequence_anew():
+    masker = Masker(100, SPECIAL, MASK)
+    first, second = (masker(*packed([128]), number).positions for number in (5, 1005))
+    assert not torch.equal(first, second)
+
+
+def test_draws_are_uniform_and_independent_of_the_choice_of_masks():
+    draws = mask([128] * 3000, seed=6).uniforms.numpy()
+    counts = np.bincount((draws * 50).astype(int), minlength=50)
+    expected = len(draws) / 50
+    assert ((counts - expected) ** 2 / expected).sum() < 85.4  # 49 degrees of freedom, 99.9%
+    assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 4 / np.sqrt(len(draws))
+
+
+def test_a_sequence_too_long_for_its_random_numbers():
+    with pytest.raises(ValueError, match="at most 16"):
+        Masker(100, SPECIAL, MASK, longest=16)(*packed([20]))

@@ -29,8 +29,9 @@ LOG_KEYS = {
     "tokens_per_second",
     "tokens_seen",
     "elapsed_seconds",
+    "utilization",
 }
-TIMES = {"tokens_per_second", "elapsed_seconds"}
+TIMES = {"tokens_per_second", "elapsed_seconds", "utilization"}
 
 
 class StopAfter:

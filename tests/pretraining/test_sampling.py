@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spacy_selectra.pretraining.objective import generator_loss
 from spacy_selectra.pretraining.sampling import sample_rows
+from spacy_selectra.pretraining.vocabulary_loss import score_and_sample
 
 
 def chi_squared(counts: torch.Tensor, probabilities: torch.Tensor) -> tuple[float, float]:
@@ -25,7 +25,7 @@ def test_samples_follow_the_softmax(columns):
     counts = torch.zeros(columns, dtype=torch.float64)
     for _ in range(5):
         uniforms = torch.rand(20_000, dtype=torch.float64, generator=rng)
-        _, samples = generator_loss(logits, targets, uniforms)
+        _, samples = score_and_sample(logits, targets, uniforms)
         counts += torch.bincount(samples, minlength=columns)
     statistic, limit = chi_squared(counts, torch.softmax(row, 0))
     assert statistic < limit
@@ -58,7 +58,7 @@ def test_certain_rows_give_their_only_column():
     targets = torch.arange(50) * 19
     logits[torch.arange(50), targets] = 0.0
     uniforms = torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    loss, samples = generator_loss(logits, targets, uniforms)
+    loss, samples = score_and_sample(logits, targets, uniforms)
     assert torch.equal(samples, targets)
     assert loss.item() == 0.0
 
@@ -66,7 +66,7 @@ def test_certain_rows_give_their_only_column():
 def test_not_a_number_gives_a_valid_column():
     # the trainer finds it in the gradient; the draw must not fail before
     logits = torch.full((2, 300), float("nan"))
-    _, samples = generator_loss(
+    _, samples = score_and_sample(
         logits, torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.float64)
     )
     assert ((samples >= 0) & (samples < 300)).all()

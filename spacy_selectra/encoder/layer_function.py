@@ -1,0 +1,299 @@
+"""A whole encoder layer, forward and backward, as one step of automatic differentiation.
+
+On a CPU the products of a small encoder take little more time than what surrounds them: casts
+that autocast repeats, additions of mixed types, dropout by multiplication, gradients of views.
+Writing both directions out leaves the products and a few cheap passes. The mathematics is
+that of `network.Layer`, which devices other than CPUs run as it stands.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
+from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
+
+_aten = torch.ops.aten
+
+
+class LayerFunction(torch.autograd.Function):
+    """(T, H) and a layer's twelve weights to (T, H).
+
+    Products are computed in `dtype`, sums, LayerNorm and softmax in the type of the hidden
+    states (Micikevicius et al. 2018, section 3.3, with bfloat16, which needs no loss scaling).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        layout: PackedLayout,
+        heads: int,
+        options: LayerOptions,
+        *weights: Tensor,
+    ) -> Tensor:
+        """See `layer_function`."""
+        with torch.autocast("cpu", enabled=False):
+            return _forward(ctx, hidden, layout, heads, options, weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the hidden states and of the weights."""
+        with torch.autocast("cpu", enabled=False):
+            return _backward(ctx, grads[0])
+
+
+class LayerOptions:
+    """What a layer computes with, beside its weights.
+
+    Args:
+        dtype: type of the products.
+        activation: "gelu", "gelu_new" or "relu".
+        eps: epsilon of LayerNorm.
+        hidden_dropout: probability after both branches, 0 outside training.
+        attention_dropout: probability on attention weights, 0 outside training.
+    """
+
+    __slots__ = ("activation", "attention_dropout", "dtype", "eps", "hidden_dropout")
+
+    def __init__(
+        self,
+        dtype: torch.dtype,
+        activation: str,
+        eps: float,
+        hidden_dropout: float,
+        attention_dropout: float,
+    ) -> None:
+        self.dtype, self.activation, self.eps = dtype, activation, eps
+        self.hidden_dropout, self.attention_dropout = hidden_dropout, attention_dropout
+
+
+def layer_function(
+    hidden: Tensor, layout: PackedLayout, heads: int, options: LayerOptions, weights: list[Tensor]
+) -> Tensor:
+    """Apply `LayerFunction`.
+
+    Args:
+        hidden: (T, H).
+        layout: which rows form a sequence.
+        heads: number of heads; divides H.
+        options: see there.
+        weights: weight and bias of qkv (3H, H), attention output (H, H), its LayerNorm (H),
+            intermediate (I, H), output (H, I) and its LayerNorm (H).
+    """
+    result = LayerFunction.apply(hidden, layout, heads, options, *weights)
+    assert isinstance(result, Tensor)
+    return result
+
+
+def _forward(
+    ctx: Any,
+    hidden: Tensor,
+    layout: PackedLayout,
+    heads: int,
+    options: LayerOptions,
+    weights: tuple[Tensor, ...],
+) -> Tensor:
+    dtype, wide = options.dtype, hidden.dtype
+    qkv_w, qkv_b, mix_w, mix_b, in_w, in_b, out_w, out_b = (
+        weights[place].to(dtype) for place in (0, 1, 2, 3, 6, 7, 8, 9)
+    )
+    norm1_w, norm1_b, norm2_w, norm2_b = weights[4], weights[5], weights[10], weights[11]
+    width = hidden.shape[1:]
+    training = torch.is_grad_enabled() or any(ctx.needs_input_grad)
+    cells = [group.count * heads * group.length**2 for group in layout.groups]
+    masks = DropoutMasks(
+        {options.attention_dropout: sum(cells), options.hidden_dropout: 2 * hidden.numel()}
+        if options.attention_dropout != options.hidden_dropout
+        else {options.hidden_dropout: sum(cells) + 2 * hidden.numel()}
+    )
+
+    source = hidden.to(dtype)
+    qkv = _rows_to_cells(torch.addmm(qkv_b, source, qkv_w.t()), layout)
+    groups: list[Tensor] = []
+    mixed: list[Tensor] = []
+    for group, part in zip(layout.groups, _split(qkv, layout), strict=True):
+        saved, result = _attend(part, group, heads, options, masks)
+        mixed.append(result)
+        groups.extend(saved)
+    context = _cells_to_rows(mixed[0] if len(mixed) == 1 else torch.cat(mixed), layout)
+    branch = torch.addmm(mix_b, context, mix_w.t())
+    mask1 = masks.take(options.hidden_dropout, hidden.shape)
+    sum1 = _add_dropped(hidden, branch, mask1, masks.scale(options.hidden_dropout))
+    middle, mean1, rstd1 = torch.native_layer_norm(sum1, width, norm1_w, norm1_b, options.eps)
+
+    inner_source = middle.to(dtype)
+    inner = torch.addmm(in_b, inner_source, in_w.t())
+    active = _activate(inner, options.activation)
+    branch = torch.addmm(out_b, active, out_w.t())
+    mask2 = masks.take(options.hidden_dropout, hidden.shape)
+    sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
+    result, mean2, rstd2 = torch.native_layer_norm(sum2, width, norm2_w, norm2_b, options.eps)
+    if training:
+        ctx.layout, ctx.heads, ctx.options, ctx.wide = layout, heads, options, wide
+        ctx.save_for_backward(
+            *(source, context, sum1, mean1, rstd1, inner_source, inner, active),
+            *(sum2, mean2, rstd2, mask1, mask2, qkv_w, mix_w, in_w, out_w),
+            *(norm1_w, norm1_b, norm2_w, norm2_b),
+            *groups,
+        )
+    return result
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    saved = ctx.saved_tensors
+    source, context, sum1, mean1, rstd1, inner_source, inner, active = saved[:8]
+    sum2, mean2, rstd2, mask1, mask2, qkv_w, mix_w, in_w, out_w = saved[8:17]
+    norm1_w, norm1_b, norm2_w, norm2_b = saved[17:21]
+    groups = saved[21:]
+    options, layout, dtype, wide = ctx.options, ctx.layout, ctx.options.dtype, ctx.wide
+    scale = DropoutMasks.scale(options.hidden_dropout)
+    width = list(grad.shape[1:])
+    everything = [True, True, True]
+
+    residual, norm2_dw, norm2_db = _aten.native_layer_norm_backward(
+        grad.contiguous(), sum2, width, mean2, rstd2, norm2_w, norm2_b, everything
+    )
+    branch = apply_mask(_copy_to(residual, dtype), mask2, scale)
+    out_dw, out_db = (branch.t() @ active).to(wide), branch.sum(0).to(wide)
+    inner_grad = _activate_backward(branch @ out_w, inner, options.activation)
+    in_dw, in_db = (inner_grad.t() @ inner_source).to(wide), inner_grad.sum(0).to(wide)
+    residual.add_((inner_grad @ in_w).to(wide))
+    del branch, inner_grad
+
+    residual, norm1_dw, norm1_db = _aten.native_layer_norm_backward(
+        residual, sum1, width, mean1, rstd1, norm1_w, norm1_b, everything
+    )
+    branch = apply_mask(_copy_to(residual, dtype), mask1, scale)
+    mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
+    mixed = _rows_to_cells(branch @ mix_w, layout, zero_empty=True)
+    parts = [
+        _attend_backward(part, group, ctx.heads, options, groups[5 * place : 5 * place + 5])
+        for place, (group, part) in enumerate(
+            zip(layout.groups, _split(mixed, layout), strict=True)
+        )
+    ]
+    qkv = _cells_to_rows(parts[0] if len(parts) == 1 else torch.cat(parts), layout)
+    qkv_dw, qkv_db = (qkv.t() @ source).to(wide), qkv.sum(0).to(wide)
+    residual.add_((qkv @ qkv_w).to(wide))
+    return (
+        *(residual, None, None, None),
+        *(qkv_dw, qkv_db, mix_dw, mix_db, norm1_dw, norm1_db),
+        *(in_dw, in_db, out_dw, out_db, norm2_dw, norm2_db),
+    )
+
+
+def _attend(
+    qkv: Tensor, group: AttentionGroup, heads: int, options: LayerOptions, masks: DropoutMasks
+) -> tuple[list[Tensor], Tensor]:
+    """(count * length, 3H) to what the gradient needs, and (count * length, H)."""
+    count, length = group.count, group.length
+    size = qkv.shape[-1] // (3 * heads)
+    apart = qkv.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
+    query, key, value = apart.reshape(3, count * heads, length, size).unbind(0)
+    query = query * (1 / math.sqrt(size))
+    scores = torch.bmm(query, key.transpose(1, 2)).to(_softmax_type(options.dtype))
+    if group.bias is not None:
+        scores.view(count, heads, length, length).add_(group.bias.to(scores.dtype))
+    weights = torch.softmax(scores, dim=-1).to(options.dtype)
+    mask = masks.take(options.attention_dropout, weights.shape)
+    mixed = torch.bmm(apply_mask(weights, mask, copy=True), value)
+    if mask is not None:
+        mixed.mul_(masks.scale(options.attention_dropout))
+    saved = [query, key, value, weights, _none_to_empty(mask, weights)]
+    return saved, _join_heads(mixed, count, heads)
+
+
+def _attend_backward(
+    grad: Tensor, group: AttentionGroup, heads: int, options: LayerOptions, saved: Any
+) -> Tensor:
+    """(count * length, H) to (count * length, 3H)."""
+    query, key, value, weights, mask = saved
+    mask = None if mask.shape != weights.shape else mask
+    count, length, size = group.count, group.length, query.shape[-1]
+    mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
+    if mask is not None:
+        mixed = mixed * DropoutMasks.scale(options.attention_dropout)
+    result = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
+    torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=result[2])
+    grads = apply_mask(torch.bmm(mixed, value.transpose(1, 2)), mask)
+    wide = _softmax_type(options.dtype)
+    scores = _aten._softmax_backward_data(grads.to(wide), weights.to(wide), -1, wide)
+    scores = scores.to(options.dtype)
+    torch.bmm(scores, key, out=result[0])
+    result[0].mul_(1 / math.sqrt(size))
+    torch.bmm(scores.transpose(1, 2), query, out=result[1])
+    apart = result.view(3, count, heads, length, size).permute(1, 3, 0, 2, 4)
+    return apart.reshape(count * length, 3 * heads * size)
+
+
+def _softmax_type(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+
+
+def _join_heads(mixed: Tensor, count: int, heads: int) -> Tensor:
+    length, size = mixed.shape[1:]
+    apart = mixed.view(count, heads, length, size).transpose(1, 2)
+    return apart.reshape(count * length, heads * size)
+
+
+def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """hidden + dropout(branch); `branch` is overwritten."""
+    # converting first: additions of mixed types are three times as slow
+    return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
+
+
+def _copy_to(values: Tensor, dtype: torch.dtype) -> Tensor:
+    return values.to(dtype, copy=True)
+
+
+def _none_to_empty(mask: Tensor | None, like: Tensor) -> Tensor:
+    return like.new_empty(0) if mask is None else mask
+
+
+def _split(cells: Tensor, layout: PackedLayout) -> tuple[Tensor, ...]:
+    return cells.split([group.count * group.length for group in layout.groups])
+
+
+def _rows_to_cells(values: Tensor, layout: PackedLayout, zero_empty: bool = False) -> Tensor:
+    if layout.map is None:
+        return values
+    cells = values.index_select(0, layout.map.rows)
+    return cells.index_fill_(0, layout.map.empty, 0) if zero_empty else cells
+
+
+def _cells_to_rows(cells: Tensor, layout: PackedLayout) -> Tensor:
+    return cells if layout.map is None else cells.index_select(0, layout.map.cells)
+
+
+def _activate(values: Tensor, name: str) -> Tensor:
+    if name == "relu":
+        return F.relu(values)
+    return F.gelu(values, approximate="tanh" if name == "gelu_new" else "none")
+
+
+def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:
+    if name == "relu":
+        return grad.masked_fill_(values <= 0, 0)
+    approximate = "tanh" if name == "gelu_new" else "none"
+    return _aten.gelu_backward(grad, values, approximate=approximate)
+
+
+def layer_weights(layer: nn.Module) -> list[Tensor]:
+    """Weights of a `network.Layer` in the order `layer_function` takes them."""
+    names = ("qkv", "attention_output", "attention_norm", "intermediate", "output", "output_norm")
+    return [tensor for name in names for tensor in _pair(getattr(layer, name))]
+
+
+def _pair(module: nn.Module) -> tuple[Tensor, Tensor]:
+    weight, bias = module.weight, module.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    return weight, bias

@@ -1,0 +1,153 @@
+"""Several processes that train one model together: torchrun's and accelerate's way of starting.
+
+Every process has the whole model and a part of each batch; gradients are summed before the
+step, so all processes stay the same to the bit. The models here have at most some hundred million
+parameters, so nothing needs to be sharded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from spacy_selectra.errors import SelectraError
+
+Value = TypeVar("Value")
+# Gradients travel in stretches of this many elements: large enough to use the network, small
+# enough not to double the memory.
+_STRETCH = 1 << 24
+
+
+class World:
+    """The processes of a run, this one among them.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: number of processes.
+        local_rank: number of this process on its machine, and so of its GPU.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
+        self.rank, self.size, self.local_rank = rank, size, local_rank
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def sum_(self, tensors: Sequence[Tensor]) -> None:
+        """Add up tensors of one type and device over all processes, in place."""
+        if self.size == 1:
+            return
+        bucket: list[Tensor] = []
+        filled = 0
+        for tensor in tensors:
+            if bucket and filled + tensor.numel() > _STRETCH:
+                _sum_together(bucket)
+                bucket, filled = [], 0
+            bucket.append(tensor)
+            filled += tensor.numel()
+        if bucket:
+            _sum_together(bucket)
+
+    def copy_from_main_(self, tensors: Sequence[Tensor]) -> None:
+        """Give all processes the main process's values, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def from_main(self, value: Value) -> Value:
+        """The main process's value, in all processes."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, 0)
+        return values[0]
+
+    def greatest(self, values: Sequence[float]) -> list[float]:
+        """The greatest of each value over all processes."""
+        if self.size == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+        return tensor.tolist()
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """A CPU tensor of every process, stacked: (size, ...)."""
+        if self.size == 1:
+            return tensor[None]
+        found = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(found, tensor)
+        return torch.stack(found)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            self.greatest([0.0])
+
+
+@contextmanager
+def join_world(device: torch.device) -> Iterator[World]:
+    """The world that torchrun or `accelerate launch` describes in the environment; else alone.
+
+    CPU tensors travel by Gloo, CUDA tensors by NCCL.
+
+    Raises:
+        SelectraError: the processes do not find each other.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World()
+        return
+    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    try:
+        dist.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:
+        raise SelectraError(
+            f"process {rank} of {size} finds no others ({error}); start all of them with torchrun"
+        ) from error
+    try:
+        yield World(rank, size, local)
+    finally:
+        dist.destroy_process_group()
+
+
+def local_device(device: torch.device) -> torch.device:
+    """This process's own GPU, where several processes share a machine; other devices as they are.
+
+    Raises:
+        SelectraError: more processes than GPUs.
+    """
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    index = int(os.environ["LOCAL_RANK"])
+    if index >= torch.cuda.device_count():
+        raise SelectraError(
+            f"process {index} of this machine has no GPU of its own; there are "
+            f"{torch.cuda.device_count()}: start as many processes"
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def _sum_together(tensors: list[Tensor]) -> None:
+    if len(tensors) == 1 and tensors[0].is_contiguous():
+        dist.all_reduce(tensors[0])
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    dist.all_reduce(flat)
+    sizes = [tensor.numel() for tensor in tensors]
+    for tensor, part in zip(tensors, flat.split(sizes), strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def world_size() -> int:
+    """Number of processes the environment describes."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

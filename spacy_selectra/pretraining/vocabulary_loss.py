@@ -1,0 +1,116 @@
+"""Output layer, cross-entropy and sampling over a whole vocabulary, a few rows at a time.
+
+For M predictions over V entries the plain way reads or writes M * V numbers a dozen times, most
+of them in float32. Here the logits are computed once, in the type of the products; block by
+block, while a block is in the cache, they become the gradient they will have, in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from spacy_selectra.pretraining.sampling import sample_rows
+
+# Elements of a block: 8 MiB of float32 stay in a core's share of the last cache; a GPU needs
+# large blocks to be busy, and has the memory.
+_BLOCK = {"cpu": 1 << 21, "cuda": 1 << 27}
+
+
+class _VocabularyLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        words: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        uniforms: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        kind = hidden.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+        with torch.autocast(kind, enabled=False):
+            source, table = hidden.to(dtype), words.to(dtype)
+            logits = torch.addmm(bias.to(dtype), source, table.t())
+            rows = max(1, _BLOCK.get(kind, 1 << 27) // max(1, logits.shape[1]))
+            losses, samples = [], []
+            for start in range(0, len(targets), rows):
+                block = slice(start, start + rows)
+                draws = None if uniforms is None else uniforms[block]
+                loss, drawn = _block(logits[block], targets[block], draws)
+                losses.append(loss)
+                samples.append(drawn)
+        ctx.save_for_backward(source, table, logits)
+        ctx.types = hidden.dtype, words.dtype, bias.dtype
+        chosen = torch.cat(samples) if samples else targets
+        ctx.mark_non_differentiable(chosen)
+        return torch.cat(losses).sum() if losses else hidden.new_zeros(()), chosen
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        source, table, gradient = ctx.saved_tensors
+        hidden_type, words_type, bias_type = ctx.types
+        scale = grads[0].to(source.dtype)
+        with torch.autocast(source.device.type, enabled=False):
+            hidden = (gradient @ table).mul_(scale).to(hidden_type)
+            words = (gradient.t() @ (source * scale)).to(words_type)
+            bias = gradient.sum(0, dtype=bias_type).mul_(grads[0])
+        return hidden, words, bias, None, None
+
+
+def _block(logits: Tensor, targets: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Losses and samples of some rows, whose logits are replaced by softmax - one-hot."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    weights = logits.to(wide, copy=True)
+    greatest = weights.amax(dim=1, keepdim=True)
+    weights.sub_(greatest)
+    chosen = weights.gather(1, targets[:, None])
+    weights.exp_()
+    if uniforms is None:
+        samples, totals = targets, weights.sum(dim=1)
+    else:
+        samples, totals = sample_rows(weights, uniforms)
+    losses = torch.log(totals) - chosen.squeeze(1)
+    # at the target minus one, so that it is rounded to the type of the logits only once
+    weights.mul_((1 / totals)[:, None])
+    weights.scatter_add_(1, targets[:, None], torch.full_like(chosen, -1))
+    logits.copy_(weights)
+    return losses, samples
+
+
+def vocabulary_loss(
+    hidden: Tensor, words: Tensor, bias: Tensor, targets: Tensor, uniforms: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Masked-language-model loss, and replacements drawn from the same distribution.
+
+    The logits are hidden @ words.T + bias, in the type autocast asks for; everything from there
+    on is float32 at least. Samples follow softmax(logits) at temperature 1, and no gradient
+    flows through them (Clark et al. 2020, section 2). They are drawn by inverting the
+    cumulative distribution, which gives the distribution of Gumbel-max with one random
+    number a row in place of V.
+
+    Args:
+        hidden: (M, E), at the masked positions.
+        words: (V, E) token embeddings.
+        bias: (V,).
+        targets: (M,) int64, the original pieces.
+        uniforms: (M,) float64 in [0, 1), one random number a draw; None draws nothing.
+
+    Returns:
+        The sum over M of -log softmax(logits)[target], and (M,) int64 samples (the
+        targets if there are no `uniforms`).
+    """
+    result = _VocabularyLoss.apply(hidden, words, bias, targets, uniforms)
+    assert isinstance(result, tuple)
+    return result
+
+
+@torch.no_grad()
+def score_and_sample(logits: Tensor, targets: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+    """What `vocabulary_loss` returns, for (M, V) logits and without a gradient."""
+    losses, samples = _block(logits.clone(), targets, uniforms)
+    return losses.sum(), samples
