@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spacy_selectra.encoder.dropout import dropout
 from spacy_selectra.encoder.packing import AttentionGroup, CellMap, PackedLayout
 
 
@@ -17,6 +15,8 @@ def packed_attention(
     qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: float = 0.0
 ) -> Tensor:
     """Scaled dot-product attention within each sequence (Vaswani et al. 2017, section 3.2.1).
+
+    On CPUs `layer_function` has its own; this is for other devices.
 
     Args:
         qkv: (T, 3 * H) queries, keys and values side by side.
@@ -27,6 +27,8 @@ def packed_attention(
     Returns:
         (T, H), in the dtype of `qkv`.
     """
+    if _takes_flash(qkv):
+        return _flash(qkv, layout, heads, dropout_probability)
     if layout.map is None:
         return _attend(qkv, layout.groups[0], heads, dropout_probability)
     cells = _apply(_RowsToCells, qkv, layout.map)
@@ -38,25 +40,47 @@ def packed_attention(
     return _apply(_CellsToRows, torch.cat(mixed), layout.map)
 
 
+def _takes_flash(qkv: Tensor) -> bool:
+    """Whether torch's flash attention computes this: half precision, on a GPU since Ampere."""
+    return (
+        qkv.is_cuda
+        and qkv.dtype in (torch.bfloat16, torch.float16)
+        and torch.backends.cuda.is_flash_attention_available()
+    )
+
+
+def _flash(qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: float) -> Tensor:
+    """Flash attention over sequences of any length, with no padding (Dao 2024, section 3.1).
+
+    This is the operator behind `scaled_dot_product_attention` on nested tensors, which would
+    rebuild the offsets in every layer; `varlen_attn`, its public form, has no dropout.
+    """
+    total, size = qkv.shape[0], qkv.shape[1] // (3 * heads)
+    query, key, value = qkv.view(total, 3, heads, size).unbind(1)
+    mixed = torch.ops.aten._flash_attention_forward(
+        query,
+        key,
+        value,
+        layout.offsets,
+        layout.offsets,
+        layout.longest,
+        layout.longest,
+        dropout_probability,
+        False,
+        False,
+    )[0]
+    return mixed.reshape(total, heads * size)
+
+
 def _attend(qkv: Tensor, group: AttentionGroup, heads: int, dropout_probability: float) -> Tensor:
     """(count * length, 3H) to (count * length, H)."""
     size = qkv.shape[-1] // (3 * heads)
     cells = qkv.view(group.count, group.length, 3, heads, size)
     query, key, value = cells.permute(2, 0, 3, 1, 4).unbind(0)
-    if qkv.is_cuda:
-        bias = None if group.bias is None else group.bias.to(query.dtype)
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=bias, dropout_p=dropout_probability
-        )
-    else:
-        # explicit products: on CPUs torch's fused kernel is slower at these lengths,
-        # by far in training and in bf16
-        scores = torch.matmul(query * (1 / math.sqrt(size)), key.transpose(-1, -2))
-        if group.bias is not None:
-            scores = scores + group.bias.to(scores.dtype)
-        weights = torch.softmax(scores, dim=-1)
-        weights = dropout(weights, dropout_probability, training=dropout_probability > 0)
-        mixed = torch.matmul(weights.to(value.dtype), value)
+    bias = None if group.bias is None else group.bias.to(query.dtype)
+    mixed = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias, dropout_p=dropout_probability
+    )
     return mixed.transpose(1, 2).reshape(group.count * group.length, heads * size)
 
 

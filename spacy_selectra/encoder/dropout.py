@@ -7,9 +7,7 @@ patterns of all ones or all zeros, which a bitwise "and" applies to numbers of a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,22 +17,6 @@ from torch.nn import functional as F
 
 _LEVELS = 1 << 15
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
-_own = threading.local()
-
-
-@contextmanager
-def dropout_seed(seed: int) -> Iterator[None]:
-    """In this thread draw masks from a generator of its own instead of torch's global one.
-
-    Threads that share the global generator draw from it in an order that changes.
-    """
-    _own.generator = torch.Generator().manual_seed(seed)
-    try:
-        yield
-    finally:
-        del _own.generator
 
 
 class DropoutMasks:
@@ -54,8 +36,7 @@ class DropoutMasks:
         wanted = {p: count for p, count in counts.items() if _dropped(p) and count}
         if not wanted:
             return
-        generator = getattr(_own, "generator", None)
-        seed = int(torch.randint(1 << 62, (1,), generator=generator).item())
+        seed = int(torch.randint(1 << 62, (1,)).item())
         source = np.random.SFC64(seed)
         for probability, count in wanted.items():
             raw = source.random_raw((count + 3) // 4).view(np.int16)

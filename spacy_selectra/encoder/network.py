@@ -72,7 +72,7 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
         """Transform T pieces."""
-        if hidden.device.type == "cpu":
+        if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
             return layer_function(
                 hidden, layout, self.heads, self._options(hidden), layer_weights(self)
             )
@@ -132,7 +132,7 @@ class SelectraEncoder(nn.Module):
             raise ValueError(
                 f"lengths add up to {lengths.total}, but there are {input_ids.shape[0]} pieces"
             )
-        longest = max(lengths.lengths, default=0)
+        longest = lengths.longest
         if longest > self.config.max_position_embeddings:
             raise SelectraError(
                 f"a sequence of {longest} pieces is longer than this encoder's "

@@ -64,6 +64,7 @@ class PackedLayout:
         groups: how attention is computed; their cells lie one group after the other.
         map: which row each cell holds; None if cells are the rows in order.
         offsets: (B + 1,) int32, row of each sequence's first piece, and T.
+        longest: pieces of the longest sequence.
     """
 
     lengths: list[int]
@@ -73,11 +74,7 @@ class PackedLayout:
     groups: list[AttentionGroup]
     map: CellMap | None
     offsets: Tensor
-
-    @property
-    def longest(self) -> int:
-        """Pieces of the longest sequence."""
-        return max(self.lengths, default=0)
+    longest: int
 
     def each(self, change: Callable[[Tensor], Tensor]) -> PackedLayout:
         """The same layout with every tensor changed, say moved to a device."""
@@ -122,6 +119,7 @@ class PackedLayout:
             groups=groups,
             map=cell_map,
             offsets=torch.from_numpy(np.append(starts, total).astype(np.int32)).to(device),
+            longest=int(sizes.max()) if sizes.size else 0,
         )
 
 

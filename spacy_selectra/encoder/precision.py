@@ -38,19 +38,12 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
     if mode == "fp32":
         yield
         return
-    with _fast_products(kind), mixed_precision(mode, kind):
-        yield
-
-
-@contextmanager
-def mixed_precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
-    """The half of `precision` that torch keeps for each thread: autocast, if the mode has it."""
-    kind = torch.device(device).type
-    if resolve_precision(mode, kind) != "bf16":
-        yield
-        return
-    with torch.autocast(kind, dtype=torch.bfloat16):
-        yield
+    with _fast_products(kind):
+        if mode == "bf16":
+            with torch.autocast(kind, dtype=torch.bfloat16):
+                yield
+        else:
+            yield
 
 
 def resolve_precision(mode: str, device: torch.device | str) -> str:

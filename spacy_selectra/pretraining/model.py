@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -115,13 +117,16 @@ class PretrainingModel(nn.Module):
         words = self.discriminator.encoder.embeddings.word_embeddings.weight
         return vocabulary_loss(head.project(hidden), words, head.bias, targets, uniforms)
 
-    def compile_encoders(self) -> None:
+    def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:
         """Have torch.compile fuse what lies between the products, in both encoders.
 
         Lengths change from batch to batch, so one compilation must do for all of them.
+
+        Args:
+            backend: torch.compile's.
         """
         for network in (self.generator, self.discriminator):
-            network.encoder.compile(dynamic=True)
+            network.encoder.compile(dynamic=True, backend=backend)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """Every parameter once, shared ones under the discriminator's name."""

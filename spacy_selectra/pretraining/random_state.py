@@ -37,9 +37,10 @@ def restore_random_state(
     if stored is None or len(stored) != world.size:
         seed_process(world, seed)
         return
-    torch.set_rng_state(stored[world.rank])
+    # torch reads the state as numbers and wants them aligned, as a row of a matrix may not be
+    torch.set_rng_state(stored[world.rank].clone())
     if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"][world.rank], device)
+        torch.cuda.set_rng_state(states["cuda"][world.rank].clone(), device)
 
 
 def seed_process(world: World, seed: int) -> None:

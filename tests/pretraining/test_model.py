@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.testing import CompileCounter
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.models import Discriminator, Generator
@@ -245,3 +246,16 @@ def test_mixed_precision_step_stays_close_to_float32(model):
     for name, parameter in model.named_parameters():
         error = (parameter.grad - gradients[name]).norm() / gradients[name].norm().clamp(min=1e-3)
         assert error < 0.2, name
+
+
+def test_one_compilation_serves_batches_of_all_sizes(model):
+    counter = CompileCounter()
+    batches = [make_batch([length] * count) for length, count in ((20, 3), (24, 4), (30, 5))]
+    expected = [model(batch).total.item() for batch in batches]
+    model.compile_encoders(counter)
+    for batch, total in zip(batches, expected, strict=True):
+        losses = model(batch)
+        losses.total.backward()
+        assert losses.total.item() == pytest.approx(total, rel=1e-5)
+    assert counter.frame_count == 2  # an encoder each
+    assert all(p.grad is not None for p in model.parameters())
