@@ -167,7 +167,8 @@ class Trainer:
                     continue
                 if last and self.window.pieces:
                     self._log(self.step, self.optimizer.learning_rate)
-                if last or evaluating or saving:
+                # not amid bad batches: the run may have to go back to before them
+                if last or ((evaluating or saving) and not self.failures):
                     self.save()
                 if evaluating:
                     self._evaluate(stop)

@@ -240,6 +240,55 @@ def test_repeated_failure_rolls_back_and_goes_on(settings, tmp_path, monkeypatch
     assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6, 8, 10, 12]
 
 
+def test_diverging_loss_rolls_back_too(settings, tmp_path, monkeypatch, capsys):
+    from spacy_selectra.pretraining import guard
+
+    monkeypatch.setattr(guard, "_ENOUGH", 0.05)  # a mean over a few batches has to do here
+    make = PretrainingModel.forward
+    calls = iter(range(10**6))
+
+    def climb(self, *args, **kwargs):
+        losses = make(self, *args, **kwargs)
+        if next(calls) in {8, 9, 10}:
+            return replace(losses, rtd=losses.rtd * 50)
+        return losses
+
+    monkeypatch.setattr(PretrainingModel, "forward", climb)
+    assert pretrain(settings(), tmp_path / "run", quiet=True).finished
+    printed = capsys.readouterr().err
+    assert printed.count("batch skipped") == 3
+    assert "rolled back to step 5" in printed
+
+
+def test_a_second_process_is_kept_out(clean, settings):
+    from spacy_selectra.files import only_user_of
+
+    before = sorted(clean.rglob("*"))
+    with only_user_of(clean), pytest.raises(SelectraError, match="another process"):
+        pretrain(settings(), clean, quiet=True)
+    assert sorted(clean.rglob("*")) == before
+
+
+def test_checkpoints_by_the_clock(settings, tmp_path):
+    changed = settings(training__checkpoint_seconds=1e-6, training__keep_checkpoints=20)
+    pretrain(changed, tmp_path / "run", quiet=True)
+    assert len(checkpoints(tmp_path / "run")) == 13
+
+
+def test_a_damaged_newer_checkpoint_does_not_push_out_whole_ones(settings, tmp_path, monkeypatch):
+    output = tmp_path / "run"
+    changed = settings(training__keep_checkpoints=1)
+    crash_at(monkeypatch, 11)
+    with pytest.raises(Crash):
+        pretrain(settings(), output, quiet=True)
+    monkeypatch.undo()
+    (output / "checkpoint-10" / "state.json").write_text("{", encoding="utf-8")
+    monkeypatch.setattr(run, "StopRequest", lambda: StopAfter(2))
+    assert not pretrain(changed, output, quiet=True).finished
+    (whole,) = checkpoints(output)
+    assert whole.name != "checkpoint-10"
+
+
 def test_gives_up_after_the_set_number_of_rollbacks(settings, tmp_path, monkeypatch):
     poison(monkeypatch, set(range(100)))
     with pytest.raises(SelectraError, match="diverged 2 times"):
