@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -53,3 +54,28 @@ def test_short_pretraining(tmp_path: Path):
         "Muon, warm start",
         "Muon, warm start, correction",
     ]
+
+
+def test_pretraining():
+    names = ["reference fp32", "ours fp32"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / "pretraining.py"),
+            *("--only", *names, "--preset", "tiny", "--vocab-size", "200"),
+            *("--length", "16", "--batch", "2", "--threads", "1", "--warm-up", "1"),
+            *("--repeats", "2", "--profile"),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+    )
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert list(row["contenders"]) == names
+    for found in row["contenders"].values():
+        assert 0 < found["slowest"] <= found["tokens_per_second"] <= found["fastest"]
+        assert min(found["step_ms"], found["peak_memory_mib"], found["mfu"]) > 0
+    rates = [found["tokens_per_second"] for found in row["contenders"].values()]
+    assert row["contenders"]["ours fp32"]["ratio"] == rates[1] / rates[0]
+    assert 0 < row["profiles"]["ours fp32"]["1 thread"]["products_share"] < 1

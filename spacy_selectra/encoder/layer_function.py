@@ -44,7 +44,9 @@ class LayerFunction(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
         """Gradients of the hidden states and of the weights."""
         with torch.autocast("cpu", enabled=False):
             return _backward(ctx, grads[0])
@@ -198,7 +200,7 @@ def _attend(
     size = qkv.shape[-1] // (3 * heads)
     apart = qkv.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
     query, key, value = apart.reshape(3, count * heads, length, size).unbind(0)
-    query = query * (1 / math.sqrt(size))
+    query.mul_(1 / math.sqrt(size))  # in place: nobody else reads `qkv` any more
     scores = torch.bmm(query, key.transpose(1, 2)).to(_softmax_type(options.dtype))
     if group.bias is not None:
         scores.view(count, heads, length, length).add_(group.bias.to(scores.dtype))
@@ -220,7 +222,7 @@ def _attend_backward(
     count, length, size = group.count, group.length, query.shape[-1]
     mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
     if mask is not None:
-        mixed = mixed * DropoutMasks.scale(options.attention_dropout)
+        mixed.mul_(DropoutMasks.scale(options.attention_dropout))
     result = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
     torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=result[2])
     grads = apply_mask(torch.bmm(mixed, value.transpose(1, 2)), mask)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.journal import EVALUATION_FILE, LOG_FILE
 from spacy_selectra.pretraining.log import JsonLines
-from spacy_selectra.pretraining.trainer import EVALUATION_FILE, LOG_FILE
 
 Row = Mapping[str, Any]
 

@@ -50,8 +50,9 @@ class PretrainingOptimizer:
         """
         for part in self.parts:
             if isinstance(part, torch.optim.AdamW):
-                part.grad_scale = divisor
-                part.found_inf = None if skip is None else skip.to(torch.float32)
+                # where GradScaler puts them, too
+                vars(part)["grad_scale"] = divisor
+                vars(part)["found_inf"] = None if skip is None else skip.to(torch.float32)
             elif skip is not None and bool(skip):
                 continue
             elif divisor is not None:

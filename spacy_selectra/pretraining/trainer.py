@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,7 +21,8 @@ from spacy_selectra.pretraining.checkpoints import (
 )
 from spacy_selectra.pretraining.distributed import World
 from spacy_selectra.pretraining.guard import Guard
-from spacy_selectra.pretraining.log import JsonLines, Window
+from spacy_selectra.pretraining.journal import Journal
+from spacy_selectra.pretraining.log import Window
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import build_optimizer
@@ -30,13 +30,8 @@ from spacy_selectra.pretraining.random_state import random_state, restore_random
 from spacy_selectra.pretraining.schedule import Schedule
 from spacy_selectra.pretraining.settings import PretrainingSettings
 from spacy_selectra.pretraining.step import StepReport, TrainingStep
-from spacy_selectra.pretraining.tracking import Trackers
-from spacy_selectra.pretraining.utilization import matmul_peak, step_flops
-from spacy_selectra.progress import Progress
 from spacy_selectra.signals import StopRequest
 
-LOG_FILE = "log.jsonl"
-EVALUATION_FILE = "evaluation.jsonl"
 # On a GPU the host is a little ahead, so that it never waits for a step it has just started.
 # A fixed number, because what depends on a result must not depend on who was faster.
 _STEPS_AHEAD = 2
@@ -102,9 +97,7 @@ class Trainer:
             warmup_steps=settings.schedule.warmup_steps,
             restart_step=settings.schedule.restart_step,
         )
-        self.log = JsonLines(output / LOG_FILE)
-        self.evaluations = JsonLines(output / EVALUATION_FILE)
-        self.trackers = Trackers()
+        self.journal = Journal(model, settings, output, world)
         self.window = Window()
         self.step = 0
         self.tokens_seen = 0
@@ -116,7 +109,6 @@ class Trainer:
         self._elapsed_before = 0.0
         self._started = self._saved_at = self._settled_at = time.monotonic()
         self._time_share, self._stopping, self._due = 0.0, False, False
-        self._peak = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -142,12 +134,12 @@ class Trainer:
         training = self.settings.training
         self.model.train()
         if not self.finished:
-            self._peak = matmul_peak(self.model.device, training.precision) * self.world.size
+            self.journal.measure_peak()
         self._started = self._saved_at = time.monotonic()
         if self._saved_step is None:
             self.save()  # something to roll back to
         self._look_around(stop)
-        with self._progress() as progress:
+        with self.journal.progress(self.step, self.elapsed, self.quiet) as progress:
             if self.step and training.evaluate_every and self.step % training.evaluate_every == 0:
                 self._evaluate(stop)
             last = self._is_last()
@@ -173,7 +165,7 @@ class Trainer:
                 if evaluating:
                     self._evaluate(stop)
                 amount = 1.0 if training.max_seconds is None else self.elapsed - before
-                progress.update(amount, note=self._note())
+                progress.update(amount, note=self.journal.note(self.step, self.window))
         self.save()
         return True
 
@@ -236,10 +228,7 @@ class Trainer:
         self._saved_step = self.step
         self.tokens_seen, self.failures = state["tokens_seen"], state["failures"]
         self.window = Window(**state["window"])
-        if self.world.is_main:
-            self.log.rewind(self.step)
-            self.evaluations.rewind(self.step)
-            self.trackers.rewind(self.step)
+        self.journal.rewind(self.step)
         return state
 
     def _train_step(self) -> None:
@@ -276,7 +265,7 @@ class Trainer:
         """
         training = self.settings.training
         self.failures += 1
-        self._warn(f"loss or gradient out of bounds in step {step}; batch skipped")
+        self.journal.warn(f"loss or gradient out of bounds in step {step}; batch skipped")
         if self.failures < training.rollback_after:
             return False
         self.rollbacks += 1
@@ -289,7 +278,7 @@ class Trainer:
         rollbacks = self.rollbacks
         self._restore_training_state(latest_checkpoint(self.output) if self.world.is_main else None)
         self.failures, self.rollbacks = 0, rollbacks
-        self._warn(f"rolled back to step {self.step}")
+        self.journal.warn(f"rolled back to step {self.step}")
         return True
 
     def _look_around(self, stop: StopRequest) -> None:
@@ -308,25 +297,11 @@ class Trainer:
         return self._due or self.step % self.settings.training.checkpoint_every == 0
 
     def _log(self, step: int, learning_rate: float) -> None:
-        row: dict[str, Any] = {"step": step}
-        row |= self.window.row(self.settings.objective)
-        row["learning_rate"] = learning_rate
-        row["tokens_seen"] = self.tokens_seen
-        row["elapsed_seconds"] = round(self.elapsed, 3)
-        row["utilization"] = round(self._utilization(), 4)
+        self.journal.add(step, self.window, learning_rate, self.tokens_seen, self.elapsed)
         self.window = Window()
-        if self.world.is_main:
-            self.log.append(row)
-            self.trackers.log(step, row)
-
-    def _utilization(self) -> float:
-        window = self.window
-        length = window.pieces / max(1, window.sequences(self.settings.training.batch_size))
-        work = step_flops(self.model, window.pieces, window.masked, length)
-        return work / max(1e-9, window.seconds) / max(1.0, self._peak)
 
     def _evaluate(self, stop: StopRequest) -> None:
-        if self.evaluate is None or any(r["step"] == self.step for r in self.evaluations.rows()):
+        if self.evaluate is None or self.journal.has_evaluation(self.step):
             return
 
         def look() -> None:
@@ -334,31 +309,6 @@ class Trainer:
                 raise Stopped
 
         try:
-            row = {"step": self.step, **self.evaluate(look)}
+            self.journal.add_evaluation(self.step, self.evaluate(look))
         except Stopped:
             return  # the checkpoint is written; whoever resumes evaluates
-        self.evaluations.append(row)
-        self.trackers.log(self.step, row, "heldout")
-
-    def _progress(self) -> Progress:
-        training = self.settings.training
-        if training.max_seconds is None:
-            total, unit = training.max_steps - self.step, "steps"
-        else:
-            total, unit = training.max_seconds - self.elapsed, "seconds"
-        return Progress("pretraining", total, unit, quiet=self.quiet)
-
-    def _note(self) -> str:
-        if not self.window.pieces:
-            return f"step {self.step}"
-        means = self.window.row(self.settings.objective)
-        return (
-            f"step {self.step}  {means['tokens_per_second']:,.0f} tokens/s  "
-            f"{self._utilization():.0%} of peak  "
-            f"loss {means['loss']:.2f} (generator {means['mlm_loss']:.2f}, "
-            f"discriminator {means['rtd_loss']:.3f})"
-        )
-
-    def _warn(self, message: str) -> None:
-        if self.world.is_main:
-            print(f"warning: {message}", file=sys.stderr, flush=True)

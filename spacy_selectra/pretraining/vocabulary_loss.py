@@ -51,7 +51,9 @@ class _VocabularyLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
         source, table, gradient = ctx.saved_tensors
         hidden_type, words_type, bias_type = ctx.types
         scale = grads[0].to(source.dtype)

@@ -1,0 +1,136 @@
+"""The process of one contender of pretraining.py: does a step whenever it is asked to.
+
+The first argument describes the task in JSON; then every line on stdin asks for something, and a
+line of JSON on stdout answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch._dynamo  # torch's optimisers import it when the first of them is made
+from contenders import Contender, Ours, Reference, Task, useful_flops
+from torch.profiler import ProfilerActivity, profile
+
+from spacy_selectra.encoder.precision import precision
+
+# Side of the square matrices whose product counts as the peak; a GPU is not busy with less.
+PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
+PRODUCTS = {"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::linear"}
+TOP = 15
+
+
+def matmul_peak(task: Task) -> float:
+    """FLOP/s of a large product in the type and through the library of this contender."""
+    side = PEAK_SIDE[torch.device(task.device).type]
+    dtype = torch.bfloat16 if task.mode == "bf16" else torch.float32
+    left, right = (torch.randn(side, side).to(task.device, dtype) for _ in range(2))
+    times = []
+    with precision("fast" if task.mode == "fast" else "fp32", task.device):
+        for _ in range(7):
+            begin = _now(task)
+            torch.mm(left, right)
+            times.append(_now(task) - begin)
+    return 2 * side**3 / statistics.median(times[2:])
+
+
+def profiled(contender: Contender, task: Task, number: int) -> dict[str, Any]:
+    """Where the operations of one step spend their time, in ms."""
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if task.cuda else [])]
+    batch = task.draw(number)
+    contender.step(*batch, number)  # with these threads for the first time
+    begin = _now(task)
+    with profile(activities=activities) as profiler:
+        contender.step(*batch, number)
+        wall = _now(task) - begin
+    events = profiler.key_averages()
+    field = "self_device_time_total" if task.cuda else "self_cpu_time_total"
+    # kernels of a GPU are listed once by themselves and once under what called them
+    times = {
+        each.key: getattr(each, field) / 1e3 for each in events if "CPU" in str(each.device_type)
+    }
+    products = sum(time for name, time in times.items() if name in PRODUCTS or "mkldnn" in name)
+    top = sorted(times.items(), key=lambda item: -item[1])[:TOP]
+    total = sum(times.values())
+    return {
+        "wall_ms": wall * 1e3,
+        "operations_ms": total,
+        "products_ms": products,
+        "products_share": products / total,
+        "top": [[name, time, time / total] for name, time in top],
+    }
+
+
+def _profiles(contender: Contender, task: Task, number: int) -> dict[str, Any]:
+    """With the threads as they are, and with one."""
+    threads = torch.get_num_threads()
+    result = {}
+    for count in sorted({threads, 1}, reverse=True):
+        torch.set_num_threads(count)
+        result[f"{count} thread{'s' if count > 1 else ''}"] = profiled(contender, task, number)
+    torch.set_num_threads(threads)
+    return result
+
+
+def _now(task: Task) -> float:
+    if task.cuda:
+        torch.cuda.synchronize(task.device)
+    return time.perf_counter()
+
+
+def _peak_memory() -> int:
+    """Bytes; Linux counts in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _resident_memory() -> int:
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        return _peak_memory()
+    return int(status.read_text().split()[1]) * resource.getpagesize()
+
+
+def main() -> None:
+    """Build the contender, then answer until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+
+    def answer(**values: Any) -> None:
+        print(json.dumps(values), file=answers, flush=True)
+
+    task = Task(**json.loads(sys.argv[1]))
+    before = _resident_memory()
+    torch.manual_seed(task.seed)
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    contender: Contender = Ours(task) if task.loop == "ours" else Reference(task)
+    answer(threads=torch.get_num_threads())
+    for line in sys.stdin:
+        wish, number = line.split()
+        if wish == "step":
+            ids, lengths = task.draw(int(number))
+            begin = _now(task)
+            finite = contender.step(ids, lengths, int(number))
+            seconds = _now(task) - begin
+            flops = useful_flops(task, lengths)
+            answer(seconds=seconds, pieces=len(ids), flops=flops, finite=finite)
+        elif wish == "memory":
+            used = torch.cuda.max_memory_allocated if task.cuda else _peak_memory
+            answer(bytes=used() - (0 if task.cuda else before))
+        elif wish == "peak":
+            answer(flops=matmul_peak(task))
+        else:
+            answer(**_profiles(contender, task, int(number)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Speed of a pretraining step, ours against a plain loop over transformers' models.
+
+    python benchmarks/pretraining.py --preset small --batch 16 --threads 2
+
+Each contender is a process of its own that is kept alive; one step at a time is asked of each in
+turn, all of the same batches, so that only one computes at any moment and a machine that slows
+down slows all of them. A step is everything from the ids of a batch to changed weights: masking,
+forward, sampling, backward, clipping, optimiser. Padding is no piece.
+
+Prints a Markdown table and one JSON line last; README.md says what the columns count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spacy_selectra.encoder.presets import PRESETS
+from spacy_selectra.progress import Progress
+
+BASE = "reference fp32"
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+MIB = 1 << 20
+# Seconds after a step before the next contender's, as threads that wait for work look for it for
+# some milliseconds before they sleep.
+SETTLE = 0.05
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A loop of contenders.py, its precision, and whether large tensors get huge pages."""
+
+    loop: str
+    mode: str
+    huge_pages: bool
+
+
+CONTENDERS = {
+    BASE: Spec("reference", "fp32", huge_pages=False),
+    "reference fp32 huge pages": Spec("reference", "fp32", huge_pages=True),
+    "reference fp32 medium": Spec("reference", "fast", huge_pages=False),
+    "reference bf16": Spec("reference", "bf16", huge_pages=False),
+    "ours fp32": Spec("ours", "fp32", huge_pages=True),
+    "ours fast": Spec("ours", "fast", huge_pages=True),
+    "ours bf16": Spec("ours", "bf16", huge_pages=True),
+}
+
+
+class ContenderError(Exception):
+    """A contender's process ended, or its training diverged."""
+
+
+class Process:
+    """A contender at work; leaving the `with` block ends it.
+
+    Args:
+        name: key of `CONTENDERS`.
+        task: what contenders.Task takes, but for `loop` and `mode`.
+    """
+
+    def __init__(self, name: str, task: dict[str, Any]) -> None:
+        self.name, spec = name, CONTENDERS[name]
+        script = Path(__file__).with_name("contender_process.py")
+        # torch reads it when it is imported
+        environment = {key: value for key, value in os.environ.items() if key != HUGE_PAGES}
+        if spec.huge_pages:
+            environment[HUGE_PAGES] = "1"
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, str(script)),
+                json.dumps({**task, "loop": spec.loop, "mode": spec.mode}),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if any(error):
+            self._process.kill()
+        # the end of its stdin is the end of its work
+        self._process.communicate()
+
+    def ask(self, wish: str, number: int = 0) -> dict[str, Any]:
+        """Ask for a step on batch `number`, or for memory, peak or profile.
+
+        Raises:
+            ContenderError: there is no answer.
+        """
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # then there is no answer either
+            print(wish, number, file=self._process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer; the first one comes unasked, when the networks are built.
+
+        Raises:
+            ContenderError: the process has ended.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ContenderError(f"'{self.name}' ended with status {self._process.wait()}")
+        return json.loads(line)
+
+
+def measure(
+    names: list[str], task: dict[str, Any], warm_up: int, repeats: int, profile: bool
+) -> dict[str, Any]:
+    """Let all of them train in turn; the line of results.
+
+    Raises:
+        ContenderError: a contender failed or diverged.
+    """
+    with ExitStack() as stack:
+        running = [stack.enter_context(Process(name, task)) for name in names]
+        started = {each.name: each.answer() for each in running}
+        steps: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+        peaks: dict[str, list[float]] = {name: [] for name in names}
+        progress = stack.enter_context(Progress("measuring", warm_up + repeats, "rounds"))
+        for number in range(warm_up + repeats):
+            for each in running:
+                time.sleep(SETTLE)
+                done = each.ask("step", number)
+                if not done["finite"]:
+                    raise ContenderError(f"'{each.name}' diverged at step {number}")
+                if number >= warm_up:
+                    steps[each.name].append(done)
+                    # in every round, as the speed of a machine changes
+                    peaks[each.name].append(each.ask("peak")["flops"])
+            progress.update()
+        memory = {each.name: each.ask("memory")["bytes"] for each in running}
+        profiles = {
+            each.name: each.ask("profile", warm_up + repeats)
+            for each in running
+            if profile and CONTENDERS[each.name].loop == "ours"
+        }
+    rows = {
+        name: {**started[name], **summary(steps[name], peaks[name], memory[name])} for name in names
+    }
+    for row in rows.values():
+        base = rows[BASE]["tokens_per_second"] if BASE in rows else None
+        row["ratio"] = row["tokens_per_second"] / base if base else None
+    positions = task["batch"] * task["length"] * repeats
+    pieces = sum(step["pieces"] for step in steps[names[0]])
+    return {
+        **task,
+        "repeats": repeats,
+        "padding": 1 - pieces / positions,
+        "flops_per_token": sum(step["flops"] for step in steps[names[0]]) / pieces,
+        "versions": {package: version(package) for package in ("torch", "transformers")},
+        "contenders": rows,
+        "profiles": profiles,
+    }
+
+
+def summary(steps: list[dict[str, Any]], peaks: list[float], memory: int) -> dict[str, Any]:
+    """Medians of a contender's steps; rates are those of single steps."""
+    rates = [step["pieces"] / step["seconds"] for step in steps]
+    speed = statistics.median(step["flops"] / step["seconds"] for step in steps)
+    peak = statistics.median(peaks)
+    return {
+        "tokens_per_second": statistics.median(rates),
+        "slowest": min(rates),
+        "fastest": max(rates),
+        "step_ms": statistics.median(step["seconds"] for step in steps) * 1e3,
+        "peak_memory_mib": memory / MIB,
+        "peak_gflops": peak / 1e9,
+        "mfu": speed / peak,
+        "rates": rates,
+    }
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| contender | tokens/s | min..max | ratio | ms/step | peak MiB | MFU |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        lines.append(
+            f"| {name} | {row['tokens_per_second']:,.0f} "
+            f"| {row['slowest']:,.0f}..{row['fastest']:,.0f} | {ratio} | {row['step_ms']:,.1f} "
+            f"| {row['peak_memory_mib']:,.0f} | {row['mfu']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def profile_table(name: str, threads: str, found: dict[str, Any]) -> str:
+    """Operations of a profiled step in Markdown."""
+    lines = [
+        f"\n{name}, {threads}: {found['products_share']:.0%} of the time of all operations is in "
+        f"matrix products ({found['products_ms']:,.1f} of {found['operations_ms']:,.1f} ms; "
+        f"the step took {found['wall_ms']:,.1f} ms)\n",
+        "| operation | ms | share |\n|---|---|---|",
+    ]
+    lines += [f"| {key} | {time:,.1f} | {share:.1%} |" for key, time, share in found["top"]]
+    return "\n".join(lines)
+
+
+def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), metavar="CONTENDER")
+    parser.add_argument("--preset", choices=list(PRESETS), default="small")
+    parser.add_argument("--vocab-size", type=int, help="instead of the preset's")
+    parser.add_argument("--length", type=int, default=128, help="pieces of the longest sequence")
+    parser.add_argument("--batch", type=int, default=16, help="sequences")
+    parser.add_argument("--fill", type=float, default=0.75, help="mean length / length")
+    parser.add_argument("--threads", type=int, help="instead of torch's choice")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--warm-up", type=int, default=2, help="steps that do not count")
+    parser.add_argument("--repeats", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--profile", action="store_true", help="a step of each of ours, too")
+    arguments = parser.parse_args()
+    if not 0.5 <= arguments.fill <= 1:
+        parser.error("--fill must lie between 0.5 and 1: lengths are uniform and end at --length")
+    if not 3 <= arguments.length <= PRESETS[arguments.preset].max_position_embeddings:
+        parser.error("--length must lie between 3 and the encoder's 512 positions")
+    if min(arguments.batch, arguments.repeats) < 1:
+        parser.error("--batch and --repeats must be at least 1")
+    if arguments.vocab_size is not None and arguments.vocab_size < 8:
+        parser.error("--vocab-size must be at least 8: there are five special tokens")
+    return parser, arguments
+
+
+def main() -> None:
+    """Measure and report."""
+    parser, arguments = _arguments()
+    names = ("preset", "vocab_size", "length", "batch", "fill", "threads", "device", "seed")
+    task = {name: getattr(arguments, name) for name in names}
+    chosen = [name for name in CONTENDERS if arguments.only is None or name in arguments.only]
+    try:
+        row = measure(chosen, task, arguments.warm_up, arguments.repeats, arguments.profile)
+    except ContenderError as error:
+        parser.exit(1, f"{error}\n")
+    print(table(row["contenders"]))
+    for name, settings in row["profiles"].items():
+        for threads, found in settings.items():
+            print(profile_table(name, threads, found))
+    print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()
