@@ -150,7 +150,7 @@ def _pretrain(
                 record = add_part(record, device, mode, world.size, step=trainer.step)
                 write_json(output / RECORD_FILE, record)
             values = settings.model_dump(mode="json")
-            trainer.trackers = open_trackers(
+            trainer.journal.trackers = open_trackers(
                 settings.logging, output, values, trainer.step if resuming else None
             )
         try:
@@ -158,7 +158,7 @@ def _pretrain(
             if finished and world.is_main:
                 _export(model, output, tokenizer)
         finally:
-            trainer.trackers.close()
+            trainer.journal.trackers.close()
     world.wait()
     return Result(finished, trainer.step, output)
 
