@@ -71,6 +71,7 @@ def pretrain_command(
         adopted = adopt_discriminator(published, output, replace=replace)
         typer.echo(f"{adopted}: taken from {published}, nothing was trained")
         return
+    from spacy_selectra.pretraining.distributed import leave
     from spacy_selectra.pretraining.run import pretrain
 
     try:
@@ -79,11 +80,18 @@ def pretrain_command(
         if not replace:
             raise
         # moved first: what a kill leaves of it must not stand in the way
-        aside = output.with_name(f".{output.name}.replaced-{os.getpid()}")
-        os.replace(output, aside)
-        shutil.rmtree(aside)
+        if os.environ.get("RANK", "0") == "0":
+            aside = output.with_name(f".{output.name}.replaced-{os.getpid()}")
+            os.replace(output, aside)
+            shutil.rmtree(aside)
         result = pretrain(settings, output, quiet=quiet)
-    if not result.finished:
-        typer.echo(f"{output}: stopped after {result.step} steps; the same command goes on")
-        raise typer.Exit(1 if fail_if_stopped else 0)
-    typer.echo(f"{output / 'discriminator'}: {result.step} steps")
+    status = 0
+    if result.finished:
+        said = f"{output / 'discriminator'}: {result.step} steps"
+    else:
+        said = f"{output}: stopped after {result.step} steps; the same command goes on"
+        status = 1 if fail_if_stopped else 0
+    if result.is_main:
+        typer.echo(said)
+    leave(status)
+    raise typer.Exit(status)

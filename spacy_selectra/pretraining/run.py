@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from confection import Config
@@ -15,7 +15,7 @@ from spacy_selectra.corpus.manifest import Manifest
 from spacy_selectra.corpus.prefetch import Prefetcher
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.precision import resolve_precision
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.files import only_user_of, read_json, write_json, write_text
 from spacy_selectra.pretraining.build import build_model, with_default_dropout
 from spacy_selectra.pretraining.checkpoints import (
@@ -53,11 +53,13 @@ class Result:
         finished: False if it was stopped and can be resumed.
         step: optimiser steps made.
         output: directory of the run.
+        is_main: whether this process is the one that wrote it.
     """
 
     finished: bool
     step: int
     output: Path
+    is_main: bool = True
 
 
 def pretrain(
@@ -106,11 +108,9 @@ def _pretrain(
     corpus = PackedCorpus(data, "train", tokenizer=tokenizer)
     vocabulary = read_vocabulary(tokenizer)
     identity = run_identity(settings, corpus.manifest)
-    if resuming and world.is_main:
-        earlier = read_json(output / RECORD_FILE)
-        if not isinstance(earlier, dict) or "identity" not in earlier:
-            raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
-        check_identity(earlier["identity"], identity, str(output))
+    problem = _other_run(output, identity) if resuming and world.is_main else None
+    if problem := world.from_main(problem):
+        raise OtherRunError(problem)
     # a kill may come after the record and before the first checkpoint
     known = world.from_main(bool(checkpoints(output)) if world.is_main else False)
 
@@ -160,7 +160,19 @@ def _pretrain(
         finally:
             trainer.journal.trackers.close()
     world.wait()
-    return Result(finished, trainer.step, output)
+    return Result(finished, trainer.step, output, world.is_main)
+
+
+def _other_run(output: Path, identity: dict[str, Any]) -> str | None:
+    """What distinguishes the run in `output` from this one."""
+    earlier = read_json(output / RECORD_FILE)
+    if not isinstance(earlier, dict) or "identity" not in earlier:
+        raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
+    try:
+        check_identity(earlier["identity"], identity, str(output))
+    except OtherRunError as error:
+        return str(error)
+    return None
 
 
 def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Manifest) -> Masker:
