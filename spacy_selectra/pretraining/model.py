@@ -125,6 +125,8 @@ class PretrainingModel(nn.Module):
         Args:
             backend: torch.compile's.
         """
+        # what torch.compile makes of a lookup has no sparse gradient
+        self.discriminator.encoder.embeddings.sparse_gradient = False
         for network in (self.generator, self.discriminator):
             network.encoder.compile(dynamic=True, backend=backend)
 

@@ -20,7 +20,6 @@ def replace(input_ids: Tensor, positions: Tensor, samples: Tensor) -> tuple[Tens
 
 def discriminator_loss(logits: Tensor, replaced: Tensor) -> Tensor:
     """Sum over all T pieces, [CLS] and [SEP] among them as in the original code, of the binary
-    cross-entropy between logits (T,) and labels (T,) bool; float32 scalar."""
-    return F.binary_cross_entropy_with_logits(
-        logits.float(), replaced.to(torch.float32), reduction="sum"
-    )
+    cross-entropy between logits (T,) and labels (T,) bool; a scalar of float32 at least."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return F.binary_cross_entropy_with_logits(logits.to(wide), replaced.to(wide), reduction="sum")

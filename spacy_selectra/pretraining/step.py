@@ -95,7 +95,8 @@ class TrainingStep:
         loss = (weights * sums[:3] / divisors[[0, 1, 0]]).sum()
         bad = self.guard.judge(loss, norm)
         self.optimizer.set_learning_rate(learning_rate)
-        self.optimizer.step(((norm + 1e-6) / self.max_norm).clamp(min=1.0), bad)
+        divisor = ((norm + 1e-6) / self.max_norm).clamp(min=1.0).to(torch.float32)
+        self.optimizer.step(divisor, bad)
         self.optimizer.zero_grad()
         return bad
 

@@ -259,3 +259,14 @@ def test_one_compilation_serves_batches_of_all_sizes(model):
         assert losses.total.item() == pytest.approx(total, rel=1e-5)
     assert counter.frame_count == 2  # an encoder each
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_compiled_step_gives_the_same_gradients(model):
+    batch = make_batch([20, 20, 20])
+    model(batch).total.backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    model.compile_encoders("aot_eager")  # all of the compiler but for its kernels
+    model(batch).total.backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-5)
