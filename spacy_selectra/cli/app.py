@@ -69,6 +69,7 @@ from spacy_selectra.cli import (  # noqa: E402
     finetune,  # noqa: F401
     package,  # noqa: F401
     pretrain,  # noqa: F401
+    repair,  # noqa: F401
     report,  # noqa: F401
     sample,  # noqa: F401
     serve,  # noqa: F401

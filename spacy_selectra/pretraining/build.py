@@ -8,12 +8,17 @@ from pathlib import Path
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.models import Discriminator, Generator
+from spacy_selectra.encoder.networks import find_discriminator, find_generator
 from spacy_selectra.encoder.presets import generator_config, preset
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.repair import read_rows
+from spacy_selectra.pretraining.rows import restrict_to_rows
 from spacy_selectra.pretraining.settings import EncoderSettings, PretrainingSettings
+from spacy_selectra.pretraining.transfer import embedding_sources, transfer_vocabulary
+from spacy_selectra.pretraining.vocabulary import read_vocabulary
 
-_NOT_SIZES = {"preset", "init_from", "warm_start"}
+_NOT_SIZES = {"preset", "init_from", "vocabulary", "train_rows", "warm_start"}
 
 
 def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
@@ -39,38 +44,41 @@ def build_model(
 ) -> PretrainingModel:
     """Both networks, from random weights or from those `init_from` names.
 
+    With `encoder.train_rows`, all weights but some rows of the token embeddings are frozen.
     Random weights come from torch's global generator.
 
+    Args:
+        settings: the configuration; its tokenizer is read if there are weights to start from.
+        vocab_size: entries of that tokenizer.
+        pad_id: id of its [PAD].
+
     Raises:
-        SelectraError: sizes that do not fit, or a checkpoint with another vocabulary.
+        SelectraError: sizes that do not fit, settings that contradict each other, nothing at
+            `init_from`, or a checkpoint with another vocabulary that is not to be replaced.
     """
+    _check(settings)
     encoder, generator = settings.encoder, settings.generator
-    generator_from = generator.init_from
+    generator_from: str | Path | None = generator.init_from
     if encoder.init_from is None:
         discriminator = Discriminator(encoder_config(encoder, vocab_size, pad_id))
     else:
-        if changed := encoder.model_dump(exclude=_NOT_SIZES, exclude_none=True):
-            raise SelectraError(
-                f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
-            )
-        if encoder.warm_start:
-            raise SelectraError(
-                "encoder.init_from already gives the weights; set encoder.warm_start = false"
-            )
-        directory = encoder.init_from
-        if (directory / "discriminator").is_dir():
-            if generator_from is None and (directory / "generator").is_dir():
-                generator_from = directory / "generator"
-            directory = directory / "discriminator"
+        directory, beside = find_discriminator(encoder.init_from)
+        generator_from = generator_from or beside
         discriminator = load_discriminator(directory)
-        _check_vocabulary(discriminator, vocab_size, directory)
+        _fit_vocabulary(discriminator, directory, settings, vocab_size, pad_id)
     if generator_from is None:
+        if encoder.train_rows is not None:
+            raise SelectraError(
+                "encoder.train_rows needs the generator trained with the discriminator: set "
+                "generator.init_from"
+            )
         language_model = Generator(generator_config(discriminator.config, generator.scale))
     else:
-        language_model = load_generator(generator_from)
-        _check_vocabulary(language_model, vocab_size, generator_from)
+        directory = find_generator(generator_from)
+        language_model = load_generator(directory)
+        _fit_vocabulary(language_model, directory, settings, vocab_size, pad_id)
     try:
-        return PretrainingModel(
+        model = PretrainingModel(
             language_model,
             discriminator,
             mlm_weight=settings.objective.mlm_weight,
@@ -79,11 +87,66 @@ def build_model(
         )
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
+    if encoder.train_rows is not None:
+        pieces = read_vocabulary(settings.paths.tokenizer).pieces
+        restrict_to_rows(model, read_rows(encoder.train_rows, pieces))
+    return model
 
 
-def _check_vocabulary(model: Discriminator | Generator, size: int, directory: Path) -> None:
-    if model.config.vocab_size != size:
+def _check(settings: PretrainingSettings) -> None:
+    encoder = settings.encoder
+    if encoder.init_from is None:
+        needing = {
+            "encoder.vocabulary": encoder.vocabulary == "replace",
+            "encoder.train_rows": encoder.train_rows is not None,
+            # its embeddings are replaced by the discriminator's, which would be random
+            "generator.init_from": settings.generator.init_from is not None,
+        }
+        if named := [name for name, needs in needing.items() if needs]:
+            raise SelectraError(f"{named[0]} needs a discriminator to start from; set init_from")
+        return
+    if changed := encoder.model_dump(exclude=_NOT_SIZES, exclude_none=True):
         raise SelectraError(
-            f"{directory}: vocabulary of {model.config.vocab_size} entries, the tokenizer has "
-            f"{size}; use the tokenizer of that model"
+            f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
         )
+    if encoder.warm_start:
+        raise SelectraError(
+            "encoder.init_from already gives the weights; set encoder.warm_start = false"
+        )
+    if encoder.train_rows is not None and settings.objective.correction_weight > 0:
+        raise SelectraError(
+            "encoder.train_rows would leave the corrector random; set "
+            "objective.correction_weight = 0"
+        )
+
+
+def _fit_vocabulary(
+    model: Discriminator | Generator,
+    directory: Path,
+    settings: PretrainingSettings,
+    vocab_size: int,
+    pad_id: int,
+) -> None:
+    """Make sure that `model` has the vocabulary of `[paths]`, and give it that if asked to."""
+    size = model.config.vocab_size
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        if size == vocab_size:
+            return
+        raise SelectraError(
+            f"{directory}: has {size} embeddings and no tokenizer, the tokenizer of [paths] has "
+            f"{vocab_size} entries; put the files of the model's tokenizer there"
+        )
+    old = read_vocabulary(directory).pieces
+    new = read_vocabulary(settings.paths.tokenizer).pieces
+    if old == new and size == vocab_size:
+        return
+    if len(old) > size:
+        raise SelectraError(f"{directory}: {size} embeddings for {len(old)} entries")
+    if settings.encoder.vocabulary == "replace":
+        transfer_vocabulary(model, embedding_sources(directory, new), pad_id)
+        return
+    raise SelectraError(
+        f"{directory}: the model's vocabulary ({size} entries) is not that of "
+        f"{settings.paths.tokenizer} ({vocab_size} entries); pack the corpus with the model's "
+        'tokenizer, or set encoder.vocabulary = "replace"'
+    )

@@ -1,0 +1,297 @@
+"""Continuing from a checkpoint: where it is found, and with which vocabulary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
+
+from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.models import Generator
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.build import build_model
+from spacy_selectra.pretraining.run import pretrain
+from spacy_selectra.pretraining.settings import PretrainingSettings
+from spacy_selectra.pretraining.splitting import split_entry
+from spacy_selectra.pretraining.transfer import embedding_sources, transfer_vocabulary
+from spacy_selectra.pretraining.vocabulary import read_vocabulary
+
+WORDS = "embeddings.word_embeddings.weight"
+OLD = [*SPECIAL_TOKENS, "cami", "##ón", "##a", "##r", "mesa", "me", "##s", "x"]
+NEW = [*SPECIAL_TOKENS, "mesas", "mesa", "camión", "##as", "##ón", "##sa", "ж", "##ж", "[unused1]"]
+
+
+class Published(NamedTuple):
+    discriminator: Path
+    generator: Path
+
+
+def tokenizer(directory: Path, entries: list[str]) -> Path:
+    save_tokenizer(make_tokenizer(entries), directory, 32)
+    return directory
+
+
+@pytest.fixture
+def published(data, tmp_path: Path) -> Published:
+    """Both networks as transformers writes them, with the tokenizer of the corpus."""
+    torch.manual_seed(0)
+    pieces = read_vocabulary(data.tokenizer).pieces
+    sizes: dict[str, Any] = {
+        "vocab_size": len(pieces),
+        "embedding_size": 16,
+        "num_hidden_layers": 2,
+        "max_position_embeddings": 32,
+    }
+    wide = ElectraConfig(
+        hidden_size=32,
+        num_attention_heads=4,
+        intermediate_size=64,
+        hidden_dropout_prob=0.0,
+        **sizes,
+    )
+    narrow = ElectraConfig(hidden_size=8, num_attention_heads=1, intermediate_size=16, **sizes)
+    discriminator, generator = ElectraForPreTraining(wide), ElectraForMaskedLM(narrow)
+    generator.electra.embeddings = discriminator.electra.embeddings
+    generator.generator_lm_head.weight = discriminator.electra.embeddings.word_embeddings.weight
+    torch.nn.init.normal_(generator.generator_lm_head.bias)
+    for name, model in (("discriminator", discriminator), ("generator", generator)):
+        model.save_pretrained(tmp_path / name)
+        tokenizer(tmp_path / name, list(pieces))
+    return Published(tmp_path / "discriminator", tmp_path / "generator")
+
+
+@pytest.fixture
+def start(data):
+    """Settings that continue from somewhere."""
+
+    def make(**sections: dict[str, Any]) -> PretrainingSettings:
+        values: dict[str, Any] = {
+            "paths": {"corpus": data.corpus, "tokenizer": data.tokenizer},
+            "training": {
+                "max_steps": 2,
+                "batch_size": 4,
+                "precision": "fp32",
+                "device": "cpu",
+                "threads": 1,
+            },
+        }
+        for name, section in sections.items():
+            values[name] = values.get(name, {}) | section
+        return PretrainingSettings.model_validate(values)
+
+    return make
+
+
+def assert_same_weights(model: Any, reference: Any, inputs: list[int]) -> None:
+    ids = torch.tensor(inputs)
+    with torch.no_grad():
+        expected = reference.eval()(ids[None]).logits[0]
+        torch.testing.assert_close(model.eval()(ids, [len(ids)]), expected, rtol=0, atol=1e-5)
+
+
+def test_directories_of_transformers(published: Published, start, data):
+    settings = start(
+        encoder={"init_from": str(published.discriminator)},
+        generator={"init_from": str(published.generator)},
+    )
+    size = read_vocabulary(data.tokenizer).size
+    model = build_model(settings, size)
+    ids = [2, 7, 9, 4, 12, 3]
+    assert_same_weights(
+        model.discriminator, ElectraForPreTraining.from_pretrained(published.discriminator), ids
+    )
+    assert_same_weights(
+        model.generator, ElectraForMaskedLM.from_pretrained(published.generator), ids
+    )
+
+
+def test_hub_ids(published: Published, start, data, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    def download(name: str, allow_patterns: list[str]) -> str:
+        asked.append(name)
+        assert not any(pattern.endswith("bin") for pattern in allow_patterns)
+        return str(getattr(published, name.split("-")[-1]))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    settings = start(
+        encoder={"init_from": "someone/electra-discriminator"},
+        generator={"init_from": "someone/electra-generator"},
+    )
+    model = build_model(settings, read_vocabulary(data.tokenizer).size)
+    assert asked == ["someone/electra-discriminator", "someone/electra-generator"]
+    ids = [2, 8, 10, 5, 3]
+    reference = ElectraForPreTraining.from_pretrained(published.discriminator)
+    assert_same_weights(model.discriminator, reference, ids)
+
+
+def test_without_a_generator_a_random_one_with_shared_embeddings(published, start, data):
+    settings = start(encoder={"init_from": str(published.discriminator)}, generator={"scale": 0.5})
+    model = build_model(settings, read_vocabulary(data.tokenizer).size)
+    embeddings = model.discriminator.encoder.embeddings
+    assert model.generator.encoder.embeddings is embeddings
+    assert model.generator.config.hidden_size == 16
+    stored = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
+    assert torch.equal(embeddings.word_embeddings.weight, stored)
+
+
+def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start):
+    (published.discriminator / "model.safetensors").rename(
+        published.discriminator / "pytorch_model.bin"
+    )
+    with pytest.raises(SelectraError, match=r"AutoModelForPreTraining.*save_pretrained"):
+        build_model(start(encoder={"init_from": str(published.discriminator)}), 37)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"encoder": {"vocabulary": "replace"}}, r"encoder\.vocabulary needs"),
+        ({"encoder": {"train_rows": "repair.json"}}, r"encoder\.train_rows needs"),
+        ({"generator": {"init_from": "somewhere"}}, r"generator\.init_from needs"),
+        ({"encoder": {"init_from": "./not/here"}}, "no such model directory"),
+    ],
+)
+def test_settings_that_contradict_each_other(start, sections, message):
+    with pytest.raises(SelectraError, match=message):
+        build_model(start(**sections), 37)
+
+
+def test_another_vocabulary_of_the_same_size_is_not_taken_for_the_same(published, start, tmp_path):
+    pieces = list(read_vocabulary(published.discriminator).pieces)
+    other = tokenizer(tmp_path / "other", [*pieces[:-2], pieces[-1], pieces[-2]])
+    sections = {
+        "encoder": {"init_from": str(published.discriminator)},
+        "paths": {"tokenizer": other},
+    }
+    with pytest.raises(SelectraError, match=r'set encoder\.vocabulary = "replace"'):
+        build_model(start(**sections), len(pieces))
+    sections["encoder"]["vocabulary"] = "replace"
+    model = build_model(start(**sections), len(pieces))
+    old = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
+    rows = model.discriminator.encoder.embeddings.word_embeddings.weight
+    assert torch.equal(rows[:-2], old[:-2])
+    assert torch.equal(rows[-2:], old[-2:].flip(0))
+
+
+def test_a_checkpoint_without_tokenizer_is_judged_by_its_size(published, start, data):
+    for path in (*published.discriminator.glob("tok*"), published.discriminator / "vocab.txt"):
+        path.unlink()
+    settings = start(encoder={"init_from": str(published.discriminator)})
+    size = read_vocabulary(data.tokenizer).size
+    assert build_model(settings, size).discriminator.config.vocab_size == size
+    with pytest.raises(SelectraError, match="no tokenizer"):
+        build_model(settings, size + 1)
+
+
+def test_a_run_continues_with_a_new_vocabulary(published, start, data, tmp_path):
+    # the checkpoint's vocabulary lacks half of the words of the corpus
+    pieces = read_vocabulary(data.tokenizer).pieces
+    for directory in published:
+        tokenizer(directory, [*pieces[:20], *(f"otra{i}" for i in range(len(pieces) - 20))])
+    settings = start(
+        encoder={"init_from": str(published.discriminator), "vocabulary": "replace"},
+        generator={"init_from": str(published.generator)},
+        optimizer={"learning_rate": 1e-9},
+    )
+    assert pretrain(settings, tmp_path / "run", quiet=True).finished
+    old = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
+    for name in ("discriminator", "generator"):
+        weights = load_file(tmp_path / "run" / name / "model.safetensors")[f"electra.{WORDS}"]
+        torch.testing.assert_close(weights[:20], old[:20], rtol=0, atol=1e-6)
+        assert not torch.allclose(weights[20:], old[20:], atol=1e-3)
+        assert read_vocabulary(tmp_path / "run" / name).pieces == pieces
+
+
+def test_sources_of_new_entries(tmp_path):
+    directory = tokenizer(tmp_path / "old", OLD)
+    by_name = dict(zip(NEW, embedding_sources(directory, NEW), strict=True))
+    names = {entry: [OLD[index] for index in ids] for entry, ids in by_name.items()}
+    assert all(names[token] == [token] for token in SPECIAL_TOKENS)
+    assert names["mesa"] == ["mesa"]
+    assert names["##ón"] == ["##ón"]
+    assert names["mesas"] == ["mesa", "##s"]
+    assert names["camión"] == ["cami", "##ón"]
+    assert names["##sa"] == ["##s", "##a"]
+    assert names["##as"] == ["##a", "##s"]
+    assert names["ж"] == names["##ж"] == names["[unused1]"] == []
+
+
+def test_an_uncased_tokenizer_reads_new_entries_in_its_own_way(tmp_path):
+    directory = tmp_path / "old"
+    directory.mkdir()
+    entries = [*SPECIAL_TOKENS, "avila", "##cion", "can"]
+    (directory / "vocab.txt").write_text("\n".join(entries) + "\n", encoding="utf-8")
+    sources = embedding_sources(directory, [*SPECIAL_TOKENS, "Ávila", "##ción", "Canción"])
+    assert [[entries[i] for i in ids] for ids in sources[5:]] == [
+        ["avila"],
+        ["##cion"],
+        ["can", "##cion"],
+    ]
+
+
+def test_rows_and_biases_of_new_entries(tmp_path):
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=len(OLD),
+        embedding_size=512,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    model = Generator(config)
+    torch.nn.init.normal_(model.head.bias)
+    weight = model.encoder.embeddings.word_embeddings.weight
+    with torch.no_grad():
+        weight += 0.3
+    old, bias = weight.detach().clone(), model.head.bias.detach().clone()
+    transfer_vocabulary(model, embedding_sources(tokenizer(tmp_path / "old", OLD), NEW))
+    rows = model.encoder.embeddings.word_embeddings.weight
+    place = {entry: index for index, entry in enumerate(NEW)}
+    assert torch.equal(rows[:5], old[:5])
+    assert torch.equal(rows[place["mesa"]], old[OLD.index("mesa")])
+    pair = [OLD.index("cami"), OLD.index("##ón")]
+    torch.testing.assert_close(rows[place["camión"]], old[pair].mean(dim=0))
+    torch.testing.assert_close(model.head.bias[place["camión"]], bias[pair].mean())
+    unknown = rows[place["ж"]].detach()
+    assert float(unknown.mean()) == pytest.approx(float(old.mean()), abs=0.02)
+    assert float((unknown - old.mean(dim=0)).std()) == pytest.approx(
+        float(old.std(dim=0).mean()), rel=0.2
+    )
+    assert float(model.head.bias[place["ж"]].detach()) == pytest.approx(float(bias.mean()))
+    # the changed model can be saved and read again
+    save_model(model, tmp_path / "new", tokenizer(tmp_path / "tokenizer", NEW))
+    read = load_generator(tmp_path / "new")
+    ids = torch.tensor([2, 5, 7, 3])
+    with torch.no_grad():
+        assert torch.equal(read(ids, [4]), model.eval()(ids, [4]))
+    assert model.encoder.embeddings.word_embeddings.weight.requires_grad
+    assert model.head.bias.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("entry", "pieces"),
+    [
+        ("mesas", ["mesa", "##s"]),
+        ("##as", ["##a", "##s"]),
+        ("mesita", []),
+        ("##mesa", []),  # only at the start of a word
+    ],
+)
+def test_splitting_an_entry(entry: str, pieces: list[str]):
+    assert split_entry(entry, set(OLD)) == pieces
+
+
+def test_discriminators_are_transferred_in_place_too(published, tmp_path):
+    model = load_discriminator(published.discriminator)
+    transfer_vocabulary(model, [[0], [1], [5, 6]], pad_id=1)
+    assert model.config.vocab_size == model.encoder.config.vocab_size == 3
+    assert model.config.pad_token_id == 1
+    assert model(torch.tensor([0, 2]), [2]).shape == (2,)
