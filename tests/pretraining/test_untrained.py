@@ -103,6 +103,19 @@ def test_trained_entries_that_are_alike_are_not_untrained(pieces: list[str]):
     assert find_untrained(rows, pieces, SPECIAL, START).ids == ()
 
 
+@pytest.mark.parametrize(
+    ("share", "left"),
+    [
+        (0.15, 1.6),  # wider than a random start can be
+        (0.04, 0.7),  # too few, and nothing in their spelling speaks for it
+    ],
+)
+def test_clusters_that_may_have_another_reason_are_left(pieces: list[str], share, left):
+    rows = trained_rows() * 2
+    chosen = torch.rand(ENTRIES) < share
+    assert find_untrained(plant(rows, chosen, left), pieces, SPECIAL, START).ids == ()
+
+
 def test_random_weights_tell_nothing(pieces: list[str]):
     torch.manual_seed(0)
     assert find_untrained(START * torch.randn(ENTRIES, WIDTH), pieces, SPECIAL, START).ids == ()
