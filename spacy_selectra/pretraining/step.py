@@ -61,6 +61,7 @@ class TrainingStep:
         self.model, self.optimizer, self.guard = model, optimizer, guard
         self.mode, self.max_norm, self.world = mode, max_norm, world or World()
         self.parameters: list[nn.Parameter] = [p for p in model.parameters() if p.requires_grad]
+        self._weights = torch.tensor(model.loss_weights, dtype=torch.float64, device=model.device)
 
     def __call__(self, parts: Sequence[MaskedBatch], learning_rate: float) -> StepReport:
         """Learn from a batch.
@@ -91,8 +92,8 @@ class TrainingStep:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         self.world.sum_(gradients)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        weights = sums.new_tensor(self.model.loss_weights)
-        loss = (weights * sums[:3] / divisors[[0, 1, 0]]).sum()
+        masked, pieces = divisors.unbind()
+        loss = (self._weights * sums[:3] / torch.stack([masked, pieces, masked])).sum()
         bad = self.guard.judge(loss, norm)
         self.optimizer.set_learning_rate(learning_rate)
         divisor = ((norm + 1e-6) / self.max_norm).clamp(min=1.0).to(torch.float32)
