@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from spacy_selectra.encoder.packing import AttentionGroup, CellMap, PackedLayout
 
+_flash_forward = torch.ops.aten._flash_attention_forward
+
 
 def packed_attention(
     qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: float = 0.0
@@ -57,7 +59,7 @@ def _flash(qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: f
     """
     total, size = qkv.shape[0], qkv.shape[1] // (3 * heads)
     query, key, value = qkv.view(total, 3, heads, size).unbind(1)
-    mixed = torch.ops.aten._flash_attention_forward(
+    mixed = _flash_forward(
         query,
         key,
         value,
