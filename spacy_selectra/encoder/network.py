@@ -3,11 +3,10 @@ embeddings)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from spacy_selectra.encoder.attention import packed_attention
@@ -31,9 +30,8 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
         self.layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
-        # For whoever adds a dense gradient anyway, as an output layer over the same table does:
-        # the rows looked up are then added to it, instead of a second table full of zeros.
-        self.sparse_gradient = False
+        # another way to look up rows, for whoever has another for the gradient of the table
+        self.lookup: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
         """Embed T pieces; without `type_ids` all are of the first segment."""
@@ -41,10 +39,8 @@ class Embeddings(nn.Module):
             types = self.token_type_embeddings.weight[0]
         else:
             types = self.token_type_embeddings(type_ids)
-        words = self.word_embeddings
-        summed = types + F.embedding(
-            input_ids, words.weight, words.padding_idx, sparse=self.sparse_gradient
-        )
+        lookup = self.lookup or self.word_embeddings
+        summed = types + lookup(input_ids)
         summed = summed + self.position_embeddings(layout.positions)
         return self.dropout(self.layer_norm(summed))
 

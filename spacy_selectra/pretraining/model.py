@@ -13,6 +13,7 @@ from spacy_selectra.encoder.heads import GeneratorHead
 from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.objective import discriminator_loss, replace
+from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
 from spacy_selectra.pretraining.vocabulary_loss import vocabulary_loss
 
 
@@ -67,8 +68,7 @@ class PretrainingModel(nn.Module):
         self.discriminator = discriminator
         self.generator = generator
         self.corrector = GeneratorHead(discriminator.config) if correction_weight > 0 else None
-        # the generator's output layer gives a dense gradient to the same table
-        discriminator.encoder.embeddings.sparse_gradient = mlm_weight > 0
+        self._compiled = False
         self.mlm_weight, self.rtd_weight = mlm_weight, rtd_weight
         self.correction_weight = correction_weight
 
@@ -86,13 +86,32 @@ class PretrainingModel(nn.Module):
                 if None. Give the whole batch's when this is a part of it.
             pieces: likewise the number of pieces for the discriminator's.
         """
+        if self._compiled or not torch.is_grad_enabled():
+            table = self.discriminator.encoder.embeddings.word_embeddings.weight
+            return self._losses(batch, table, masked, pieces)
+        embeddings = self.discriminator.encoder.embeddings
+        words = embeddings.word_embeddings
+        tied = TiedEmbeddings(words.weight, words.padding_idx)
+        embeddings.lookup = tied
+        try:
+            return self._losses(batch, tied.table, masked, pieces)
+        finally:
+            embeddings.lookup = None
+
+    def _losses(
+        self,
+        batch: MaskedBatch,
+        table: Tensor,
+        masked: int | Tensor | None,
+        pieces: int | Tensor | None,
+    ) -> Losses:
         layout = batch.layout
         masked = max(1, len(batch.positions)) if masked is None else masked
         pieces = max(1, layout.total) if pieces is None else pieces
         targets = batch.input_ids[batch.positions]
         seen = self.generator.encoder(batch.masked_ids, layout, batch.type_ids)
         mlm, samples = self._predict(
-            self.generator.head, seen[batch.positions], targets, batch.uniforms
+            self.generator.head, table, seen[batch.positions], targets, batch.uniforms
         )
         corrupted, replaced = replace(batch.input_ids, batch.positions, samples)
         hidden = self.discriminator.encoder(corrupted, layout, batch.type_ids)
@@ -100,7 +119,7 @@ class PretrainingModel(nn.Module):
         rtd = discriminator_loss(verdicts, replaced)
         correction = hidden.new_zeros(())
         if self.corrector is not None:
-            correction, _ = self._predict(self.corrector, hidden[batch.positions], targets)
+            correction, _ = self._predict(self.corrector, table, hidden[batch.positions], targets)
         return Losses(
             total=mlm * (self.mlm_weight / masked)
             + rtd * (self.rtd_weight / pieces)
@@ -111,11 +130,15 @@ class PretrainingModel(nn.Module):
             correct=((verdicts.detach() > 0) == replaced).sum(),
         )
 
+    @staticmethod
     def _predict(
-        self, head: GeneratorHead, hidden: Tensor, targets: Tensor, uniforms: Tensor | None = None
+        head: GeneratorHead,
+        table: Tensor,
+        hidden: Tensor,
+        targets: Tensor,
+        uniforms: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        words = self.discriminator.encoder.embeddings.word_embeddings.weight
-        return vocabulary_loss(head.project(hidden), words, head.bias, targets, uniforms)
+        return vocabulary_loss(head.project(hidden), table, head.bias, targets, uniforms)
 
     def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:
         """Have torch.compile fuse what lies between the products, in both encoders.
@@ -125,8 +148,7 @@ class PretrainingModel(nn.Module):
         Args:
             backend: torch.compile's.
         """
-        # what torch.compile makes of a lookup has no sparse gradient
-        self.discriminator.encoder.embeddings.sparse_gradient = False
+        self._compiled = True
         for network in (self.generator, self.discriminator):
             network.encoder.compile(dynamic=True, backend=backend)
 

@@ -34,13 +34,13 @@ class _VocabularyLoss(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
         with torch.autocast(kind, enabled=False):
             source, table = hidden.to(dtype), words.to(dtype)
-            logits = torch.addmm(bias.to(dtype), source, table.t())
+            logits = torch.mm(source, table.t())
             rows = max(1, _BLOCK.get(kind, 1 << 27) // max(1, logits.shape[1]))
             losses, samples = [], []
             for start in range(0, len(targets), rows):
                 block = slice(start, start + rows)
                 draws = None if uniforms is None else uniforms[block]
-                loss, drawn = _block(logits[block], targets[block], draws)
+                loss, drawn = _block(logits[block], targets[block], draws, bias)
                 losses.append(loss)
                 samples.append(drawn)
         ctx.save_for_backward(source, table, logits)
@@ -60,14 +60,18 @@ class _VocabularyLoss(torch.autograd.Function):
         with torch.autocast(source.device.type, enabled=False):
             hidden = (gradient @ table).mul_(scale).to(hidden_type)
             words = (gradient.t() @ (source * scale)).to(words_type)
-            bias = gradient.sum(0, dtype=bias_type).mul_(grads[0])
+            bias = gradient.sum(0).to(bias_type).mul_(grads[0])
         return hidden, words, bias, None, None
 
 
-def _block(logits: Tensor, targets: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Losses and samples of some rows, whose logits are replaced by softmax - one-hot."""
+def _block(
+    logits: Tensor, targets: Tensor, uniforms: Tensor | None, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Losses and samples of some rows, whose logits (less the bias) become softmax - one-hot."""
     wide = torch.promote_types(logits.dtype, torch.float32)
     weights = logits.to(wide, copy=True)
+    if bias is not None:
+        weights.add_(bias)
     greatest = weights.amax(dim=1, keepdim=True)
     weights.sub_(greatest)
     chosen = weights.gather(1, targets[:, None])
@@ -89,8 +93,8 @@ def vocabulary_loss(
 ) -> tuple[Tensor, Tensor]:
     """Masked-language-model loss, and replacements drawn from the same distribution.
 
-    The logits are hidden @ words.T + bias, in the type autocast asks for; everything from there
-    on is float32 at least. Samples follow softmax(logits) at temperature 1, and no gradient
+    The logits are hidden @ words.T + bias, the product in the type autocast asks for; everything
+    from there on is float32 at least. Samples follow softmax(logits) at temperature 1; no gradient
     flows through them (Clark et al. 2020, section 2). They are drawn by inverting the
     cumulative distribution, which gives the distribution of Gumbel-max with one random
     number a row in place of V.
