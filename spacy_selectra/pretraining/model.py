@@ -14,7 +14,7 @@ from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddin
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.objective import discriminator_loss, replace
 from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
-from spacy_selectra.pretraining.vocabulary_loss import vocabulary_loss
+from spacy_selectra.pretraining.vocabulary_loss import TableCast, vocabulary_loss
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class PretrainingModel(nn.Module):
         self.generator = generator
         self.corrector = GeneratorHead(discriminator.config) if correction_weight > 0 else None
         self._compiled = False
+        self._cast = TableCast()
         self.mlm_weight, self.rtd_weight = mlm_weight, rtd_weight
         self.correction_weight = correction_weight
 
@@ -130,15 +131,16 @@ class PretrainingModel(nn.Module):
             correct=((verdicts.detach() > 0) == replaced).sum(),
         )
 
-    @staticmethod
     def _predict(
+        self,
         head: GeneratorHead,
         table: Tensor,
         hidden: Tensor,
         targets: Tensor,
         uniforms: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        return vocabulary_loss(head.project(hidden), table, head.bias, targets, uniforms)
+        projected = head.project(hidden)
+        return vocabulary_loss(projected, table, head.bias, targets, uniforms, self._cast)
 
     def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:
         """Have torch.compile fuse what lies between the products, in both encoders.

@@ -20,6 +20,27 @@ from spacy_selectra.pretraining.sampling import sample_rows
 _BLOCK = {"cpu": 1 << 21, "cuda": 1 << 27}
 
 
+class TableCast:
+    """Gives a table in the type of products, in memory that is used again and again.
+
+    New memory for a large table costs several times the conversion: the system has to find
+    and clear every page of it.
+    """
+
+    def __init__(self) -> None:
+        self._memory: Tensor | None = None
+
+    def __call__(self, table: Tensor, dtype: torch.dtype) -> Tensor:
+        """(V, E) in `dtype`; valid until the next call for a table with other values."""
+        if table.dtype == dtype:
+            return table
+        memory = self._memory
+        if memory is None or (memory.shape, memory.dtype) != (table.shape, dtype):
+            memory = self._memory = torch.empty_like(table, dtype=dtype, requires_grad=False)
+        # .data: writing the same values again must not look like a change to earlier passes
+        return memory.data.copy_(table.detach())
+
+
 class _VocabularyLoss(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -29,11 +50,12 @@ class _VocabularyLoss(torch.autograd.Function):
         bias: Tensor,
         targets: Tensor,
         uniforms: Tensor | None,
+        cast: TableCast,
     ) -> tuple[Tensor, Tensor]:
         kind = hidden.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
         with torch.autocast(kind, enabled=False):
-            source, table = hidden.to(dtype), words.to(dtype)
+            source, table = hidden.to(dtype), cast(words, dtype)
             logits = torch.mm(source, table.t())
             rows = max(1, _BLOCK.get(kind, 1 << 27) // max(1, logits.shape[1]))
             losses, samples = [], []
@@ -61,7 +83,7 @@ class _VocabularyLoss(torch.autograd.Function):
             hidden = (gradient @ table).mul_(scale).to(hidden_type)
             words = (gradient.t() @ (source * scale)).to(words_type)
             bias = gradient.sum(0).to(bias_type).mul_(grads[0])
-        return hidden, words, bias, None, None
+        return hidden, words, bias, None, None, None
 
 
 def _block(
@@ -89,7 +111,12 @@ def _block(
 
 
 def vocabulary_loss(
-    hidden: Tensor, words: Tensor, bias: Tensor, targets: Tensor, uniforms: Tensor | None = None
+    hidden: Tensor,
+    words: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    uniforms: Tensor | None = None,
+    cast: TableCast | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Masked-language-model loss, and replacements drawn from the same distribution.
 
@@ -105,12 +132,14 @@ def vocabulary_loss(
         bias: (V,).
         targets: (M,) int64, the original pieces.
         uniforms: (M,) float64 in [0, 1), one random number a draw; None draws nothing.
+        cast: memory for `words` in the type of the product, kept from step to step.
 
     Returns:
         The sum over M of -log softmax(logits)[target], and (M,) int64 samples (the
         targets if there are no `uniforms`).
     """
-    result = _VocabularyLoss.apply(hidden, words, bias, targets, uniforms)
+    cast = cast or TableCast()
+    result = _VocabularyLoss.apply(hidden, words, bias, targets, uniforms, cast)
     assert isinstance(result, tuple)
     return result
 

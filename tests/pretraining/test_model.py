@@ -233,7 +233,11 @@ def test_losses_of_bfloat16_logits_are_computed_in_float32():
     assert torch.equal(samples, same)
 
 
-def test_mixed_precision_step_stays_close_to_float32(model):
+@pytest.mark.parametrize("correction", [0.0, 4.0])
+def test_mixed_precision_step_stays_close_to_float32(model, correction):
+    if correction:
+        torch.manual_seed(1)
+        model = PretrainingModel(model.generator, model.discriminator, 1.0, 50.0, correction)
     batch = make_batch([20, 7, 33])
     expected = model(batch)
     expected.total.backward()
