@@ -238,7 +238,7 @@ def test_mixed_precision_step_stays_close_to_float32(model, correction):
     if correction:
         torch.manual_seed(1)
         model = PretrainingModel(model.generator, model.discriminator, 1.0, 50.0, correction)
-    batch = make_batch([20, 7, 33])
+    batch = make_batch([20, 7, 33], seed=1)  # no draw so near a border that rounding changes it
     expected = model(batch)
     expected.total.backward()
     gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
@@ -249,7 +249,7 @@ def test_mixed_precision_step_stays_close_to_float32(model, correction):
     assert losses.mlm.item() == pytest.approx(expected.mlm.item(), rel=0.02)
     for name, parameter in model.named_parameters():
         error = (parameter.grad - gradients[name]).norm() / gradients[name].norm().clamp(min=1e-3)
-        assert error < 0.2, name
+        assert error < 0.05, name
 
 
 def test_one_compilation_serves_batches_of_all_sizes(model):
