@@ -248,6 +248,7 @@ def test_mixed_precision_step_stays_close_to_float32(model, correction):
         losses.total.backward()
     assert losses.mlm.item() == pytest.approx(expected.mlm.item(), rel=0.02)
     for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
         error = (parameter.grad - gradients[name]).norm() / gradients[name].norm().clamp(min=1e-3)
         assert error < 0.05, name
 
