@@ -25,7 +25,7 @@ from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import build_optimizer
 from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
 from spacy_selectra.pretraining.step import TrainingStep
-from spacy_selectra.pretraining.utilization import encoder_flops
+from spacy_selectra.pretraining.utilization import step_flops
 
 RECIPE = Path(__file__).parents[1] / "configs" / "pretrain_small.cfg"
 PAD, CLS, SEP, MASK = (SPECIAL_TOKENS.index(name) for name in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))
@@ -84,13 +84,9 @@ def useful_flops(task: Task, lengths: np.ndarray) -> float:
     Attention of a piece costs as much as its sequence is long, so the mean is over pieces. The
     generator's output layer is needed where pieces are masked.
     """
-    config, generator = task.configs
     pieces = int(lengths.sum())
     length = float((lengths**2).sum() / pieces)
-    each = encoder_flops(config, length) + encoder_flops(generator, length)
-    each += 2 * config.hidden_size * (config.hidden_size + 1)
-    output = 2 * generator.embedding_size * (generator.hidden_size + generator.vocab_size)
-    return 3 * pieces * (each + output * recipe().objective.mask_share)
+    return step_flops(*task.configs, pieces, pieces * recipe().objective.mask_share, length)
 
 
 class Contender(Protocol):

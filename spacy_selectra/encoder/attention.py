@@ -34,10 +34,9 @@ def packed_attention(
     if layout.map is None:
         return _attend(qkv, layout.groups[0], heads, dropout_probability)
     cells = _apply(_RowsToCells, qkv, layout.map)
-    sizes = [group.count * group.length for group in layout.groups]
     mixed = [
         _attend(part, group, heads, dropout_probability)
-        for part, group in zip(cells.split(sizes), layout.groups, strict=True)
+        for part, group in zip(layout.by_group(cells), layout.groups, strict=True)
     ]
     return _apply(_CellsToRows, torch.cat(mixed), layout.map)
 
@@ -92,12 +91,12 @@ class _RowsToCells(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
-        ctx.cells = cell_map.cells
-        return values.index_select(0, cell_map.rows)
+        ctx.map = cell_map
+        return cell_map.spread(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0].index_select(0, ctx.cells), None
+        return ctx.map.collect(grads[0]), None
 
 
 class _CellsToRows(torch.autograd.Function):
@@ -106,12 +105,11 @@ class _CellsToRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
         ctx.map = cell_map
-        return values.index_select(0, cell_map.cells)
+        return cell_map.collect(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        spread = grads[0].index_select(0, ctx.map.rows)
-        return spread.index_fill_(0, ctx.map.empty, 0), None
+        return ctx.map.spread(grads[0], clear=True), None
 
 
 def _apply(function: type[torch.autograd.Function], values: Tensor, cell_map: CellMap) -> Tensor:

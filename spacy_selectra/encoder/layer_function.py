@@ -9,6 +9,7 @@ that of `network.Layer`, which devices other than CPUs run as it stands.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import torch
@@ -109,19 +110,17 @@ def _forward(
     )
     norm1_w, norm1_b, norm2_w, norm2_b = weights[4], weights[5], weights[10], weights[11]
     width = hidden.shape[1:]
-    training = torch.is_grad_enabled() or any(ctx.needs_input_grad)
-    cells = [group.count * heads * group.length**2 for group in layout.groups]
-    masks = DropoutMasks(
-        {options.attention_dropout: sum(cells), options.hidden_dropout: 2 * hidden.numel()}
-        if options.attention_dropout != options.hidden_dropout
-        else {options.hidden_dropout: sum(cells) + 2 * hidden.numel()}
-    )
+    elements: Counter[float] = Counter()  # usually both probabilities are the same
+    for group in layout.groups:
+        elements[options.attention_dropout] += group.count * heads * group.length**2
+    elements[options.hidden_dropout] += 2 * hidden.numel()
+    masks = DropoutMasks(elements)
 
     source = hidden.to(dtype)
     qkv = _rows_to_cells(torch.addmm(qkv_b, source, qkv_w.t()), layout)
-    groups: list[Tensor] = []
+    groups: list[Tensor | None] = []
     mixed: list[Tensor] = []
-    for group, part in zip(layout.groups, _split(qkv, layout), strict=True):
+    for group, part in zip(layout.groups, layout.by_group(qkv), strict=True):
         saved, result = _attend(part, group, heads, options, masks)
         mixed.append(result)
         groups.extend(saved)
@@ -138,7 +137,7 @@ def _forward(
     mask2 = masks.take(options.hidden_dropout, hidden.shape)
     sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
     result, mean2, rstd2 = torch.native_layer_norm(sum2, width, norm2_w, norm2_b, options.eps)
-    if training:
+    if any(ctx.needs_input_grad):
         ctx.layout, ctx.heads, ctx.options, ctx.wide = layout, heads, options, wide
         ctx.save_for_backward(
             *(source, context, sum1, mean1, rstd1, inner_source, inner, active),
@@ -163,7 +162,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     residual, norm2_dw, norm2_db = _aten.native_layer_norm_backward(
         grad.contiguous(), sum2, width, mean2, rstd2, norm2_w, norm2_b, everything
     )
-    branch = apply_mask(_copy_to(residual, dtype), mask2, scale)
+    branch = apply_mask(residual.to(dtype, copy=True), mask2, scale)
     out_dw, out_db = (branch.t() @ active).to(wide), branch.sum(0).to(wide)
     inner_grad = _activate_backward(branch @ out_w, inner, options.activation)
     in_dw, in_db = (inner_grad.t() @ inner_source).to(wide), inner_grad.sum(0).to(wide)
@@ -173,13 +172,13 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     residual, norm1_dw, norm1_db = _aten.native_layer_norm_backward(
         residual, sum1, width, mean1, rstd1, norm1_w, norm1_b, everything
     )
-    branch = apply_mask(_copy_to(residual, dtype), mask1, scale)
+    branch = apply_mask(residual.to(dtype, copy=True), mask1, scale)
     mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
-    mixed = _rows_to_cells(branch @ mix_w, layout, zero_empty=True)
+    mixed = _rows_to_cells(branch @ mix_w, layout, clear=True)
     parts = [
         _attend_backward(part, group, ctx.heads, options, groups[5 * place : 5 * place + 5])
         for place, (group, part) in enumerate(
-            zip(layout.groups, _split(mixed, layout), strict=True)
+            zip(layout.groups, layout.by_group(mixed), strict=True)
         )
     ]
     qkv = _cells_to_rows(parts[0] if len(parts) == 1 else torch.cat(parts), layout)
@@ -194,7 +193,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 def _attend(
     qkv: Tensor, group: AttentionGroup, heads: int, options: LayerOptions, masks: DropoutMasks
-) -> tuple[list[Tensor], Tensor]:
+) -> tuple[list[Tensor | None], Tensor]:
     """(count * length, 3H) to what the gradient needs, and (count * length, H)."""
     count, length = group.count, group.length
     size = qkv.shape[-1] // (3 * heads)
@@ -209,8 +208,7 @@ def _attend(
     mixed = torch.bmm(apply_mask(weights, mask, copy=True), value)
     if mask is not None:
         mixed.mul_(masks.scale(options.attention_dropout))
-    saved = [query, key, value, weights, _none_to_empty(mask, weights)]
-    return saved, _join_heads(mixed, count, heads)
+    return [query, key, value, weights, mask], _join_heads(mixed, count, heads)
 
 
 def _attend_backward(
@@ -218,7 +216,6 @@ def _attend_backward(
 ) -> Tensor:
     """(count * length, H) to (count * length, 3H)."""
     query, key, value, weights, mask = saved
-    mask = None if mask.shape != weights.shape else mask
     count, length, size = group.count, group.length, query.shape[-1]
     mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
     if mask is not None:
@@ -252,27 +249,12 @@ def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: flo
     return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
 
 
-def _copy_to(values: Tensor, dtype: torch.dtype) -> Tensor:
-    return values.to(dtype, copy=True)
-
-
-def _none_to_empty(mask: Tensor | None, like: Tensor) -> Tensor:
-    return like.new_empty(0) if mask is None else mask
-
-
-def _split(cells: Tensor, layout: PackedLayout) -> tuple[Tensor, ...]:
-    return cells.split([group.count * group.length for group in layout.groups])
-
-
-def _rows_to_cells(values: Tensor, layout: PackedLayout, zero_empty: bool = False) -> Tensor:
-    if layout.map is None:
-        return values
-    cells = values.index_select(0, layout.map.rows)
-    return cells.index_fill_(0, layout.map.empty, 0) if zero_empty else cells
+def _rows_to_cells(values: Tensor, layout: PackedLayout, clear: bool = False) -> Tensor:
+    return values if layout.map is None else layout.map.spread(values, clear)
 
 
 def _cells_to_rows(cells: Tensor, layout: PackedLayout) -> Tensor:
-    return cells if layout.map is None else cells.index_select(0, layout.map.cells)
+    return cells if layout.map is None else layout.map.collect(cells)
 
 
 def _activate(values: Tensor, name: str) -> Tensor:

@@ -51,6 +51,15 @@ class CellMap:
     cells: Tensor
     empty: Tensor
 
+    def spread(self, values: Tensor, clear: bool = False) -> Tensor:
+        """Rows (T, ...) laid out in their cells (C, ...); `clear` zeroes those without a piece."""
+        cells = values.index_select(0, self.rows)
+        return cells.index_fill_(0, self.empty, 0) if clear else cells
+
+    def collect(self, cells: Tensor) -> Tensor:
+        """The rows (T, ...) back out of their cells (C, ...)."""
+        return cells.index_select(0, self.cells)
+
 
 @dataclass(frozen=True)
 class PackedLayout:
@@ -75,6 +84,10 @@ class PackedLayout:
     map: CellMap | None
     offsets: Tensor
     longest: int
+
+    def by_group(self, cells: Tensor) -> tuple[Tensor, ...]:
+        """The (C, ...) cells of each group."""
+        return cells.split([group.count * group.length for group in self.groups])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> PackedLayout:
         """The same layout with every tensor changed, say moved to a device."""

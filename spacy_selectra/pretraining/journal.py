@@ -105,5 +105,12 @@ class Journal:
 
     def _utilization(self, window: Window) -> float:
         length = window.pieces / max(1, window.sequences(self.settings.training.batch_size))
-        work = step_flops(self.model, window.pieces, window.masked, length)
+        work = step_flops(
+            self.model.discriminator.config,
+            self.model.generator.config,
+            window.pieces,
+            window.masked,
+            length,
+            corrected=self.model.corrector is not None,
+        )
         return work / max(1e-9, window.seconds) / max(1.0, self._peak)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -86,11 +87,12 @@ def pretrain(
     device = local_device(pick_device(settings.training.device))
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
-    with StopRequest() as stop, join_world(device) as world:
-        if not world.is_main:
-            return _pretrain(settings, output, resume, quiet, device, world, stop)
-        with only_user_of(output):
-            return _pretrain(settings, output, resume, quiet, device, world, stop)
+    with (
+        StopRequest() as stop,
+        join_world(device) as world,
+        only_user_of(output) if world.is_main else nullcontext(),
+    ):
+        return _pretrain(settings, output, resume, quiet, device, world, stop)
 
 
 def _pretrain(

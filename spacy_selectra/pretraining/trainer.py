@@ -118,9 +118,13 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the steps or the time are used up."""
-        training = self.settings.training
-        spent = 0.0 if training.max_seconds is None else self.elapsed / training.max_seconds
-        return self.step >= training.max_steps or spent >= 1
+        return self.step >= self.settings.training.max_steps or self._spent >= 1
+
+    @property
+    def _spent(self) -> float:
+        """Share of the time there is; 0 without a budget."""
+        budget = self.settings.training.max_seconds
+        return 0.0 if budget is None else self.elapsed / budget
 
     def train(self, stop: StopRequest) -> bool:
         """Train until the end or until asked to stop; either way a checkpoint is left.
@@ -140,7 +144,7 @@ class Trainer:
             self.save()  # something to roll back to
         self._look_around(stop)
         with self.journal.progress(self.step, self.elapsed, self.quiet) as progress:
-            if self.step and training.evaluate_every and self.step % training.evaluate_every == 0:
+            if self.step and self._is_time_to_evaluate():
                 self._evaluate(stop)
             last = self._is_last()
             while not last:
@@ -152,8 +156,7 @@ class Trainer:
                 self._train_step()
                 self._look_around(stop)
                 last = self._is_last()
-                evaluating = training.evaluate_every and self.step % training.evaluate_every == 0
-                saving = self._is_time_to_save()
+                evaluating, saving = self._is_time_to_evaluate(), self._is_time_to_save()
                 if not self._settle(0 if last or evaluating or saving else self._ahead):
                     last = False
                     continue
@@ -166,7 +169,6 @@ class Trainer:
                     self._evaluate(stop)
                 amount = 1.0 if training.max_seconds is None else self.elapsed - before
                 progress.update(amount, note=self.journal.note(self.step, self.window))
-        self.save()
         return True
 
     def save(self) -> None:
@@ -275,23 +277,24 @@ class Trainer:
                 f"{step}); a lower optimizer.learning_rate or a longer warm-up may help"
             )
         self._pending.clear()
-        rollbacks = self.rollbacks
         self._restore_training_state(latest_checkpoint(self.output) if self.world.is_main else None)
-        self.failures, self.rollbacks = 0, rollbacks
+        self.failures = 0
         self.journal.warn(f"rolled back to step {self.step}")
         return True
 
     def _look_around(self, stop: StopRequest) -> None:
         """Agree with the other processes on the time and on whether to stop."""
-        budget = self.settings.training.max_seconds
-        share = 0.0 if budget is None else self.elapsed / budget
         saving = self.settings.training.checkpoint_seconds
         due = saving is not None and time.monotonic() - self._saved_at > saving
-        found = self.world.greatest([float(stop.requested), share, float(due)])
+        found = self.world.greatest([float(stop.requested), self._spent, float(due)])
         self._stopping, self._time_share, self._due = found[0] > 0, found[1], found[2] > 0
 
     def _is_last(self) -> bool:
         return self.step >= self.settings.training.max_steps or self._time_share >= 1
+
+    def _is_time_to_evaluate(self) -> bool:
+        every = self.settings.training.evaluate_every
+        return every is not None and self.step % every == 0
 
     def _is_time_to_save(self) -> bool:
         return self._due or self.step % self.settings.training.checkpoint_every == 0

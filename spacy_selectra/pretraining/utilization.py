@@ -8,7 +8,6 @@ import torch
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.precision import precision
-from spacy_selectra.pretraining.model import PretrainingModel
 
 _PROBE_SECONDS = 0.2
 _PROBE_SIZE = {"cpu": 768, "cuda": 8192}
@@ -27,19 +26,27 @@ def encoder_flops(config: EncoderConfig, length: float) -> float:
     return layers + 2 * project
 
 
-def step_flops(model: PretrainingModel, pieces: float, masked: float, length: float) -> float:
+def step_flops(
+    large: EncoderConfig,
+    small: EncoderConfig,
+    pieces: float,
+    masked: float,
+    length: float,
+    corrected: bool = False,
+) -> float:
     """Useful work of a training step: forward, and twice as much backward.
 
     Args:
-        model: both networks.
+        large: shape of the discriminator.
+        small: shape of the generator.
         pieces: real pieces of the batch.
         masked: pieces that are predicted.
         length: mean length of a sequence.
+        corrected: whether the discriminator names the originals too.
     """
-    small, large = model.generator.config, model.discriminator.config
     a_piece = encoder_flops(small, length) + encoder_flops(large, length)
     a_piece += 2 * large.hidden_size * (large.hidden_size + 1)
-    heads = [small] if model.corrector is None else [small, large]
+    heads = [small, large] if corrected else [small]
     a_mask = sum(
         2 * config.embedding_size * (config.hidden_size + config.vocab_size) for config in heads
     )
