@@ -21,6 +21,7 @@ from contenders import Contender, Ours, Reference, Task, useful_flops
 from torch.profiler import ProfilerActivity, profile
 
 from spacy_selectra.encoder.precision import precision
+from spacy_selectra.pretraining.memory import keep_freed_memory
 
 # Side of the square matrices whose product counts as the peak; a GPU is not busy with less.
 PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -108,6 +109,8 @@ def main() -> None:
         print(json.dumps(values), file=answers, flush=True)
 
     task = Task(**json.loads(sys.argv[1]))
+    if task.keep_memory:
+        keep_freed_memory()
     before = _resident_memory()
     torch.manual_seed(task.seed)
     if task.threads is not None:

@@ -33,10 +33,11 @@ PAD, CLS, SEP, MASK = (SPECIAL_TOKENS.index(name) for name in ("[PAD]", "[CLS]",
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained on what, the same for all contenders but for `loop` and `mode`."""
+    """What is trained on what, the same for all contenders but for the first three."""
 
     loop: str
     mode: str
+    keep_memory: bool
     preset: str
     vocab_size: int | None
     length: int

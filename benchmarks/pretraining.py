@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,6 @@ from spacy_selectra.encoder.presets import PRESETS
 from spacy_selectra.progress import Progress
 
 BASE = "reference fp32"
-HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 MIB = 1 << 20
 # Seconds after a step before the next contender's, as threads that wait for work look for it for
 # some milliseconds before they sleep.
@@ -38,21 +36,21 @@ SETTLE = 0.05
 
 @dataclass(frozen=True)
 class Spec:
-    """A loop of contenders.py, its precision, and whether large tensors get huge pages."""
+    """A loop of contenders.py, its precision, and whether freed memory stays with the process."""
 
     loop: str
     mode: str
-    huge_pages: bool
+    keep_memory: bool
 
 
 CONTENDERS = {
-    BASE: Spec("reference", "fp32", huge_pages=False),
-    "reference fp32 huge pages": Spec("reference", "fp32", huge_pages=True),
-    "reference fp32 medium": Spec("reference", "fast", huge_pages=False),
-    "reference bf16": Spec("reference", "bf16", huge_pages=False),
-    "ours fp32": Spec("ours", "fp32", huge_pages=True),
-    "ours fast": Spec("ours", "fast", huge_pages=True),
-    "ours bf16": Spec("ours", "bf16", huge_pages=True),
+    BASE: Spec("reference", "fp32", keep_memory=False),
+    "reference fp32 kept memory": Spec("reference", "fp32", keep_memory=True),
+    "reference fp32 medium": Spec("reference", "fast", keep_memory=False),
+    "reference bf16": Spec("reference", "bf16", keep_memory=False),
+    "ours fp32": Spec("ours", "fp32", keep_memory=True),
+    "ours fast": Spec("ours", "fast", keep_memory=True),
+    "ours bf16": Spec("ours", "bf16", keep_memory=True),
 }
 
 
@@ -65,25 +63,20 @@ class Process:
 
     Args:
         name: key of `CONTENDERS`.
-        task: what contenders.Task takes, but for `loop` and `mode`.
+        task: what contenders.Task takes, but for those of its `Spec`.
     """
 
     def __init__(self, name: str, task: dict[str, Any]) -> None:
         self.name, spec = name, CONTENDERS[name]
         script = Path(__file__).with_name("contender_process.py")
-        # torch reads it when it is imported
-        environment = {key: value for key, value in os.environ.items() if key != HUGE_PAGES}
-        if spec.huge_pages:
-            environment[HUGE_PAGES] = "1"
         self._process = subprocess.Popen(
             [
                 *(sys.executable, str(script)),
-                json.dumps({**task, "loop": spec.loop, "mode": spec.mode}),
+                json.dumps({**task, **vars(spec)}),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
         )
 
     def __enter__(self) -> Process:
@@ -224,7 +217,7 @@ def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--fill", type=float, default=0.75, help="mean length / length")
     parser.add_argument("--threads", type=int, help="instead of torch's choice")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument("--warm-up", type=int, default=2, help="steps that do not count")
+    parser.add_argument("--warm-up", type=int, default=6, help="steps that do not count")
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", action="store_true", help="a step of each of ours, too")

@@ -58,9 +58,6 @@ def pretrain_command(
     --paths.corpus corpus/packed --training.max_seconds 2700
     """
     overrides = parse_overrides(context.args)
-    # before torch is imported: large tensors are then given huge pages (on Linux), and new ones
-    # cost a quarter of the time
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from spacy_selectra.errors import OtherRunError
     from spacy_selectra.pretraining.settings import read_settings
 
@@ -72,8 +69,10 @@ def pretrain_command(
         typer.echo(f"{adopted}: taken from {published}, nothing was trained")
         return
     from spacy_selectra.pretraining.distributed import leave
+    from spacy_selectra.pretraining.memory import keep_freed_memory
     from spacy_selectra.pretraining.run import pretrain
 
+    keep_freed_memory()
     try:
         result = pretrain(settings, output, resume=resume.value, quiet=quiet)
     except OtherRunError:

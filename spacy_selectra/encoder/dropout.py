@@ -7,6 +7,7 @@ patterns of all ones or all zeros, which a bitwise "and" applies to numbers of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ class DropoutMasks:
         if mask is None:
             return None
         start = self._taken[probability]
-        self._taken[probability] = end = start + int(np.prod(shape))
+        self._taken[probability] = end = start + math.prod(shape)
         return mask[start:end].view(*shape)
 
     @staticmethod

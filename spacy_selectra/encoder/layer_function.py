@@ -119,12 +119,12 @@ def _forward(
     source = hidden.to(dtype)
     qkv = _rows_to_cells(torch.addmm(qkv_b, source, qkv_w.t()), layout)
     groups: list[Tensor | None] = []
-    mixed: list[Tensor] = []
-    for group, part in zip(layout.groups, layout.by_group(qkv), strict=True):
-        saved, result = _attend(part, group, heads, options, masks)
-        mixed.append(result)
-        groups.extend(saved)
-    context = _cells_to_rows(mixed[0] if len(mixed) == 1 else torch.cat(mixed), layout)
+    mixed = qkv.new_empty(len(qkv), hidden.shape[1])
+    for group, part, result in zip(
+        layout.groups, layout.by_group(qkv), layout.by_group(mixed), strict=True
+    ):
+        groups.extend(_attend(part, group, heads, options, masks, result))
+    context = _cells_to_rows(mixed, layout)
     branch = torch.addmm(mix_b, context, mix_w.t())
     mask1 = masks.take(options.hidden_dropout, hidden.shape)
     sum1 = _add_dropped(hidden, branch, mask1, masks.scale(options.hidden_dropout))
@@ -175,13 +175,13 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     branch = apply_mask(residual.to(dtype, copy=True), mask1, scale)
     mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
     mixed = _rows_to_cells(branch @ mix_w, layout, clear=True)
-    parts = [
-        _attend_backward(part, group, ctx.heads, options, groups[5 * place : 5 * place + 5])
-        for place, (group, part) in enumerate(
-            zip(layout.groups, layout.by_group(mixed), strict=True)
-        )
-    ]
-    qkv = _cells_to_rows(parts[0] if len(parts) == 1 else torch.cat(parts), layout)
+    qkv = mixed.new_empty(len(mixed), 3 * mixed.shape[1])
+    for place, (group, part, result) in enumerate(
+        zip(layout.groups, layout.by_group(mixed), layout.by_group(qkv), strict=True)
+    ):
+        saved = groups[5 * place : 5 * place + 5]
+        _attend_backward(part, group, ctx.heads, options, saved, result)
+    qkv = _cells_to_rows(qkv, layout)
     qkv_dw, qkv_db = (qkv.t() @ source).to(wide), qkv.sum(0).to(wide)
     residual.add_((qkv @ qkv_w).to(wide))
     return (
@@ -192,55 +192,66 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _attend(
-    qkv: Tensor, group: AttentionGroup, heads: int, options: LayerOptions, masks: DropoutMasks
-) -> tuple[list[Tensor | None], Tensor]:
-    """(count * length, 3H) to what the gradient needs, and (count * length, H)."""
+    qkv: Tensor,
+    group: AttentionGroup,
+    heads: int,
+    options: LayerOptions,
+    masks: DropoutMasks,
+    result: Tensor,
+) -> list[Tensor | None]:
+    """(count * length, 3H) to `result`, (count * length, H); returns what the gradient needs."""
     count, length = group.count, group.length
     size = qkv.shape[-1] // (3 * heads)
     apart = qkv.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
     query, key, value = apart.reshape(3, count * heads, length, size).unbind(0)
-    query.mul_(1 / math.sqrt(size))  # in place: nobody else reads `qkv` any more
-    scores = torch.bmm(query, key.transpose(1, 2)).to(_softmax_type(options.dtype))
-    if group.bias is not None:
-        scores.view(count, heads, length, length).add_(group.bias.to(scores.dtype))
-    weights = torch.softmax(scores, dim=-1).to(options.dtype)
+    if group.bias is None:
+        bias, beta = qkv.new_empty(1, 1, 1), 0
+    else:
+        bias = group.bias.to(options.dtype).expand(count, heads, 1, length)
+        bias, beta = bias.reshape(count * heads, 1, length), 1
+    scores = torch.baddbmm(bias, query, key.transpose(1, 2), beta=beta, alpha=_scale(size))
+    # in float32 even of bfloat16 numbers, whose own softmax is slower than this detour
+    weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(options.dtype)).to(options.dtype)
     mask = masks.take(options.attention_dropout, weights.shape)
     mixed = torch.bmm(apply_mask(weights, mask, copy=True), value)
+    together = result.view(count, length, heads, size).transpose(1, 2)
+    together.copy_(mixed.view(count, heads, length, size))
     if mask is not None:
-        mixed.mul_(masks.scale(options.attention_dropout))
-    return [query, key, value, weights, mask], _join_heads(mixed, count, heads)
+        result.mul_(masks.scale(options.attention_dropout))
+    return [query, key, value, weights, mask]
 
 
 def _attend_backward(
-    grad: Tensor, group: AttentionGroup, heads: int, options: LayerOptions, saved: Any
-) -> Tensor:
-    """(count * length, H) to (count * length, 3H)."""
+    grad: Tensor,
+    group: AttentionGroup,
+    heads: int,
+    options: LayerOptions,
+    saved: Any,
+    result: Tensor,
+) -> None:
+    """(count * length, H) to `result`, (count * length, 3H)."""
     query, key, value, weights, mask = saved
     count, length, size = group.count, group.length, query.shape[-1]
     mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
     if mask is not None:
         mixed.mul_(DropoutMasks.scale(options.attention_dropout))
-    result = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
-    torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=result[2])
+    apart = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
+    torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=apart[2])
     grads = apply_mask(torch.bmm(mixed, value.transpose(1, 2)), mask)
-    wide = _softmax_type(options.dtype)
-    scores = _aten._softmax_backward_data(grads.to(wide), weights.to(wide), -1, wide)
-    scores = scores.to(options.dtype)
-    torch.bmm(scores, key, out=result[0])
-    result[0].mul_(1 / math.sqrt(size))
-    torch.bmm(scores.transpose(1, 2), query, out=result[1])
-    apart = result.view(3, count, heads, length, size).permute(1, 3, 0, 2, 4)
-    return apart.reshape(count * length, 3 * heads * size)
+    scores = _aten._softmax_backward_data(grads, weights, -1, grads.dtype)
+    scale = _scale(size)
+    torch.baddbmm(apart[0], scores, key, beta=0, alpha=scale, out=apart[0])
+    torch.baddbmm(apart[1], scores.transpose(1, 2), query, beta=0, alpha=scale, out=apart[1])
+    together = result.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
+    together.copy_(apart.view(3, count, heads, length, size))
+
+
+def _scale(size: int) -> float:
+    return 1 / math.sqrt(size)
 
 
 def _softmax_type(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-
-
-def _join_heads(mixed: Tensor, count: int, heads: int) -> Tensor:
-    length, size = mixed.shape[1:]
-    apart = mixed.view(count, heads, length, size).transpose(1, 2)
-    return apart.reshape(count * length, heads * size)
 
 
 def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: float) -> Tensor:
