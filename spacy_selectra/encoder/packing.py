@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# A group may hold sequences down to this share of its longest one. Attention is about a
-# tenth of a layer's work at length 128, so that rectangles filled to nine tenths on
-# average cost one per cent, while more and smaller groups would cost more in kernel calls.
+# A group holds sequences down to this share of its longest one, which fills rectangles to
+# nine tenths on average, and shorter ones until so many attention scores (of each head) are
+# computed for nothing: from there on they cost more than the kernel calls of another group.
 SHORTEST_IN_GROUP = 0.8
+WASTED_IN_GROUP = 200_000
 
 
 @dataclass(frozen=True)
@@ -168,14 +169,19 @@ def _arrange(
 
 
 def _group_by_length(sizes: np.ndarray) -> list[np.ndarray]:
-    """Members of each group: neighbours in order of length, none much shorter than the longest."""
+    """Members of each group: neighbours in order of length, as far as padding them is worth it."""
     order = np.argsort(-sizes, kind="stable")
     descending = sizes[order]
+    area = np.concatenate([[0], np.cumsum(descending**2)])
     groups: list[np.ndarray] = []
     begin = 0
     while begin < len(order):
         shortest = descending[begin] * SHORTEST_IN_GROUP
-        end = int(np.searchsorted(-descending, -shortest, side="right"))
+        similar = np.searchsorted(-descending, -shortest, side="right")
+        ends = np.arange(begin, len(order) + 1)
+        wasted = (ends - begin) * descending[begin] ** 2 - (area[ends] - area[begin])
+        bearable = begin + np.searchsorted(wasted, WASTED_IN_GROUP, side="right") - 1
+        end = int(max(similar, bearable))
         groups.append(order[begin:end])
         begin = end
     return groups
