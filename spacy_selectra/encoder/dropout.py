@@ -1,8 +1,8 @@
 """Dropout whose masks are made from raw random bits.
 
 Drawing a float for every element, comparing it and multiplying by the outcome dominates the cost
-of dropout on a CPU. Fifteen random bits decide as well, and integer arithmetic turns them into
-patterns of all ones or all zeros, which a bitwise "and" applies to numbers of any type.
+of dropout on a CPU. Sixteen random bits decide as well, and a comparison turns them into patterns of
+all ones or all zeros, which a bitwise "and" applies to numbers of any type.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_LEVELS = 1 << 15
+_LEVELS = 1 << 16
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -24,7 +24,7 @@ class DropoutMasks:
     """Masks for several tensors from one stretch of random bits.
 
     The bits come from SFC64, seeded from torch's global generator: one draw of that generator,
-    however many masks. The probability is rounded to a multiple of 2^-15, and the scale is exact
+    however many masks. The probability is rounded to a multiple of 2^-16, and the scale is exact
     for the rounded one.
 
     Args:
@@ -42,10 +42,8 @@ class DropoutMasks:
         for probability, count in wanted.items():
             raw = source.random_raw((count + 3) // 4).view(np.int16)
             mask = torch.from_numpy(raw)[:count]
-            # 15 bits minus the number of levels kept is negative, so its sign fills the
-            # whole integer with ones, exactly where the element is kept
-            mask.bitwise_and_(_LEVELS - 1).sub_(_LEVELS - _dropped(probability))
-            self._masks[probability] = mask.bitwise_right_shift_(15)
+            lowest = _dropped(probability) - _LEVELS // 2
+            self._masks[probability] = torch.ge(mask, lowest, out=mask).neg_()
             self._taken[probability] = 0
 
     def take(self, probability: float, shape: Sequence[int]) -> Tensor | None:
