@@ -1,8 +1,8 @@
 """Dropout whose masks are made from raw random bits.
 
 Drawing a float for every element, comparing it and multiplying by the outcome dominates the cost
-of dropout on a CPU. Sixteen random bits decide as well, and a comparison turns them into patterns of
-all ones or all zeros, which a bitwise "and" applies to numbers of any type.
+of dropout on a CPU. Sixteen random bits decide as well, and a comparison turns them into patterns
+of all ones or all zeros, which a bitwise "and" applies to numbers of any type.
 """
 
 from __future__ import annotations
