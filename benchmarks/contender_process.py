@@ -1,17 +1,12 @@
-"""The process of one contender of pretraining.py: does a step whenever it is asked to.
-
-The first argument describes the task in JSON; then every line on stdin asks for something, and a
-line of JSON on stdout answers.
-"""
+"""The process of one contender of pretraining.py: does a step whenever it is asked to."""
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +14,7 @@ import torch
 import torch._dynamo  # torch's optimisers import it when the first of them is made
 from contenders import Contender, Ours, Reference, Task, useful_flops
 from torch.profiler import ProfilerActivity, profile
+from turns import serve
 
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.pretraining.memory import keep_freed_memory
@@ -100,15 +96,9 @@ def _resident_memory() -> int:
     return int(status.read_text().split()[1]) * resource.getpagesize()
 
 
-def main() -> None:
-    """Build the contender, then answer until stdin ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
-
-    def answer(**values: Any) -> None:
-        print(json.dumps(values), file=answers, flush=True)
-
-    task = Task(**json.loads(sys.argv[1]))
+def build(values: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
+    """The contender, and what can be asked of it."""
+    task = Task(**values)
     if task.keep_memory:
         keep_freed_memory()
     before = _resident_memory()
@@ -116,24 +106,27 @@ def main() -> None:
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     contender: Contender = Ours(task) if task.loop == "ours" else Reference(task)
-    answer(threads=torch.get_num_threads())
-    for line in sys.stdin:
-        wish, number = line.split()
-        if wish == "step":
-            ids, lengths = task.draw(int(number))
-            begin = _now(task)
-            finite = contender.step(ids, lengths, int(number))
-            seconds = _now(task) - begin
-            flops = useful_flops(task, lengths)
-            answer(seconds=seconds, pieces=len(ids), flops=flops, finite=finite)
-        elif wish == "memory":
-            used = torch.cuda.max_memory_allocated if task.cuda else _peak_memory
-            answer(bytes=used() - (0 if task.cuda else before))
-        elif wish == "peak":
-            answer(flops=matmul_peak(task))
-        else:
-            answer(**_profiles(contender, task, int(number)))
+
+    def step(number: int) -> dict[str, Any]:
+        ids, lengths = task.draw(number)
+        begin = _now(task)
+        finite = contender.step(ids, lengths, number)
+        seconds = _now(task) - begin
+        flops = useful_flops(task, lengths)
+        return {"seconds": seconds, "pieces": len(ids), "flops": flops, "finite": finite}
+
+    def memory(_: int) -> dict[str, Any]:
+        used = torch.cuda.max_memory_allocated() if task.cuda else _peak_memory() - before
+        return {"bytes": used}
+
+    return {
+        "started": lambda _: {"threads": torch.get_num_threads()},
+        "step": step,
+        "memory": memory,
+        "peak": lambda _: {"flops": matmul_peak(task)},
+        "profile": lambda number: _profiles(contender, task, number),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    serve(build)

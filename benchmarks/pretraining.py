@@ -15,23 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from turns import SETTLE, ContenderError, Process
 
 from spacy_selectra.encoder.presets import PRESETS
 from spacy_selectra.progress import Progress
 
 BASE = "reference fp32"
 MIB = 1 << 20
-# Seconds after a step before the next contender's, as threads that wait for work look for it for
-# some milliseconds before they sleep.
-SETTLE = 0.05
+SCRIPT = Path(__file__).with_name("contender_process.py")
 
 
 @dataclass(frozen=True)
@@ -54,64 +52,6 @@ CONTENDERS = {
 }
 
 
-class ContenderError(Exception):
-    """A contender's process ended, or its training diverged."""
-
-
-class Process:
-    """A contender at work; leaving the `with` block ends it.
-
-    Args:
-        name: key of `CONTENDERS`.
-        task: what contenders.Task takes, but for those of its `Spec`.
-    """
-
-    def __init__(self, name: str, task: dict[str, Any]) -> None:
-        self.name, spec = name, CONTENDERS[name]
-        script = Path(__file__).with_name("contender_process.py")
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, str(script)),
-                json.dumps({**task, **vars(spec)}),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if any(error):
-            self._process.kill()
-        # the end of its stdin is the end of its work
-        self._process.communicate()
-
-    def ask(self, wish: str, number: int = 0) -> dict[str, Any]:
-        """Ask for a step on batch `number`, or for memory, peak or profile.
-
-        Raises:
-            ContenderError: there is no answer.
-        """
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # then there is no answer either
-            print(wish, number, file=self._process.stdin, flush=True)
-        return self.answer()
-
-    def answer(self) -> dict[str, Any]:
-        """The next answer; the first one comes unasked, when the networks are built.
-
-        Raises:
-            ContenderError: the process has ended.
-        """
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ContenderError(f"'{self.name}' ended with status {self._process.wait()}")
-        return json.loads(line)
-
-
 def measure(
     names: list[str], task: dict[str, Any], warm_up: int, repeats: int, profile: bool
 ) -> dict[str, Any]:
@@ -121,7 +61,10 @@ def measure(
         ContenderError: a contender failed or diverged.
     """
     with ExitStack() as stack:
-        running = [stack.enter_context(Process(name, task)) for name in names]
+        running = [
+            stack.enter_context(Process(name, SCRIPT, {**task, **vars(CONTENDERS[name])}))
+            for name in names
+        ]
         started = {each.name: each.answer() for each in running}
         steps: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         peaks: dict[str, list[float]] = {name: [] for name in names}

@@ -1,0 +1,92 @@
+"""Contenders that take turns: each a process of its own, kept alive, only one at work at a time.
+
+A machine that slows down for a while then slows all of them, and none inherits another's memory,
+threads or settings. `Process` is the benchmark's side of the conversation, `serve` the contender's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+# Seconds after a turn before the next contender's, as threads that wait for work look for it for
+# some milliseconds before they sleep.
+SETTLE = 0.05
+
+
+class ContenderError(Exception):
+    """A contender's process ended, or what it did failed."""
+
+
+class Process:
+    """A contender at work; leaving the `with` block ends it.
+
+    Args:
+        name: what it is called in messages.
+        script: program that calls `serve`.
+        task: JSON-able, its only argument.
+    """
+
+    def __init__(self, name: str, script: Path, task: Mapping[str, Any]) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if any(error):
+            self._process.kill()
+        # the end of its stdin is the end of its work
+        self._process.communicate()
+
+    def ask(self, wish: str, number: int = 0) -> dict[str, Any]:
+        """Ask for one of the things it serves.
+
+        Raises:
+            ContenderError: there is no answer.
+        """
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # then there is no answer either
+            print(wish, number, file=self._process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer; the first one comes unasked, when everything is built.
+
+        Raises:
+            ContenderError: the process has ended.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ContenderError(f"'{self.name}' ended with status {self._process.wait()}")
+        return json.loads(line)
+
+
+def serve(build: Callable[[dict[str, Any]], Mapping[str, Callable[[int], dict[str, Any]]]]) -> None:
+    """Be a contender: build what the task says, then answer until stdin ends.
+
+    Args:
+        build: gets the task; returns what can be asked for by name. "started", if it is there,
+            makes the first answer.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    wishes = build(json.loads(sys.argv[1]))
+    started = wishes.get("started", lambda _: {})
+    print(json.dumps(started(0)), file=answers, flush=True)
+    for line in sys.stdin:
+        wish, number = line.split()
+        print(json.dumps(wishes[wish](int(number))), file=answers, flush=True)
