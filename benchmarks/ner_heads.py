@@ -34,18 +34,14 @@ def configuration(factory: str, arguments: argparse.Namespace) -> Any:
     config = load_config(
         RECIPE,
         {
-            "paths": {
-                "encoder": str(arguments.encoder),
-                "train": str(arguments.train),
-                "dev": str(arguments.dev),
-            },
-            "training": {
-                "max_steps": arguments.steps,
-                "patience": 0,
-                "eval_frequency": max(1, arguments.steps // 4),
-                "seed": arguments.seed,
-            },
-            "system": {"gpu_allocator": None, "seed": arguments.seed},
+            "paths.encoder": str(arguments.encoder),
+            "paths.train": str(arguments.train),
+            "paths.dev": str(arguments.dev),
+            "training.max_steps": arguments.steps,
+            "training.patience": 0,
+            "training.eval_frequency": max(1, arguments.steps // 4),
+            "system.gpu_allocator": None,
+            "system.seed": arguments.seed,
         },
     )
     if factory != "ner":

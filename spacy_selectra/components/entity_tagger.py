@@ -18,7 +18,13 @@ from spacy.vocab import Vocab
 from thinc.api import Linear, Model, chain, with_array
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.entity_tags import entities_of, tag_count, tag_loss, tags_of
+from spacy_selectra.finetuning.entity_tags import (
+    best_tags,
+    entities_of,
+    tag_count,
+    tag_loss,
+    tags_of,
+)
 
 DEFAULT_MODEL = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
@@ -61,7 +67,7 @@ def entity_tagger(tok2vec: Model, nO: int | None = None) -> Model:  # noqa: N803
 
 
 class EntityTagger(TrainablePipe):
-    """Sets `doc.ents`. A choice beside spaCy's `ner`: every word is judged by itself, all at once.
+    """Sets `doc.ents`. A choice beside spaCy's `ner`: every word is scored by itself, all at once.
 
     It takes the place of `ner`: the same annotations to learn from, labels, scores and
     treatment of entities that are there already (they stay, and nothing overlaps them).
@@ -141,9 +147,8 @@ class EntityTagger(TrainablePipe):
         lengths = [len(doc) for doc in docs]
         if not sum(lengths):
             return [[] for _ in docs]
-        best = [scores.argmax(axis=1) for scores in self.model.predict(docs)]
-        tags: Any = self.model.ops.xp.concatenate(best)
-        return entities_of(self.model.ops.to_numpy(tags), lengths)
+        scores: Any = self.model.ops.xp.concatenate(self.model.predict(docs))
+        return entities_of(best_tags(self.model.ops.to_numpy(scores), lengths), lengths)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
         """Set the entities that `predict` found, where there are none yet."""

@@ -5,12 +5,15 @@ Tag 0 is O; entity type k begins with tag 1 + 2k and goes on with tag 2 + 2k.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 OUTSIDE = 0
 MISSING = -1
+# Probability of being outside from which `best_tags` looks no further.
+CERTAIN = 0.999
 
 
 def tag_count(types: int) -> int:
@@ -66,6 +69,72 @@ def entities_of(tags: np.ndarray, lengths: Sequence[int]) -> list[list[tuple[int
     ):
         found[text].append((begin - int(starts[text]), end - int(starts[text]), kind))
     return found
+
+
+def best_tags(scores: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+    """The most probable tags of which none goes on with nothing (Viterbi 1967; every tag is scored
+    by itself, so the only rule between neighbours is that I follows B or I of its type).
+
+    A word that is outside any entity with probability above `CERTAIN` is taken for that, which
+    leaves short stretches to search; they are searched side by side.
+
+    Args:
+        scores: (T, tags) logits, the words of all texts one after the other.
+        lengths: words of each text.
+
+    Returns:
+        (T,) int64.
+    """
+    logs = scores - scores.max(axis=1, keepdims=True)
+    logs = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    tags = np.zeros(len(scores), dtype=np.int64)
+    (open_words,) = (logs[:, OUTSIDE] <= math.log(CERTAIN)).nonzero()
+    if not len(open_words):
+        return tags
+    text = np.repeat(np.arange(len(lengths)), lengths)[open_words]
+    apart = (np.diff(open_words) > 1) | (np.diff(text) > 0)
+    first = np.concatenate(([0], np.flatnonzero(apart) + 1))
+    sizes = np.diff(np.append(first, len(open_words)))
+    order = np.argsort(-sizes, kind="stable")
+    starts, sizes = open_words[first][order], sizes[order]
+    tags[open_words] = _search(logs, starts, sizes)[np.argsort(_words(starts, sizes))]
+    return tags
+
+
+def _words(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Words of all stretches, one stretch after the other."""
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+
+
+def _search(logs: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Tags of stretches that begin at `starts`, longest first, one after the other."""
+    count = logs.shape[1]
+    alone = [OUTSIDE, *range(1, count, 2)]  # tags that may follow anything
+    inside = np.arange(2, count, 2)
+    came_from = np.zeros((len(starts), sizes[0], count), dtype=np.int64)
+    best = logs[starts].copy()
+    best[:, inside] = -np.inf
+    lasts = [best]
+    for step in range(1, sizes[0]):
+        active = int(np.searchsorted(-sizes, -step, side="left"))
+        before = lasts[-1][:active]
+        here = logs[starts[:active] + step].copy()
+        top = before.argmax(axis=1)
+        here[:, alone] += before[np.arange(active), top][:, None]
+        came_from[:active, step][:, alone] = top[:, None]
+        began, went_on = before[:, inside - 1], before[:, inside]
+        here[:, inside] += np.maximum(began, went_on)
+        came_from[:active, step, 2::2] = np.where(began >= went_on, inside - 1, inside)
+        lasts.append(here)
+    found = np.zeros((len(starts), sizes[0]), dtype=np.int64)
+    for step in range(sizes[0] - 1, -1, -1):
+        active = int(np.searchsorted(-sizes, -step, side="left"))
+        ends = sizes[:active] == step + 1
+        rows = np.arange(active)
+        if step + 1 < sizes[0]:
+            found[rows, step] = came_from[rows, step + 1, found[rows, step + 1]]
+        found[rows[ends], step] = lasts[step][ends].argmax(axis=1)
+    return found[np.arange(sizes[0])[None, :] < sizes[:, None]]
 
 
 def tag_loss(scores: np.ndarray, tags: np.ndarray) -> tuple[float, np.ndarray]:

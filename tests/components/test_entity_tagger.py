@@ -29,7 +29,7 @@ def nlp(make_nlp):
     return pipeline
 
 
-def train(nlp, steps=60):
+def train(nlp, steps=120):
     optimizer = nlp.create_optimizer()
     optimizer.learn_rate = 0.003
     batch = examples(nlp)

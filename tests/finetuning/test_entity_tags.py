@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
 from spacy_selectra.finetuning.entity_tags import (
     MISSING,
+    best_tags,
     entities_of,
     tag_count,
     tag_loss,
@@ -65,6 +68,39 @@ def test_entities_of_any_tags():
         assert found == [conlleval(text.tolist()) for text in texts]
 
 
+def brute_force(scores: np.ndarray) -> list[int]:
+    """The best of all allowed sequences of tags."""
+    tags = range(scores.shape[1])
+    allowed = [
+        found
+        for found in product(tags, repeat=len(scores))
+        if all(
+            tag == 0 or tag % 2 or before in (tag - 1, tag)
+            for before, tag in zip((0, *found), found, strict=False)
+        )
+    ]
+    best = max(
+        allowed, key=lambda found: sum(scores[place, tag] for place, tag in enumerate(found))
+    )
+    return list(best)
+
+
+def test_best_tags_are_the_best_allowed_ones():
+    rng = np.random.default_rng(0)
+    for trial in range(30):
+        lengths = rng.integers(0, 5, size=4).tolist()
+        scores = rng.normal(scale=2, size=(sum(lengths), tag_count(2))).astype(np.float32)
+        scores[rng.random(len(scores)) < 0.3, 0] += 20 * (trial % 2)  # certainly outside
+        ends = np.cumsum(lengths)
+        parts = [scores[end - size : end] for end, size in zip(ends, lengths, strict=True)]
+        expected = [tag for part in parts for tag in brute_force(part)]
+        assert best_tags(scores, lengths).tolist() == expected
+
+
+def test_best_tags_of_nothing():
+    assert best_tags(np.zeros((0, 3), dtype=np.float32), [0, 0]).tolist() == []
+
+
 def test_loss_is_that_of_torch():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(9, tag_count(3))).astype(np.float32)
@@ -79,4 +115,5 @@ def test_loss_is_that_of_torch():
 
 def test_loss_without_annotations_is_nothing():
     loss, gradient = tag_loss(np.ones((2, 3), dtype=np.float32), np.array([MISSING, MISSING]))
-    assert loss == 0 and not gradient.any()
+    assert loss == 0
+    assert not gradient.any()
