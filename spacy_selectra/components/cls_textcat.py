@@ -5,11 +5,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from spacy.util import replace_model_node
 from spacy_transformers.data_classes import TransformerData
 from spacy_transformers.layers import TransformerListener, split_trf_batch
 from thinc.api import Dropout, Linear, Logistic, Model, Softmax, chain
 from thinc.types import Floats2d
 from transformers.utils import ModelOutput
+
+# Logit of a label added after training, under the mean of the others' biases. It takes
+# exp(-10) < 5e-5 of their probability, yet a few hundred steps of training can lift it.
+_NEW_LABEL_LOGIT = -10.0
 
 
 def cls_textcat(
@@ -25,10 +30,14 @@ def cls_textcat(
     section 3.1; Devlin et al. 2019, section 3.2). A token-vector listener never sees it,
     since it belongs to no token. The mean is taken over a document's windows.
 
+    Labels can be added to a trained classifier (`textcat.add_label`): the scores of the others
+    stay within 1e-4, and the new one begins near 0 until it is trained.
+
     Args:
         exclusive_classes: softmax over the classes, else a logistic for each.
         upstream: name of the transformer component to listen to; "*" for any.
-        grad_factor: factor on the gradients of the encoder; 0 leaves it unchanged.
+        grad_factor: factor on the gradients of the encoder; with 0 only weight decay, if the
+            optimizer has one, still changes it, and nothing does if the transformer is frozen.
         tok2vec: a SelectraModel of this component's own in place of the listener, as
             `nlp.replace_listeners(..., ["model.tok2vec"])` leaves it behind.
         nO: number of classes; inferred from the labels if None.
@@ -51,8 +60,36 @@ def cls_textcat(
     model: Model = chain(source, *layers)
     model.set_ref("output_layer", output)
     model.attrs["multi_label"] = not exclusive_classes
+    # what spaCy's textcat calls when a label is added
+    model.attrs["resize_output"] = _resize_output
     if nO is not None:
         model.set_dim("nO", nO)
+    return model
+
+
+def _resize_output(model: Model, new_nO: int) -> Model:  # noqa: N803
+    """Give a classifier `new_nO` outputs; those it has keep their weights."""
+    output = model.get_ref("output_layer")
+    model.set_dim("nO", new_nO, force=True)
+    if not output.has_param("W"):
+        output.set_dim("nO", new_nO, force=True)
+        return model
+    weights: Any = output.get_param("W")
+    biases: Any = output.get_param("b")
+    count, width = weights.shape
+    if new_nO <= count:
+        return model
+    # a new layer, since optimizers keep their moments by layer and in the old shape
+    kind = Linear if model.attrs["multi_label"] else Softmax
+    larger: Model = kind(nO=new_nO, nI=width)
+    new_weights: Any = model.ops.alloc2f(new_nO, width)
+    new_weights[:count] = weights
+    new_biases: Any = model.ops.alloc1f(new_nO)
+    new_biases[:count] = biases
+    new_biases[count:] = _NEW_LABEL_LOGIT + (0.0 if model.attrs["multi_label"] else biases.mean())
+    larger.set_param("W", new_weights)
+    larger.set_param("b", new_biases)
+    replace_model_node(model, output, larger)
     return model
 
 

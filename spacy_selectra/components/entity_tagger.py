@@ -29,7 +29,7 @@ from spacy_selectra.finetuning.entity_tags import (
 DEFAULT_MODEL = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
     "tok2vec": {
-        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "@architectures": "spacy-selectra.TransformerListener.v1",
         "grad_factor": 1.0,
         "upstream": "*",
         "pooling": {"@layers": "reduce_mean.v1"},

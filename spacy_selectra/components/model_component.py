@@ -106,11 +106,7 @@ class ModelComponent(Pipe):
         if self._source is None and self._model is None:
             path.mkdir(parents=True, exist_ok=True)
             return
-        from spacy_selectra.encoder.checkpoint import save_model
-
-        save_model(self._network(), path)
-        for name, content in self._tokenizer_files.items():
-            (path / name).write_bytes(content)
+        self._save(path)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> ModelComponent:
         """Take the model from a directory written by `to_disk`; an empty one changes nothing."""
@@ -146,6 +142,14 @@ class ModelComponent(Pipe):
     def _network(self) -> Any:
         """The torch module that is stored."""
         return self.loaded_model
+
+    def _save(self, directory: Path) -> None:
+        """Write what `load` reads."""
+        from spacy_selectra.encoder.checkpoint import save_model
+
+        save_model(self._network(), directory)
+        for name, content in self._tokenizer_files.items():
+            (directory / name).write_bytes(content)
 
     def _read(self, directory: Path) -> None:
         self._model = self.load(directory)

@@ -4,50 +4,43 @@ Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
 are not postponed, because spaCy reads the factory's own as types.
 """
 
-from itertools import pairwise
+import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from spacy.attrs import IDX, LENGTH
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup, Token
 
+from spacy_selectra.components.forking import use_one_thread_if_forked
 from spacy_selectra.components.model_component import ModelComponent, default_device
+from spacy_selectra.components.replaced_windows import (
+    aligned_maxima,
+    make_windows,
+    overlapping_maxima,
+)
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
     from spacy_selectra.components.tokenization import PieceTokenizer
+    from spacy_selectra.encoder.detection import DetectionHead
     from spacy_selectra.encoder.models import Discriminator
 
 SPANS_KEY = "replaced"
 SPAN_LABEL = "REPLACED"
-MAX_PIECES = 4096
 
 
 @Language.factory(
     "selectra_replaced",
     assigns=["token._.replaced", "doc.spans"],
-    default_config={"threshold": 0.5, "model": None},
+    default_config={"threshold": 0.5, "model": None, "upstream": None},
 )
 def make_replaced(
-    nlp: Language, name: str, threshold: float, model: str | None
+    nlp: Language, name: str, threshold: float, model: str | None, upstream: str | None
 ) -> "ReplacedWordDetector":
     """Make the component; see `ReplacedWordDetector`."""
-    return ReplacedWordDetector(name, threshold=threshold, model=model)
-
-
-class Window(NamedTuple):
-    """A stretch of a document's pieces the discriminator sees at once.
-
-    Pieces `begin` to `end` are its input; its output is kept for `keep_begin` to `keep_end`.
-    """
-
-    document: int
-    begin: int
-    end: int
-    keep_begin: int
-    keep_end: int
+    return ReplacedWordDetector(name, threshold=threshold, model=model, upstream=upstream, nlp=nlp)
 
 
 class ReplacedWordDetector(ModelComponent):
@@ -59,14 +52,26 @@ class ReplacedWordDetector(ModelComponent):
     be flagged for their length.) White space has probability 0.
 
     Words above the threshold are also in `doc.spans["replaced"]`, one span a word, with their
-    probabilities in the group's `attrs["scores"]`. Documents longer than the model takes are
-    read in windows that overlap by a quarter; of two windows a piece's probability comes from
-    the one in which it has more context.
+    probabilities in the group's `attrs["scores"]`.
+
+    Without `upstream` the component runs a discriminator of its own. Documents longer than it
+    takes are read in windows that overlap by a quarter; of two windows a piece's probability
+    comes from the one in which it has more context.
+
+    With `upstream` it runs the discriminator's head only, over the vectors that the transformer
+    of that name left in `doc._.trf_data`, so that a pipeline computes its encoder once. The
+    transformer must hold the discriminator's encoder, not fine-tuned, and come first. Windows
+    are the transformer's; of several a word's probability comes from the one in which the word
+    has more context (see `replaced_windows.aligned_maxima`). Words the transformer left out,
+    because spans were truncated, have probability 0. What is stored is the head and a
+    fingerprint of the encoder.
 
     Args:
         name: name in the pipeline.
         threshold: probability in [0, 1] above which a word counts as replaced.
         model: directory or hub id of a discriminator, None if it comes with the pipeline.
+        upstream: name of the transformer component to read from, None for an own encoder.
+        nlp: the pipeline whose transformer is compared with the fingerprint.
 
     Raises:
         SelectraError: a threshold that is no probability.
@@ -78,12 +83,17 @@ class ReplacedWordDetector(ModelComponent):
         *,
         threshold: float = 0.5,
         model: str | None = None,
+        upstream: str | None = None,
+        nlp: Language | None = None,
     ) -> None:
         super().__init__(name, model)
         if not 0 <= threshold <= 1:
             raise SelectraError(f"threshold {threshold} is not between 0 and 1")
         self.threshold = threshold
+        self.upstream = upstream
         self._tokenizer: PieceTokenizer | None = None
+        self._pipeline = _PipelineReference(nlp)
+        self._compared = False
         if not Token.has_extension("replaced"):
             Token.set_extension("replaced", default=0.0)
 
@@ -101,29 +111,35 @@ class ReplacedWordDetector(ModelComponent):
             )
 
     def predict(self, docs: list[Doc]) -> list[np.ndarray]:
-        """Probability of every token, (tokens,) float32 for each document; nothing is set."""
-        model = self.loaded_model
-        tokenizer = self._tokenizer
-        assert tokenizer is not None  # read together with the model
-        pieces = tokenizer.encode([doc.text for doc in docs])
-        windows = [
-            window
-            for number, piece in enumerate(pieces)
-            for window in make_windows(number, len(piece.ids), tokenizer.budget)
-        ]
-        sequences = [pieces[window.document].ids[window.begin : window.end] for window in windows]
-        outputs = piece_probabilities(model, tokenizer, sequences)
-        probabilities = [np.zeros(len(piece.ids), dtype=np.float32) for piece in pieces]
-        for window, output in zip(windows, outputs, strict=True):
-            kept = output[window.keep_begin - window.begin : window.keep_end - window.begin]
-            probabilities[window.document][window.keep_begin : window.keep_end] = kept
-        return [
-            word_probabilities(doc, piece.offsets, probability)
-            for doc, piece, probability in zip(docs, pieces, probabilities, strict=True)
-        ]
+        """Probability of every token, (tokens,) float32 for each document; nothing is set.
 
-    def load(self, directory: Path) -> "Discriminator":
-        """Read a discriminator and its tokenizer."""
+        Raises:
+            SelectraError: no model, or with `upstream` documents without the transformer's
+                vectors or with those of another encoder.
+        """
+        use_one_thread_if_forked()
+        words = self._from_text(docs) if self.upstream is None else self._from_upstream(docs)
+        for doc, probabilities in zip(docs, words, strict=True):
+            probabilities[[token.is_space for token in doc]] = 0
+        return words
+
+    def initialize(self, get_examples: Any, *, nlp: Language | None = None) -> None:
+        """Nothing to learn; from now on this is the pipeline whose transformer is compared."""
+        self._pipeline = _PipelineReference(nlp)
+        self._compared = False
+
+    def load(self, directory: Path) -> Any:
+        """Read a discriminator and its tokenizer, or with `upstream` a head."""
+        from spacy_selectra.encoder.head_checkpoint import holds_only_head, load_head
+
+        self._compared = False
+        if self.upstream is not None:
+            return load_head(directory).to(default_device())
+        if holds_only_head(directory):
+            raise SelectraError(
+                f"component '{self.name}' was saved with only the discriminator's head: set "
+                "its 'upstream' to the name of the transformer it reads from"
+            )
         from spacy_selectra.components.tokenization import PieceTokenizer
         from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_discriminator
@@ -134,77 +150,85 @@ class ReplacedWordDetector(ModelComponent):
         )
         return model
 
+    def _save(self, directory: Path) -> None:
+        if self.upstream is None:
+            super()._save(directory)
+            return
+        from spacy_selectra.encoder.head_checkpoint import save_head
 
-def make_windows(document: int, pieces: int, budget: int) -> list[Window]:
-    """Windows of at most `budget` pieces over a document; each piece is kept from one of them.
+        save_head(self.loaded_model, directory)
 
-    Neighbours overlap by at least a quarter of the budget and share the overlap in halves.
-    """
-    if pieces <= budget:
-        return [Window(document, 0, pieces, 0, pieces)] if pieces else []
-    stride = budget - budget // 4
-    begins = [*range(0, pieces - budget, stride), pieces - budget]
-    borders = [(left + budget + right) // 2 for left, right in pairwise(begins)]
-    return [
-        Window(document, begin, begin + budget, keep_begin, keep_end)
-        for begin, keep_begin, keep_end in zip(
-            begins, [0, *borders], [*borders, pieces], strict=True
-        )
-    ]
+    def _from_text(self, docs: list[Doc]) -> list[np.ndarray]:
+        from spacy_selectra.encoder.detection import piece_probabilities
 
-
-def word_probabilities(doc: Doc, offsets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The highest probability of the pieces that share a character with each token.
-
-    Args:
-        doc: T tokens.
-        offsets: (n, 2) int64, first character of each piece and the one after its last.
-        probabilities: (n,) float32.
-
-    Returns:
-        (T,) float32, 0 for white space.
-    """
-    words = np.zeros(len(doc), dtype=np.float32)
-    if not len(doc) or not len(probabilities):
+        model: Discriminator = self.loaded_model
+        tokenizer = self._tokenizer
+        assert tokenizer is not None  # read together with the model
+        pieces = tokenizer.encode([doc.text for doc in docs])
+        windows = [
+            window
+            for number, piece in enumerate(pieces)
+            for window in make_windows(number, len(piece.ids), tokenizer.budget)
+        ]
+        sequences = [pieces[window.document].ids[window.begin : window.end] for window in windows]
+        outputs = piece_probabilities(model, sequences, tokenizer.prefix, tokenizer.suffix)
+        probabilities = [np.zeros(len(piece.ids), dtype=np.float32) for piece in pieces]
+        for window, output in zip(windows, outputs, strict=True):
+            kept = output[window.keep_begin - window.begin : window.keep_end - window.begin]
+            probabilities[window.document][window.keep_begin : window.keep_end] = kept
+        words = []
+        for doc, piece, probability in zip(docs, pieces, probabilities, strict=True):
+            begins, sizes = doc.to_array([IDX, LENGTH]).astype(np.int64).reshape(-1, 2).T
+            words.append(overlapping_maxima(begins, begins + sizes, piece.offsets, probability))
         return words
-    begins, sizes = doc.to_array([IDX, LENGTH]).astype(np.int64).T
-    first = np.searchsorted(begins + sizes, offsets[:, 0], side="right")
-    after = np.searchsorted(begins, offsets[:, 1], side="left")
-    # nearly always one token a piece; a piece that covers several counts for each
-    counts = np.maximum(after - first, 0)
-    piece = np.repeat(np.arange(len(counts)), counts)
-    token = first[piece] + np.arange(len(piece)) - np.repeat(np.cumsum(counts) - counts, counts)
-    np.maximum.at(words, token, probabilities[piece])
-    words[[token.is_space for token in doc]] = 0
-    return words
+
+    def _from_upstream(self, docs: list[Doc]) -> list[np.ndarray]:
+        from spacy_selectra.components.upstream import word_rows
+        from spacy_selectra.encoder.detection import head_probabilities
+
+        head: DetectionHead = self.loaded_model
+        self._compare_encoders(head, docs)
+        hidden, words = word_rows(docs, self.name, self.upstream, head.config.hidden_size)
+        if not head.fits(hidden.to(head.norm.weight.device)):
+            raise self._other_encoder()
+        probabilities = np.split(
+            head_probabilities(head, hidden), np.cumsum([len(one.rows) for one in words])[:-1]
+        )
+        return [
+            aligned_maxima(one.rows, one.counts, one.width, part)
+            for one, part in zip(words, probabilities, strict=True)
+        ]
+
+    def _compare_encoders(self, head: "DetectionHead", docs: list[Doc]) -> None:
+        """Once: is the pipeline's transformer, where it can be seen, the head's encoder?"""
+        nlp = self._pipeline.get()
+        if self._compared or nlp is None or not docs or docs[0].vocab is not nlp.vocab:
+            return
+        from spacy_selectra.components.upstream import upstream_encoder
+        from spacy_selectra.encoder.head_checkpoint import encoder_fingerprint
+
+        encoder = upstream_encoder(nlp, self.upstream)
+        if encoder is not None and encoder_fingerprint(encoder) != head.fingerprint:
+            raise self._other_encoder()
+        self._compared = True
+
+    def _other_encoder(self) -> SelectraError:
+        return SelectraError(
+            f"component '{self.name}': transformer '{self.upstream}' does not hold the encoder "
+            "of the discriminator, because it was fine-tuned or is another model; remove "
+            "'upstream' and set 'model' to the discriminator, so that it runs an encoder of its "
+            "own"
+        )
 
 
-def piece_probabilities(
-    model: "Discriminator", tokenizer: "PieceTokenizer", sequences: list[np.ndarray]
-) -> list[np.ndarray]:
-    """Probability of every piece of each sequence; ids and result (n,), without special pieces.
+class _PipelineReference:
+    """A pipeline if it is still there; forgotten in copies and other processes."""
 
-    Sequences are sorted by length and packed into batches of at most `MAX_PIECES` pieces.
-    """
-    import torch
+    def __init__(self, nlp: Language | None = None) -> None:
+        self._nlp = None if nlp is None else weakref.ref(nlp)
 
-    from spacy_selectra.encoder.batching import length_batches
-    from spacy_selectra.encoder.precision import precision
+    def get(self) -> Language | None:
+        return None if self._nlp is None else self._nlp()
 
-    before, after = len(tokenizer.prefix), len(tokenizer.suffix)
-    framed = [
-        np.concatenate([tokenizer.prefix, ids, tokenizer.suffix]).astype(np.int64)
-        for ids in sequences
-    ]
-    lengths = np.array([len(ids) for ids in framed], dtype=np.int64)
-    outputs: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(framed)
-    device = model.encoder.device
-    with torch.inference_mode(), precision("fast", device):
-        for batch in length_batches(lengths, MAX_PIECES):
-            ids = torch.from_numpy(np.concatenate([framed[place] for place in batch])).to(device)
-            logits = model(ids, lengths[batch].tolist())
-            ends = np.cumsum(lengths[batch])
-            parts = np.split(torch.sigmoid(logits).float().cpu().numpy(), ends[:-1])
-            for place, part in zip(batch, parts, strict=True):
-                outputs[place] = part[before : len(part) - after]
-    return outputs
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return _PipelineReference, ()

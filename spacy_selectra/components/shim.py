@@ -16,16 +16,23 @@ from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor
 
+from spacy_selectra.components.forking import use_one_thread_if_forked
+from spacy_selectra.components.freed_memory import limit_kept_products, return_freed_memory
 from spacy_selectra.components.optimizer import LayerwiseAdam
 from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
 from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
+from spacy_selectra.encoder.int8 import forget
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.errors import SelectraError
 
 FORMAT = "spacy-selectra encoder 1"
+
+# Pieces after which memory freed by long documents goes back to the system; this many take
+# seconds to encode, and returning it takes milliseconds.
+_PIECES_BETWEEN_RETURNS = 1 << 14
 
 
 @dataclass
@@ -36,7 +43,7 @@ class EncoderOptions:
         name: directory or hub id; only read at initialisation, never stored with the weights.
         tokenizer_config: passed to `AutoTokenizer.from_pretrained`.
         transformer_config: replaces entries of the model's configuration.
-        precision: "fp32", "fast", "bf16" or "auto", see `encoder.precision`.
+        precision: "fp32", "fast", "bf16", "auto" or "int8", see `encoder.precision`.
         max_batch_pieces: most pieces encoded at once.
     """
 
@@ -55,6 +62,7 @@ class SelectraShim(Shim):
         self.options = options
         self.tokenizer: PieceTokenizer | None = None
         self.truncation_announced = False
+        limit_kept_products()
 
     @property
     def loaded(self) -> bool:
@@ -108,6 +116,7 @@ class SelectraShim(Shim):
 
     def __call__(self, windows: Windows, is_train: bool) -> tuple[Tensor, Callable[[Tensor], None]]:
         """Encode windows to (cells, H), and in training a callback that takes its gradient."""
+        use_one_thread_if_forked()
         encoder = self.encoder
         encoder.train(is_train)
         if is_train:
@@ -146,14 +155,21 @@ class SelectraShim(Shim):
         padded = windows.n_cells > len(windows.ids)
         allocate = torch.zeros if padded else torch.empty
         hidden = allocate((windows.n_cells, self.width), device=self.encoder.device)
+        since_return = 0
         for cells, vectors in outputs:
             hidden[cells] = vectors.float()
+            since_return += len(cells)
+            if since_return >= _PIECES_BETWEEN_RETURNS and not torch.is_grad_enabled():
+                del cells, vectors
+                return_freed_memory()
+                since_return = 0
         return hidden
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Step the weights with the gradients gathered so far, and clear these."""
         if self._model is None:
             return
+        forget(self._model)
         if isinstance(optimizer, LayerwiseAdam):
             optimizer.step_module(self.id, self._model)
             return
@@ -164,7 +180,7 @@ class SelectraShim(Shim):
             gradient: Any = torch2xp(parameter.grad)
             stepped, _ = optimizer((self.id, name), data, gradient)
             # thinc works in place on CPU, but an optimizer may as well return a new array
-            parameter.data.copy_(xp2torch(stepped, device=parameter.device))
+            _overwrite(parameter, xp2torch(stepped, device=parameter.device))
             parameter.grad = None
 
     @contextmanager
@@ -180,12 +196,12 @@ class SelectraShim(Shim):
         ]
         backup = [parameter.data.clone() for parameter, _ in replaced]
         for parameter, average in replaced:
-            parameter.data.copy_(xp2torch(average, device=parameter.device))
+            _overwrite(parameter, xp2torch(average, device=parameter.device))
         try:
             yield
         finally:
             for (parameter, _), weights in zip(replaced, backup, strict=True):
-                parameter.data.copy_(weights)
+                _overwrite(parameter, weights)
 
     def copy(self) -> SelectraShim:
         """An independent copy with an id of its own, so that optimizers keep them apart."""
@@ -283,6 +299,12 @@ def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
         named = ", ".join(unknown) or "output_attentions, output_hidden_states"
         raise SelectraError(f"transformer_config: this encoder does not know {named}")
     return encoder_from_tensors({**config, **changes}, encoder_tensors(encoder))
+
+
+def _overwrite(parameter: Tensor, values: Tensor) -> None:
+    # not through `.data`: such writes go uncounted, and integer weights would stay behind
+    with torch.no_grad():
+        parameter.copy_(values)
 
 
 def _no_gradient(gradient: Tensor) -> None:

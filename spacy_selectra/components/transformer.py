@@ -9,11 +9,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch
-from spacy_transformers.layers import split_trf_batch, trfs2arrays
+from spacy_transformers.layers import split_trf_batch
 from thinc.api import Model, chain, torch2xp
 from thinc.types import Floats2d, Ragged
 
 from spacy_selectra.components.batch import SelectraBatch, cell_gradient
+from spacy_selectra.components.listener import token_arrays
 from spacy_selectra.components.shim import EncoderOptions, SelectraShim
 from spacy_selectra.components.windows import (
     SpanGetter,
@@ -61,7 +62,8 @@ def selectra_model(
         window: without `get_spans`, most pieces of a window, special ones included.
         stride: without `get_spans`, most new pieces of a window, the others being repeated
             from the one before; None for no overlap.
-        precision: "fp32", "fast" (float32 through the faster library), "bf16" or "auto".
+        precision: "fp32", "fast" (float32 through the faster library), "bf16", "auto", or "int8"
+            for inference on CPUs (training computes as "fast"); see `encoder.precision`.
         max_batch_pieces: most pieces encoded at once; bounds memory for documents of any
             number and length.
         pooling: makes this a token-vector layer of a single component, as
@@ -105,7 +107,7 @@ def selectra_model(
     if pooling is None:
         return model
     # a chain in a chain: what is left when a listener was replaced
-    return chain(chain(model, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+    return chain(chain(model, split_trf_batch()), token_arrays(pooling, grad_factor))
 
 
 class SelectraModel(Model[list[Doc], FullTransformerBatch]):

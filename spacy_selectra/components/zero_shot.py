@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_selectra.components.forking import use_one_thread_if_forked
 from spacy_selectra.components.model_component import ModelComponent, default_device
 from spacy_selectra.errors import SelectraError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from spacy_selectra.finetuning.inference import EntailmentScorer
 
 DEFAULT_TEMPLATE = "Este ejemplo es {}."
+# Those of encoder/precision.py and finetuning/inference.py, which import torch.
+PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
+LONG_TEXTS = ("cut", "max", "mean")
 
 
 @Language.factory(
@@ -29,6 +33,8 @@ DEFAULT_TEMPLATE = "Este ejemplo es {}."
         "hypothesis_template": DEFAULT_TEMPLATE,
         "multi_label": False,
         "model": None,
+        "precision": "fast",
+        "long_texts": "cut",
     },
 )
 def make_zero_shot(
@@ -38,6 +44,8 @@ def make_zero_shot(
     hypothesis_template: str,
     multi_label: bool,
     model: str | None,
+    precision: str,
+    long_texts: str,
 ) -> "ZeroShotClassifier":
     """Make the component; see `ZeroShotClassifier`."""
     return ZeroShotClassifier(
@@ -46,6 +54,8 @@ def make_zero_shot(
         hypothesis_template=hypothesis_template,
         multi_label=multi_label,
         model=model,
+        precision=precision,
+        long_texts=long_texts,
     )
 
 
@@ -55,9 +65,15 @@ class ZeroShotClassifier(ModelComponent):
     Scores are those of transformers' zero-shot pipeline on the same model. They are added to
     `doc.cats`: labels of other components stay, but a label that is already there is
     overwritten, with one warning, so give two classifiers different labels. A document without
-    words gets 0 for every label. A text longer than the model takes is cut at its end, which
-    is announced once; `truncated` counts all such texts. Without labels the component does
-    nothing, and the model is not even read.
+    words gets 0 for every label. Without labels the component does nothing, and the model is
+    not even read.
+
+    A text longer than the model takes beside the longest hypothesis is cut at its end, which is
+    announced once; `truncated` counts all such texts. With `long_texts` "max" or "mean" it is
+    read in windows of nearly equal size instead, cut after a sentence or at a space. Each
+    window is scored as a text of its own, and a label gets its highest or its mean score of
+    all windows; alternatives are then scaled to add up to 1 again. "max" finds a subject that
+    is dealt with somewhere, "mean" what the text is about on the whole.
 
     Args:
         name: name in the pipeline.
@@ -65,9 +81,14 @@ class ZeroShotClassifier(ModelComponent):
         hypothesis_template: sentence with {} where the label goes.
         multi_label: judge every label alone, instead of as alternatives that add up to 1.
         model: directory or hub id of an entailment model, None if it comes with the pipeline.
+        precision: "fp32", "fast" (float32 through the faster library), "bf16", "auto" (bf16
+            where the device computes it natively, else "fast") or "int8", see
+            `encoder.precision.precision`.
+        long_texts: "cut", "max" or "mean", see above.
 
     Raises:
-        SelectraError: a template without {}, or labels that are empty or not distinct.
+        SelectraError: a template without {}, labels that are empty or not distinct, an unknown
+            precision or way with long texts.
     """
 
     def __init__(
@@ -78,8 +99,12 @@ class ZeroShotClassifier(ModelComponent):
         hypothesis_template: str = DEFAULT_TEMPLATE,
         multi_label: bool = False,
         model: str | None = None,
+        precision: str = "fast",
+        long_texts: str = "cut",
     ) -> None:
         super().__init__(name, model)
+        self.precision = _check_choice("precision", precision, PRECISIONS)
+        self.long_texts = _check_choice("long_texts", long_texts, LONG_TEXTS)
         self._labels = _check_labels(labels)
         self.hypothesis_template = _check_template(hypothesis_template)
         self.multi_label = multi_label
@@ -140,6 +165,7 @@ class ZeroShotClassifier(ModelComponent):
         wordful = [place for place, text in enumerate(texts) if text.strip()]
         if not labels or not wordful:
             return results
+        use_one_thread_if_forked()
         scorer: EntailmentScorer = self.loaded_model
         scores, truncated = scorer.scores(
             [texts[place] for place in wordful],
@@ -153,12 +179,19 @@ class ZeroShotClassifier(ModelComponent):
 
     def load(self, directory: Path) -> "EntailmentScorer":
         """Read an entailment model and its tokenizer."""
+        from spacy_selectra.components.cutting import cut_evenly
         from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_classifier
         from spacy_selectra.finetuning.inference import EntailmentScorer
 
         model = load_classifier(directory).to(default_device())
-        return EntailmentScorer(model, load_backend(directory))
+        return EntailmentScorer(
+            model,
+            load_backend(directory),
+            mode=self.precision,
+            long_texts=self.long_texts,
+            cut=cut_evenly,
+        )
 
     def _needed_at_once(self) -> bool:
         return bool(self._labels)
@@ -170,11 +203,18 @@ class ZeroShotClassifier(ModelComponent):
         if truncated and not self.truncated:
             warnings.warn(
                 f"{self.name}: {truncated} of {texts} texts are longer than the model's {limit} "
-                "pieces and were cut at their end (said once; see its attribute 'truncated')",
+                "pieces and were cut at their end (said once; see its attribute 'truncated'; "
+                'long_texts = "max" or "mean" reads all of them)',
                 UserWarning,
                 stacklevel=3,
             )
         self.truncated += truncated
+
+
+def _check_choice(setting: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise SelectraError(f"{setting} '{value}' is not one of {', '.join(choices)}")
+    return value
 
 
 def _check_labels(labels: Sequence[str]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class SequenceClassifier(nn.Module):
     ) -> Tensor:
         """(T,) packed ids of B sequences to (B, labels) logits. Errors as the encoder's."""
         layout = self.encoder.layout(input_ids, lengths)
-        return self.head(self.encoder(input_ids, layout, type_ids)[layout.first])
+        return self.head(self.encoder(input_ids, layout, type_ids, first_only=True))
 
 
 def tie_embeddings(generator: Generator, discriminator: Discriminator) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from spacy_selectra.encoder.attention import packed_attention
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.dropout import Dropout
+from spacy_selectra.encoder.first_pieces import first_piece_attention
+from spacy_selectra.encoder.int8 import int8_layer, takes_int8
 from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
@@ -69,6 +72,8 @@ class Layer(nn.Module):
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
         """Transform T pieces."""
         if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
+            if takes_int8(self, hidden):
+                return int8_layer(self, hidden, layout, self.heads, self._options(hidden))
             return layer_function(
                 hidden, layout, self.heads, self._options(hidden), layer_weights(self)
             )
@@ -78,6 +83,19 @@ class Layer(nn.Module):
         hidden = self.attention_norm(hidden + attended)
         expanded = self.activation(self.intermediate(hidden))
         return self.output_norm(hidden + self.dropout(self.output(expanded)))
+
+    def first_pieces(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
+        """(T, H) to (B, H): `forward` at the rows `layout.first`, without dropout.
+
+        Only keys and values are computed of all pieces.
+        """
+        first, width = hidden[layout.first], hidden.shape[1]
+        weight, bias = self.qkv.weight, self.qkv.bias
+        queries = F.linear(first, weight[:width], bias[:width])
+        keys_values = F.linear(hidden, weight[width:], bias[width:])
+        attended = first_piece_attention(queries, keys_values, layout, self.heads)
+        middle = self.attention_norm(first + self.attention_output(attended))
+        return self.output_norm(middle + self.output(self.activation(self.intermediate(middle))))
 
     def _options(self, hidden: Tensor) -> LayerOptions:
         autocast = torch.is_autocast_enabled("cpu")
@@ -141,6 +159,8 @@ class SelectraEncoder(nn.Module):
         input_ids: Tensor,
         lengths: Sequence[int] | Tensor | PackedLayout,
         type_ids: Tensor | None = None,
+        *,
+        first_only: bool = False,
     ) -> Tensor:
         """Encode a packed batch.
 
@@ -148,9 +168,12 @@ class SelectraEncoder(nn.Module):
             input_ids: (T,) int64, the pieces of all sequences, one after the other.
             lengths: pieces of each of the B sequences, or their layout.
             type_ids: (T,) int64 segment of each piece; 0 everywhere if None.
+            first_only: return the B vectors of the sequences' first pieces only, which spares
+                most of the last layer's work where no gradient is needed.
 
         Returns:
-            (T, H) float32 (also under bf16 autocast: the residual stream keeps its precision).
+            (T, H) or (B, H) float32 (also under bf16 autocast: the residual stream keeps its
+            precision).
 
         Raises:
             SelectraError: a sequence longer than `max_position_embeddings`.
@@ -163,12 +186,17 @@ class SelectraEncoder(nn.Module):
         if self.embeddings_project is not None:
             # autocast would start the residual stream in bf16 here
             hidden = self.embeddings_project(hidden).to(hidden.dtype)
-        for layer in self.layers:
+        spare = first_only and not self.training and not torch.is_grad_enabled()
+        for layer in self.layers[:-1] if spare else self.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(layer, hidden, layout, use_reentrant=False)
             else:
                 hidden = layer(hidden, layout)
-        return hidden
+        if spare:
+            last = self.layers[-1]
+            assert isinstance(last, Layer)
+            return last.first_pieces(hidden, layout)
+        return hidden[layout.first] if first_only else hidden
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None

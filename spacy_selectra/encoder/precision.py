@@ -1,16 +1,20 @@
-"""How products are computed: exact float32, oneDNN's float32, or bfloat16."""
+"""How products are computed: exact float32, oneDNN's float32, bfloat16, or 8-bit integers."""
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, Literal
 
 import torch
 
-Precision = Literal["auto", "fp32", "fast", "bf16"]
-PRECISIONS = ("auto", "fp32", "fast", "bf16")
+from spacy_selectra.encoder.int8 import int8_products, why_not_int8
+
+Precision = Literal["auto", "fp32", "fast", "bf16", "int8"]
+PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 
 # float32 rounding over a sum of 1024 products of unit normals stays below this by far,
 # bfloat16 rounding of the inputs exceeds it a hundred times
@@ -25,7 +29,11 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
         mode: "fp32", plain float32; "fast", float32 through oneDNN on CPUs where that
             really computes float32 (checked once against float64; else as "fp32"), TF32 on
             GPUs; "bf16", autocast with the residual stream in float32; "auto", "bf16"
-            where the device computes it natively, else "fast".
+            where the device computes it natively, else "fast"; "int8", products of our layers
+            with their weights in 8 bits (`encoder.int8`) and all others as in "auto".
+            "int8" is for inference on CPUs: where gradients are recorded when the block is
+            entered it means "fast", and likewise, with one warning, on devices and processors
+            without such products.
         device: where the model is.
 
     Raises:
@@ -34,11 +42,15 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
     if mode not in PRECISIONS:
         raise ValueError(f"precision '{mode}' is not one of {', '.join(PRECISIONS)}")
     kind = torch.device(device).type
+    layers = nullcontext()
+    if mode == "int8":
+        mode = _float_part_of_int8(kind)
+        layers = int8_products() if mode == "auto" else layers
     mode = resolve_precision(mode, kind)
     if mode == "fp32":
         yield
         return
-    with _fast_products(kind):
+    with _fast_products(kind), layers:
         if mode == "bf16":
             with torch.autocast(kind, dtype=torch.bfloat16):
                 yield
@@ -51,6 +63,27 @@ def resolve_precision(mode: str, device: torch.device | str) -> str:
     if mode != "auto":
         return mode
     return "bf16" if _native_bfloat16(torch.device(device).type) else "fast"
+
+
+def _float_part_of_int8(kind: str) -> str:
+    """What "int8" computes with where it has no integers: "auto", or "fast" if nowhere."""
+    if torch.is_grad_enabled():
+        return "fast"
+    reason = why_not_int8() if kind == "cpu" else f"the encoder is on '{kind}'"
+    if reason is None:
+        return "auto"
+    _announce_no_int8(reason)
+    return "fast"
+
+
+@cache
+def _announce_no_int8(reason: str) -> None:
+    warnings.warn(
+        f"precision 'int8' is for CPUs with VNNI instructions, and {reason}: computing as "
+        "'fast'. (Said once.)",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _native_bfloat16(kind: str) -> bool:
@@ -75,17 +108,44 @@ def _fast_products(kind: str) -> Iterator[None]:
         yield
 
 
+class _Switch:
+    """oneDNN for float32 products, on while anybody needs it.
+
+    The setting belongs to the process. Threads come and go in any order, and the last one to
+    leave puts back what the first one found.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: Any = None
+
+    def on(self) -> None:
+        with self._lock:
+            if not self._users:
+                backend = _matmul_backend()
+                self._before, backend.fp32_precision = backend.fp32_precision, "bf16"
+            self._users += 1
+
+    def off(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                _matmul_backend().fp32_precision = self._before
+
+
+_switch = _Switch()
+
+
 @contextmanager
 def _onednn_products() -> Iterator[None]:
     # On AMD processors torch's default (MKL) reaches half of oneDNN's speed. Allowing
     # bf16 here is what routes products to oneDNN, which without AMX still computes float32.
-    backend = _matmul_backend()
-    before = backend.fp32_precision
-    backend.fp32_precision = "bf16"
+    _switch.on()
     try:
         yield
     finally:
-        backend.fp32_precision = before
+        _switch.off()
 
 
 def _matmul_backend() -> Any:

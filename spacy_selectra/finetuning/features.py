@@ -94,11 +94,21 @@ class Template:
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
-    """Piece ids of each text, (n,) int64, without special pieces and without truncation."""
+    """Piece ids of each text, (n,) int64, without special pieces and without truncation.
+
+    Raises:
+        SelectraError: a text with a lone surrogate, which no UTF-8 can hold.
+    """
     ids: list[np.ndarray] = []
     for begin in range(0, len(texts), TEXTS_PER_CALL):
         chunk = list(texts[begin : begin + TEXTS_PER_CALL])
-        encoded = tokenizer.encode_batch(chunk, add_special_tokens=False)
+        try:
+            encoded = tokenizer.encode_batch(chunk, add_special_tokens=False)
+        except TypeError as error:  # what the backend says of anything that is not UTF-8
+            raise SelectraError(
+                "a text holds half of a surrogate pair and is no valid Unicode; decode it "
+                "anew from its bytes, or replace such characters"
+            ) from error
         ids.extend(np.array(encoding.ids, dtype=np.int64) for encoding in encoded)
     return ids
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 import spacy
@@ -130,3 +133,81 @@ def test_round_trip(make_nlp, tmp_path):
     train(nlp, 3)
     nlp.to_disk(tmp_path)
     assert spacy.load(tmp_path)(DATA[0][0]).cats == pytest.approx(nlp(DATA[0][0]).cats)
+
+
+@pytest.mark.parametrize("factory", ["textcat", "textcat_multilabel"])
+def test_a_label_added_to_a_trained_classifier(make_nlp, tmp_path, factory):
+    nlp = pipeline(make_nlp, factory, exclusive_classes=factory == "textcat")
+    train(nlp, 20)
+    texts = [*(text for text, _ in DATA), ""]
+    before = [doc.cats for doc in nlp.pipe(texts)]
+    assert nlp.get_pipe(factory).add_label("cultura") == 1
+    assert nlp.get_pipe(factory).add_label("deporte") == 0
+    for doc, old in zip(nlp.pipe(texts), before, strict=True):
+        if len(doc):
+            assert doc.cats.pop("cultura") < 1e-4
+            assert doc.cats == pytest.approx(old, abs=1e-4)
+    expected = [doc.cats for doc in nlp.pipe(texts)]
+    nlp.to_disk(tmp_path)
+    loaded: Any = spacy.load(tmp_path)
+    assert loaded.get_pipe(factory).labels == ("deporte", "economía", "cultura")
+    assert [doc.cats for doc in loaded.pipe(texts)] == [pytest.approx(cats) for cats in expected]
+
+
+@pytest.mark.parametrize("factory", ["textcat", "textcat_multilabel"])
+def test_an_added_label_is_learnt(make_nlp, factory):
+    nlp = pipeline(make_nlp, factory, exclusive_classes=factory == "textcat")
+    optimizer = nlp.create_optimizer()
+    optimizer.learn_rate = 0.003
+
+    def teach(batch, steps):
+        for _ in range(steps):
+            nlp.update(batch, sgd=False)
+            for _, component in nlp.pipeline:
+                component.finish_update(optimizer)
+
+    teach(examples(nlp), 10)
+    nlp.get_pipe(factory).add_label("cultura")
+    new = Example.from_dict(nlp.make_doc("La novela gustó."), {"cats": {"cultura": 1.0}})
+    # with the same optimizer, which has seen the layer before it grew
+    teach([*examples(nlp), new, new], 150)
+    cats = nlp("La novela gustó.").cats
+    assert cats["cultura"] > 0.5
+    assert max(cats, key=cats.get) == "cultura"
+    assert nlp(DATA[0][0]).cats["deporte"] > 0.5
+
+
+def test_labels_added_before_and_between_initialisations(make_nlp):
+    nlp = make_nlp()
+    textcat = nlp.add_pipe("textcat", config={"model": TEXTCAT})
+    for label in ("deporte", "economía", "cultura"):
+        textcat.add_label(label)
+    nlp.initialize(lambda: examples(nlp))
+    assert set(nlp("Sí.").cats) == {"deporte", "economía", "cultura"}
+    textcat.add_label("ciencia")
+    nlp.initialize(lambda: examples(nlp))
+    assert sum(nlp("Sí.").cats.values()) == pytest.approx(1.0, abs=1e-5)
+    assert nlp("Sí.").cats["ciencia"] == pytest.approx(0.25)
+
+
+def test_a_label_added_after_replacing_the_listener(make_nlp, tmp_path):
+    nlp = pipeline(make_nlp)
+    train(nlp, 3)
+    expected = nlp(DATA[0][0]).cats
+    nlp.replace_listeners("transformer", "textcat", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    nlp.get_pipe("textcat").add_label("cultura")
+    cats = nlp(DATA[0][0]).cats
+    assert cats["cultura"] < 1e-4
+    assert {label: cats[label] for label in expected} == pytest.approx(expected, abs=1e-4)
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path)(DATA[0][0]).cats == pytest.approx(cats)
+
+
+def test_resizing_a_copy_leaves_the_original(make_nlp):
+    nlp = pipeline(make_nlp)
+    model = nlp.get_pipe("textcat").model
+    copied = copy.deepcopy(model)
+    copied = copied.attrs["resize_output"](copied, 5)
+    assert copied.get_dim("nO") == copied.get_ref("output_layer").get_dim("nO") == 5
+    assert model.get_dim("nO") == model.get_ref("output_layer").get_dim("nO") == 2

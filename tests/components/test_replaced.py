@@ -10,11 +10,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from transformers import AutoTokenizer, ElectraForPreTraining
 
-from spacy_selectra.components.replaced import (
-    ReplacedWordDetector,
-    make_windows,
-    word_probabilities,
-)
+from spacy_selectra.components.replaced import ReplacedWordDetector
+from spacy_selectra.components.replaced_windows import make_windows
 from spacy_selectra.errors import SelectraError
 from tests.finetuning.tiny import save_discriminator
 
@@ -96,25 +93,6 @@ def test_a_long_document_is_read_to_its_end(model: str):
     assert len(alone) == 62
     inner = slice(0, window.keep_end)
     assert values(doc)[inner] == pytest.approx(values(alone)[inner], abs=1e-5)
-
-
-@pytest.mark.parametrize("pieces", [0, 1, 62, 63, 100, 124, 1000])
-def test_windows_keep_every_piece_once(pieces: int):
-    windows = make_windows(3, pieces, 62)
-    kept = [place for window in windows for place in range(window.keep_begin, window.keep_end)]
-    assert kept == list(range(pieces))
-    for window in windows:
-        assert window.begin <= window.keep_begin < window.keep_end <= window.end
-        assert window.end - window.begin <= 62
-        # away from the document's ends there is context on both sides
-        assert window.keep_begin == 0 or window.keep_begin - window.begin >= 7
-        assert window.keep_end == pieces or window.end - window.keep_end >= 7
-
-
-def test_a_piece_over_two_tokens_counts_for_both():
-    doc = Doc(spacy.blank("es").vocab, words=["10", "km", "al"], spaces=[False, True, False])
-    offsets, probabilities = np.array([[0, 4], [5, 6], [6, 7]]), np.array([0.5, 0.2, 0.75], "f4")
-    assert word_probabilities(doc, offsets, probabilities).tolist() == [0.5, 0.5, 0.75]
 
 
 def test_two_detectors_and_an_existing_extension(model: str):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ LISTENER = {
 }
 
 
-def add_ner(nlp):
+def add_ner(nlp, listener=LISTENER):
     ner = nlp.add_pipe(
         "ner",
         config={
@@ -38,7 +36,7 @@ def add_ner(nlp):
                 "hidden_width": 16,
                 "maxout_pieces": 2,
                 "use_upper": False,
-                "tok2vec": LISTENER,
+                "tok2vec": listener,
             }
         },
     )
@@ -47,9 +45,9 @@ def add_ner(nlp):
     return ner
 
 
-def ner_pipeline(make_nlp):
+def ner_pipeline(make_nlp, listener=LISTENER):
     nlp = make_nlp()
-    add_ner(nlp)
+    add_ner(nlp, listener)
     docs = [nlp.make_doc(text) for text in SENTENCES]
     nlp.initialize(lambda: [Example.from_dict(doc, {"entities": []}) for doc in docs])
     weights = nlp.get_pipe("ner").model
@@ -195,27 +193,3 @@ def test_other_adapters_too(tmp_path):
     assert np.allclose(vectors(loaded, "hola mundos hola"), expected, atol=1e-6)
     saved = (tmp_path / "pipeline" / "transformer" / "model").read_bytes()
     assert str(tmp_path).encode() not in saved
-
-
-SEVERAL_PROCESSES = """
-import sys, torch, spacy
-torch.set_num_threads(1)
-nlp = spacy.load(sys.argv[1])
-texts = ["El niño comió piñón.", "Sí.", "", "¿Quién vive en la calle Mayor?"] * 5
-alone = [[(e.text, e.label_) for e in doc.ents] for doc in nlp.pipe(texts)]
-together = [[(e.text, e.label_) for e in doc.ents] for doc in nlp.pipe(texts, n_process=2)]
-assert alone == together
-print("equal")
-"""
-
-
-def test_two_processes(make_nlp, tmp_path):
-    ner_pipeline(make_nlp).to_disk(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL_PROCESSES, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PATH": ""},
-    )
-    assert done.stdout.strip() == "equal", done.stderr

@@ -7,13 +7,16 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
 from transformers import pipeline
 
-from spacy_selectra.components.zero_shot import ZeroShotClassifier
+from spacy_selectra.components.zero_shot import LONG_TEXTS, PRECISIONS, ZeroShotClassifier
+from spacy_selectra.encoder import precision
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning import inference
 from tests.finetuning.tiny import save_classifier
 
 LABELS = ["deportes", "León", "el niño"]
@@ -98,6 +101,42 @@ def test_long_texts_are_cut_and_announced_once(model: str):
     assert component(nlp).truncated == 2
 
 
+def test_long_texts_in_windows(model: str):
+    """A text's own end counts, alternatives add up to 1, and there is nothing to announce."""
+    start = "El niño sueña en Cádiz. " * 12
+    texts = [start + "El gato come.", start + "¿El perro? No canta en Mérida.", "canta"]
+    scores = {}
+    for long_texts in ("max", "mean"):
+        nlp = make(model, labels=LABELS, long_texts=long_texts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            scores[long_texts] = [doc.cats for doc in nlp.pipe(texts)]
+        assert component(nlp).truncated == 0
+        for cats in scores[long_texts]:
+            assert sum(cats.values()) == pytest.approx(1, abs=1e-5)
+        assert scores[long_texts][0] != pytest.approx(scores[long_texts][1], abs=1e-4)
+    assert scores["max"][0] != pytest.approx(scores["mean"][0], abs=1e-4)
+    expected = make(model, labels=LABELS)("canta").cats
+    assert scores["max"][2] == pytest.approx(expected, abs=1e-5)
+    assert scores["mean"][2] == pytest.approx(expected, abs=1e-5)
+
+
+def test_precision_is_a_setting(model: str):
+    scores = {}
+    for mode in ("fp32", "fast", "bf16", "auto"):
+        nlp = make(model, labels=LABELS, precision=mode)
+        scores[mode] = [list(doc.cats.values()) for doc in nlp.pipe(TEXTS)]
+    exact = np.array(scores["fp32"])
+    assert np.abs(scores["fast"] - exact).max() < 1e-4
+    assert 0 < np.abs(scores["bf16"] - exact).max() < 0.05
+    assert scores["auto"] in (scores["fast"], scores["bf16"])
+
+
+def test_choices_are_those_of_the_modules_behind():
+    assert set(PRECISIONS) == set(precision.PRECISIONS)
+    assert set(LONG_TEXTS) == set(inference.LONG_TEXTS)
+
+
 def test_cats_of_others_stay_and_overwriting_is_said(model: str):
     nlp = make(model, labels=["deportes"])
     doc = nlp.make_doc("El gato.")
@@ -114,6 +153,8 @@ def test_cats_of_others_stay_and_overwriting_is_said(model: str):
         ({"hypothesis_template": "Este ejemplo."}, r"has no \{\} where the label goes"),
         ({"labels": ["a", "a"]}, "given twice"),
         ({"labels": ["a", " "]}, "label is empty"),
+        ({"precision": "half"}, "precision 'half' is not one of auto, fp32, fast, bf16"),
+        ({"long_texts": "split"}, "long_texts 'split' is not one of cut, max, mean"),
     ],
 )
 def test_unusable_configuration(config: dict[str, object], message: str):
@@ -127,6 +168,8 @@ def test_arguments_of_classify(model: str):
         zero_shot.classify(TEXTS, "deportes")
     with pytest.raises(SelectraError, match="takes a list of documents"):
         zero_shot.classify("El gato.", LABELS)
+    with pytest.raises(SelectraError, match="surrogate"):
+        zero_shot.classify(["El gato \ud83d come."], LABELS)
 
 
 def test_refuses_a_model_without_entailment(tmp_path: Path):
@@ -144,6 +187,22 @@ def test_disk_and_bytes(model: str, tmp_path: Path):
     copies[1].from_bytes(nlp.to_bytes())
     for copy in copies:
         assert [doc.cats for doc in copy.pipe(TEXTS)] == expected
+
+
+def test_settings_travel_with_the_pipeline(model: str, tmp_path: Path):
+    settings = {"labels": LABELS, "precision": "fp32", "long_texts": "max", "multi_label": True}
+    nlp = make(model, hypothesis_template="Trata de {}.", **settings)
+    text = "El niño sueña en Cádiz. " * 20
+    expected = nlp(text).cats
+    nlp.to_disk(tmp_path / "pipeline")
+    copies = [
+        spacy.load(tmp_path / "pipeline"),
+        spacy.blank("es").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ]
+    for copy in copies:
+        found = component(copy)
+        assert (found.precision, found.long_texts) == ("fp32", "max")
+        assert copy(text).cats == expected
 
 
 def test_stored_without_a_model(tmp_path: Path):
@@ -186,12 +245,46 @@ def test_another_process_without_network_or_the_training_directory(tmp_path: Pat
         assert theirs == pytest.approx(ours, abs=1e-6)
 
 
+SEVERAL_PROCESSES = """
+import json, multiprocessing, sys
+import spacy, torch
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[3])
+    nlp = spacy.load(sys.argv[1])
+    texts = json.loads(sys.argv[2]) * 3
+    torch.set_num_threads(2)
+    alone = [doc.cats for doc in nlp.pipe(texts)]
+    together = [doc.cats for doc in nlp.pipe(texts, n_process=2, batch_size=3)]
+    print(json.dumps([alone, together]))
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_several_processes(model: str, tmp_path: Path, start: str):
+    make(model, labels=LABELS).to_disk(tmp_path / "pipeline")
+    script = tmp_path / "script.py"
+    script.write_text(SEVERAL_PROCESSES, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "pipeline"), json.dumps(TEXTS), start],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    alone, together = json.loads(result.stdout)
+    assert len(together) == 3 * len(TEXTS)
+    for one, other in zip(alone, together, strict=True):
+        assert other == pytest.approx(one, abs=1e-5)
+
+
 LIGHT = """
 import sys, spacy
 spacy.blank("es").add_pipe("selectra_zero_shot")
 spacy.blank("es").add_pipe("selectra_replaced")
 ours = [name for name in sys.modules if name.startswith("spacy_selectra.")]
-print([name for name in ours if name.split(".")[1] in ("encoder", "corpus", "finetuning")])
+below = [name for name in ours if name.split(".")[1] in ("encoder", "corpus", "finetuning")]
+print([name for name in below if hasattr(sys.modules[name], "torch")])
 """
 
 

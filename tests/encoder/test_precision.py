@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
@@ -33,3 +35,28 @@ def test_nothing_stays_switched():
 def test_unknown_mode():
     with pytest.raises(ValueError, match="'half' is not one of"), precision("half"):
         pass
+
+
+def test_threads_that_overlap_leave_the_process_as_it_was():
+    backend = getattr(torch.backends.mkldnn, "matmul", None)
+    if backend is None:
+        pytest.skip("this torch has no setting for oneDNN alone")
+    before = backend.fp32_precision
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+    def first() -> None:
+        with precision("fast"):
+            first_in.set()
+            second_in.wait(10)
+        first_out.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    first_in.wait(10)
+    with precision("fast"):
+        within = backend.fp32_precision
+        second_in.set()
+        first_out.wait(10)
+        assert backend.fp32_precision == within
+    thread.join()
+    assert backend.fp32_precision == before
