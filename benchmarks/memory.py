@@ -78,7 +78,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure the chosen cases."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", default="small", help="size of the encoder")
     parser.add_argument("--encoder", help="model directory in place of random weights")
     parser.add_argument("--characters", type=int, default=1_000_000, help="of the long document")

@@ -195,6 +195,7 @@ class SelectraShim(Shim):
             if (self.id, name) in params
         ]
         backup = [parameter.data.clone() for parameter, _ in replaced]
+        forget(self._model)
         for parameter, average in replaced:
             _overwrite(parameter, xp2torch(average, device=parameter.device))
         try:
@@ -202,6 +203,7 @@ class SelectraShim(Shim):
         finally:
             for (parameter, _), weights in zip(replaced, backup, strict=True):
                 _overwrite(parameter, weights)
+            forget(self._model)
 
     def copy(self) -> SelectraShim:
         """An independent copy with an id of its own, so that optimizers keep them apart."""
@@ -302,9 +304,9 @@ def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _overwrite(parameter: Tensor, values: Tensor) -> None:
-    # not through `.data`: such writes go uncounted, and integer weights would stay behind
-    with torch.no_grad():
-        parameter.copy_(values)
+    # uncounted, through `.data`: `nlp.update(sgd=...)` steps the transformer between its forward
+    # pass and its gradient, which autograd would refuse
+    parameter.data.copy_(values)
 
 
 def _no_gradient(gradient: Tensor) -> None:

@@ -124,7 +124,8 @@ def similarity(item: Doc | Span | Token, other: Any) -> float:
     """
     if _is_empty(item) or _is_empty(other):
         return 0.0
-    left, right = item.vector, other.vector
+    left: Any = item.vector
+    right: Any = other.vector
     if left.shape != right.shape:
         raise SelectraError(
             f"vectors of widths {left.size} and {right.size} cannot be compared: process both "

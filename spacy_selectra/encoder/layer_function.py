@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
+from spacy_selectra.encoder.activated import activated as _activate
+from spacy_selectra.encoder.activated import linear_activated
 from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
 from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
 
@@ -62,9 +63,10 @@ class LayerOptions:
         eps: epsilon of LayerNorm.
         hidden_dropout: probability after both branches, 0 outside training.
         attention_dropout: probability on attention weights, 0 outside training.
+        inference: nobody will ask for a gradient.
     """
 
-    __slots__ = ("activation", "attention_dropout", "dtype", "eps", "hidden_dropout")
+    __slots__ = ("activation", "attention_dropout", "dtype", "eps", "hidden_dropout", "inference")
 
     def __init__(
         self,
@@ -73,9 +75,11 @@ class LayerOptions:
         eps: float,
         hidden_dropout: float,
         attention_dropout: float,
+        inference: bool = False,
     ) -> None:
         self.dtype, self.activation, self.eps = dtype, activation, eps
         self.hidden_dropout, self.attention_dropout = hidden_dropout, attention_dropout
+        self.inference = inference
 
 
 def layer_function(
@@ -131,13 +135,16 @@ def _forward(
     middle, mean1, rstd1 = torch.native_layer_norm(sum1, width, norm1_w, norm1_b, options.eps)
 
     inner_source = middle.to(dtype)
-    inner = torch.addmm(in_b, inner_source, in_w.t())
-    active = _activate(inner, options.activation)
+    if options.inference:
+        inner, active = None, linear_activated(inner_source, in_w, in_b, options.activation)
+    else:
+        inner = torch.addmm(in_b, inner_source, in_w.t())
+        active = _activate(inner, options.activation)
     branch = torch.addmm(out_b, active, out_w.t())
     mask2 = masks.take(options.hidden_dropout, hidden.shape)
     sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
     result, mean2, rstd2 = torch.native_layer_norm(sum2, width, norm2_w, norm2_b, options.eps)
-    if any(ctx.needs_input_grad):
+    if not options.inference and any(ctx.needs_input_grad):
         ctx.layout, ctx.heads, ctx.options, ctx.wide = layout, heads, options, wide
         ctx.save_for_backward(
             *(source, context, sum1, mean1, rstd1, inner_source, inner, active),
@@ -266,12 +273,6 @@ def _rows_to_cells(values: Tensor, layout: PackedLayout, clear: bool = False) ->
 
 def _cells_to_rows(cells: Tensor, layout: PackedLayout) -> Tensor:
     return cells if layout.map is None else layout.map.collect(cells)
-
-
-def _activate(values: Tensor, name: str) -> Tensor:
-    if name == "relu":
-        return F.relu(values)
-    return F.gelu(values, approximate="tanh" if name == "gelu_new" else "none")
 
 
 def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:

@@ -105,6 +105,7 @@ class Layer(nn.Module):
             eps=self.output_norm.eps,
             hidden_dropout=self.dropout.probability if self.training else 0.0,
             attention_dropout=self.attention_dropout if self.training else 0.0,
+            inference=not torch.is_grad_enabled(),
         )
 
 

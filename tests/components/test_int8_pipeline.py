@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import spacy
@@ -40,7 +42,8 @@ def test_chosen_when_loading_and_saved_without_loss(make_nlp, tmp_path):
 def test_dotted_setting(make_nlp, tmp_path):
     make_nlp().to_disk(tmp_path)
     nlp = spacy.load(tmp_path, config={"components.transformer.model.precision": "int8"})
-    assert nlp.get_pipe("transformer").model.shim.options.precision == "int8"
+    pipe: Any = nlp.get_pipe("transformer")
+    assert pipe.model.shim.options.precision == "int8"
 
 
 def test_averaged_weights_are_used_and_left_again(make_nlp):

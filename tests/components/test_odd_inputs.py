@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def nlp(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> La
         "get_spans": None,
     }
     nlp.add_pipe("transformer", config={"model": model})
-    ner = add_ner(nlp)
+    ner: Any = add_ner(nlp)
     nlp.add_pipe(
         "textcat",
         config={
@@ -83,7 +84,8 @@ def nlp(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> La
 
 def readable(nlp: Language, text: str) -> bool:
     """Whether the normaliser of the encoder's tokenizer leaves anything of a text."""
-    backend = nlp.get_pipe("transformer").model.shim.pieces.backend
+    transformer: Any = nlp.get_pipe("transformer")
+    backend = transformer.model.shim.pieces.backend
     return bool(backend.normalizer.normalize_str(text).strip())
 
 

@@ -198,7 +198,8 @@ def test_empty_documents_among_others(make_nlp, architecture):
 
 def test_sourced_components_go_on_sharing(make_nlp):
     source = tagged(make_nlp)
-    softmax = source.get_pipe("tagger").model.get_ref("softmax")
+    tagger: Any = source.get_pipe("tagger")
+    softmax = tagger.model.get_ref("softmax")
     drawn = np.random.default_rng(0).normal(size=softmax.get_param("W").shape)
     softmax.set_param("W", drawn.astype("f"))  # zeros would not tell whose vectors they get
     expected = tag_scores(source)
