@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch._dynamo  # torch's optimisers import it when the first of them is made
 from contenders import Contender, Ours, Reference, Task, useful_flops
+from process_memory import peak_memory, resident_memory
 from torch.profiler import ProfilerActivity, profile
 from turns import serve
 
+from spacy_selectra.encoder.freed_memory import keep_freed_memory
 from spacy_selectra.encoder.precision import precision
-from spacy_selectra.pretraining.memory import keep_freed_memory
 
 # Side of the square matrices whose product counts as the peak; a GPU is not busy with less.
 PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -83,25 +81,12 @@ def _now(task: Task) -> float:
     return time.perf_counter()
 
 
-def _peak_memory() -> int:
-    """Bytes; Linux counts in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _resident_memory() -> int:
-    status = Path("/proc/self/statm")
-    if not status.exists():
-        return _peak_memory()
-    return int(status.read_text().split()[1]) * resource.getpagesize()
-
-
 def build(values: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
     """The contender, and what can be asked of it."""
     task = Task(**values)
     if task.keep_memory:
         keep_freed_memory()
-    before = _resident_memory()
+    before = resident_memory()
     torch.manual_seed(task.seed)
     if task.threads is not None:
         torch.set_num_threads(task.threads)
@@ -116,7 +101,7 @@ def build(values: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
         return {"seconds": seconds, "pieces": len(ids), "flops": flops, "finite": finite}
 
     def memory(_: int) -> dict[str, Any]:
-        used = torch.cuda.max_memory_allocated() if task.cuda else _peak_memory() - before
+        used = torch.cuda.max_memory_allocated() if task.cuda else peak_memory() - before
         return {"bytes": used}
 
     return {

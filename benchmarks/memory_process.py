@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "text" / "train.txt"
+from process_memory import peak_memory, reset_peak, resident_memory
+from spacy_models import NER, SAMPLE, write_encoder
+
+TEXT = SAMPLE / "text" / "train.txt"
 WORDS = 25
 VOCABULARY = 8000
-
-
-def prepare(directory: Path, name: str) -> Path:
-    """A model directory: random weights of a preset, a vocabulary trained on the sample."""
-    from spacy_selectra.corpus.readers import read_documents
-    from spacy_selectra.corpus.tokenizer import entries, save_tokenizer
-    from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
-    from spacy_selectra.encoder.checkpoint import save_model
-    from spacy_selectra.encoder.models import Discriminator
-    from spacy_selectra.encoder.presets import preset
-
-    settings = VocabularySettings(size=VOCABULARY, heldout=0.0)
-    trained = train_vocabulary(lambda: read_documents([str(SAMPLE)]), settings)
-    save_tokenizer(trained.tokenizer, directory / "tokenizer")
-    config = preset(name, vocab_size=len(entries(trained.tokenizer)))
-    save_model(Discriminator(config), directory / "model", tokenizer=directory / "tokenizer")
-    return directory / "model"
 
 
 def load(task: dict[str, Any]) -> Any:
@@ -50,19 +35,7 @@ def load(task: dict[str, Any]) -> Any:
             }
         },
         "ner": {
-            "model": {
-                "@architectures": "spacy.TransitionBasedParser.v2",
-                "state_type": "ner",
-                "extra_state_tokens": False,
-                "hidden_width": 64,
-                "maxout_pieces": 2,
-                "use_upper": False,
-                "tok2vec": {
-                    "@architectures": task.get("listener"),
-                    "grad_factor": 1.0,
-                    "pooling": {"@layers": "reduce_mean.v1"},
-                },
-            }
+            "model": {**NER, "tok2vec": {**NER["tok2vec"], "@architectures": task.get("listener")}}
         },
         "doc_cleaner": {"attrs": {"_.trf_data": None}},
     }
@@ -77,7 +50,7 @@ def load(task: dict[str, Any]) -> Any:
 
 def short_texts(count: int) -> Iterator[str]:
     """Documents of words of the sample, made as they are needed."""
-    words = SAMPLE.read_text(encoding="utf-8").split()[:20_000]
+    words = TEXT.read_text(encoding="utf-8").split()[:20_000]
     choose = random.Random(0)
     for _ in range(count):
         begin = choose.randrange(len(words) - WORDS)
@@ -86,15 +59,15 @@ def short_texts(count: int) -> Iterator[str]:
 
 def one_document(nlp: Any, characters: int) -> dict[str, Any]:
     """Peak while a long document is processed, and what stays while it is kept."""
-    sample = SAMPLE.read_text(encoding="utf-8")
+    sample = TEXT.read_text(encoding="utf-8")
     text = (sample * (characters // len(sample) + 1))[:characters]
     del sample
-    before = _resident_memory()
-    _forget_peak()
+    before = resident_memory()
+    reset_peak()
     begin = time.perf_counter()
     doc = nlp(text)
     seconds = time.perf_counter() - begin
-    peak, kept = _peak_memory() - before, _resident_memory() - before
+    peak, kept = peak_memory() - before, resident_memory() - before
     data = doc._.trf_data if doc.has_extension("trf_data") else None
     hidden = None if data is None else data.model_output.last_hidden_state
     return {
@@ -109,37 +82,11 @@ def one_document(nlp: Any, characters: int) -> dict[str, Any]:
 
 def stream(nlp: Any, documents: int) -> dict[str, Any]:
     """Resident memory after a fifth of the documents and after all, above that before them."""
-    before = fifth = _resident_memory()
+    before = fifth = resident_memory()
     for number, _ in enumerate(nlp.pipe(short_texts(documents)), 1):
         if number == documents // 5:
-            fifth = _resident_memory()
-    return {"fifth": fifth - before, "all": _resident_memory() - before}
-
-
-def _forget_peak() -> None:
-    """Let the peak start from here, where the system can (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak_memory() -> int:
-    """Bytes. `ru_maxrss` (KiB on Linux, bytes on macOS) cannot start anew, so VmHWM first."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _resident_memory() -> int:
-    status = Path("/proc/self/statm")
-    if not status.exists():
-        return _peak_memory()
-    return int(status.read_text().split()[1]) * resource.getpagesize()
+            fifth = resident_memory()
+    return {"fifth": fifth - before, "all": resident_memory() - before}
 
 
 def main() -> None:
@@ -151,7 +98,9 @@ def main() -> None:
         torch.set_num_threads(task["threads"])
     torch.manual_seed(0)
     if task.get("prepare"):
-        print(json.dumps({"encoder": str(prepare(Path(task["directory"]), task["preset"]))}))
+        encoder = Path(task["directory"]) / "encoder"
+        write_encoder(encoder, task["preset"], VOCABULARY, seed=0)
+        print(json.dumps({"encoder": str(encoder)}))
         return
     nlp = load(task)
     for text in short_texts(20):

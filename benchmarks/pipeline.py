@@ -16,7 +16,6 @@ import json
 import os
 import statistics
 import tempfile
-import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -26,11 +25,10 @@ from typing import Any
 
 import numpy as np
 from spacy_models import SAMPLE, sample_documents, write_encoder, write_pipeline
-from turns import SETTLE, ContenderError, Process
+from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.progress import Progress
 
 BASE = "stock"
 MIB = 1 << 20
@@ -98,15 +96,10 @@ def measure(names: list[str], task: dict[str, Any], arguments: argparse.Namespac
         found = {each.name: each.answer() for each in running}
         for row in found.values():
             row["seconds"] = []
-        rounds = arguments.warm_up + arguments.repeats
-        progress = stack.enter_context(Progress("measuring", rounds, "rounds"))
-        for number in range(rounds):
-            for each in running:
-                time.sleep(SETTLE)
-                seconds = each.ask("run", number)["seconds"]
-                if number >= arguments.warm_up:
-                    found[each.name]["seconds"].append(seconds)
-            progress.update()
+        for number, each in take_turns(running, arguments.warm_up + arguments.repeats):
+            seconds = each.ask("run", number)["seconds"]
+            if number >= arguments.warm_up:
+                found[each.name]["seconds"].append(seconds)
         for each in running:
             row, kind = found[each.name], CONTENDERS[each.name].kind
             row["peak_memory_mib"] = each.ask("memory")["bytes"] / MIB

@@ -15,17 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from turns import SETTLE, ContenderError, Process
+from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
-from spacy_selectra.progress import Progress
 
 BASE = "reference fp32"
 MIB = 1 << 20
@@ -68,18 +66,14 @@ def measure(
         started = {each.name: each.answer() for each in running}
         steps: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         peaks: dict[str, list[float]] = {name: [] for name in names}
-        progress = stack.enter_context(Progress("measuring", warm_up + repeats, "rounds"))
-        for number in range(warm_up + repeats):
-            for each in running:
-                time.sleep(SETTLE)
-                done = each.ask("step", number)
-                if not done["finite"]:
-                    raise ContenderError(f"'{each.name}' diverged at step {number}")
-                if number >= warm_up:
-                    steps[each.name].append(done)
-                    # in every round, as the speed of a machine changes
-                    peaks[each.name].append(each.ask("peak")["flops"])
-            progress.update()
+        for number, each in take_turns(running, warm_up + repeats):
+            done = each.ask("step", number)
+            if not done["finite"]:
+                raise ContenderError(f"'{each.name}' diverged at step {number}")
+            if number >= warm_up:
+                steps[each.name].append(done)
+                # in every round, as the speed of a machine changes
+                peaks[each.name].append(each.ask("peak")["flops"])
         memory = {each.name: each.ask("memory")["bytes"] for each in running}
         profiles = {
             each.name: each.ask("profile", warm_up + repeats)

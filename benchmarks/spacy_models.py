@@ -1,4 +1,4 @@
-"""Texts, encoder and pipelines that pipeline.py and spacy_training.py give to all contenders."""
+"""Texts, encoder and pipelines of the benchmarks of spaCy pipelines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OURS = "spacy-selectra.SelectraModel.v1"
 
 # What `spacy init config` writes for a transformer and named entities.
 STRIDED = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
-NER = {
+NER: dict[str, Any] = {
     "@architectures": "spacy.TransitionBasedParser.v2",
     "state_type": "ner",
     "extra_state_tokens": False,

@@ -16,7 +16,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -24,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from spacy_models import SAMPLE, write_encoder, write_pipeline
-from turns import SETTLE, ContenderError, Process
+from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
-from spacy_selectra.progress import Progress
 
 BASE = "stock"
 MIB = 1 << 20
@@ -64,15 +62,11 @@ def measure(names: list[str], task: dict[str, Any], warm_up: int) -> dict[str, d
         ]
         found = {each.name: each.answer() for each in running}
         steps: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-        progress = stack.enter_context(Progress("training", task["steps"], "steps"))
-        for number in range(task["steps"]):
-            for each in running:
-                time.sleep(SETTLE)
-                done = each.ask("step", number)
-                if not done["finite"]:
-                    raise ContenderError(f"'{each.name}' diverged at step {number}")
-                steps[each.name].append(done)
-            progress.update()
+        for number, each in take_turns(running, task["steps"], "training", "steps"):
+            done = each.ask("step", number)
+            if not done["finite"]:
+                raise ContenderError(f"'{each.name}' diverged at step {number}")
+            steps[each.name].append(done)
         for each in running:
             memory = each.ask("memory")["bytes"]
             found[each.name].update(summary(steps[each.name], warm_up, memory))

@@ -10,10 +10,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from spacy_selectra.progress import Progress
 
 # Seconds after a turn before the next contender's, as threads that wait for work look for it for
 # some milliseconds before they sleep.
@@ -73,6 +76,25 @@ class Process:
         if not line:
             raise ContenderError(f"'{self.name}' ended with status {self._process.wait()}")
         return json.loads(line)
+
+
+def take_turns(
+    running: Sequence[Process], rounds: int, name: str = "measuring", unit: str = "rounds"
+) -> Iterator[tuple[int, Process]]:
+    """Every round's number and each contender in it, whose turn lasts until the next is asked for.
+
+    Args:
+        running: contenders.
+        rounds: turns of each.
+        name: of the progress shown.
+        unit: what the progress calls rounds.
+    """
+    with Progress(name, rounds, unit) as progress:
+        for number in range(rounds):
+            for each in running:
+                time.sleep(SETTLE)
+                yield number, each
+            progress.update()
 
 
 def serve(build: Callable[[dict[str, Any]], Mapping[str, Callable[[int], dict[str, Any]]]]) -> None:

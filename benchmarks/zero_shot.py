@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from turns import SETTLE, ContenderError, Process
+from turns import SETTLE, ContenderError, Process, take_turns
 
 from spacy_selectra.corpus.readers import read_documents
 from spacy_selectra.corpus.tokenizer import load_backend, save_tokenizer
@@ -34,7 +34,6 @@ from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabular
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.models import SequenceClassifier
 from spacy_selectra.encoder.presets import PRESETS, preset
-from spacy_selectra.progress import Progress
 
 SCRIPT = Path(__file__).with_name("zero_shot_process.py")
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "text" / "train.txt"
@@ -116,14 +115,10 @@ def measure(
                     tried[each.name][batch] = max(rate, tried[each.name].get(batch, 0.0))
         best = {name: max(rates, key=rates.__getitem__) for name, rates in tried.items()}
         rates: dict[str, list[float]] = {name: [] for name in names}
-        progress = stack.enter_context(Progress("measuring", warm_up + repeats, "rounds"))
-        for number in range(warm_up + repeats):
-            for each in running:
-                time.sleep(SETTLE)
-                done = each.ask("classify", best.get(each.name, 0))
-                if number >= warm_up:
-                    rates[each.name].append(done["documents_per_second"])
-            progress.update()
+        for number, each in take_turns(running, warm_up + repeats):
+            done = each.ask("classify", best.get(each.name, 0))
+            if number >= warm_up:
+                rates[each.name].append(done["documents_per_second"])
         scores = {each.name: each.ask("scores")["scores"] for each in running}
     for name, row in rows.items():
         row["documents_per_second"] = statistics.median(rates[name])

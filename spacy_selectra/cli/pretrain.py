@@ -68,8 +68,8 @@ def pretrain_command(
         adopted = adopt_discriminator(published, output, replace=replace)
         typer.echo(f"{adopted}: taken from {published}, nothing was trained")
         return
+    from spacy_selectra.encoder.freed_memory import keep_freed_memory
     from spacy_selectra.pretraining.distributed import leave
-    from spacy_selectra.pretraining.memory import keep_freed_memory
     from spacy_selectra.pretraining.run import pretrain
 
     keep_freed_memory()

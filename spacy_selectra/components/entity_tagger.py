@@ -159,7 +159,7 @@ class EntityTagger(TrainablePipe):
             new = [
                 Span(doc, begin, end, label=labels[kind])
                 for begin, end, kind in found
-                if not taken or taken.isdisjoint(range(begin, end))
+                if taken.isdisjoint(range(begin, end))
             ]
             doc.set_ents([*there, *new], default="outside")
 

@@ -17,12 +17,12 @@ from thinc.shims import Shim
 from torch import Tensor
 
 from spacy_selectra.components.forking import use_one_thread_if_forked
-from spacy_selectra.components.freed_memory import limit_kept_products, return_freed_memory
 from spacy_selectra.components.optimizer import LayerwiseAdam
 from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
 from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
+from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
 from spacy_selectra.encoder.int8 import forget
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Name and algorithm of oneDNN's operation after a product.
-_POST_OPERATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
+POST_OPERATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
 
 
 def activated(values: Tensor, name: str) -> Tensor:
@@ -37,7 +37,7 @@ def linear_activated(values: Tensor, weight: Tensor, bias: Tensor, name: str) ->
     """
     if not _onednn_computes(values.dtype):
         return activated(torch.addmm(bias, values, weight.t()), name)
-    operation, algorithm = _POST_OPERATIONS[name]
+    operation, algorithm = POST_OPERATIONS[name]
     return torch.ops.mkldnn._linear_pointwise(values, weight, bias, operation, [], algorithm)
 
 

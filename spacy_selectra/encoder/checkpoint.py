@@ -69,14 +69,34 @@ def save_model(
                 if path.is_file() and path.name not in (CONFIG_FILE, WEIGHTS_FILE):
                     shutil.copyfile(path, temporary / path.name)
         write_json(temporary / CONFIG_FILE, transformers_config(model, dtype))
-        tensors = {
-            name: tensor.detach().to("cpu", dtype).contiguous().clone()
-            for name, tensor in model_tensors(model).items()
-        }
-        try:
-            save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise SelectraError(f"{directory}: could not be written ({error})") from error
+        write_weights(model_tensors(model), temporary, directory, dtype)
+
+
+def write_weights(
+    tensors: Mapping[str, Tensor],
+    temporary: Path,
+    directory: str | Path,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write `model.safetensors`.
+
+    Args:
+        tensors: weights in transformers' names, on any device.
+        temporary: directory to write to.
+        directory: what it is going to be called, for the error.
+        dtype: type to store the weights in; as they are if None.
+
+    Raises:
+        SelectraError: the file cannot be written.
+    """
+    stored = {
+        name: tensor.detach().to("cpu", dtype).contiguous().clone()
+        for name, tensor in tensors.items()
+    }
+    try:
+        save_file(stored, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise SelectraError(f"{directory}: could not be written ({error})") from error
 
 
 def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[str, Any]:

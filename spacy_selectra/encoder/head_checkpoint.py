@@ -12,17 +12,15 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from spacy_selectra.encoder.adapter import AdaptedEncoder
 from spacy_selectra.encoder.checkpoint import (
     CONFIG_FILE,
-    WEIGHTS_FILE,
     encoder_from_tensors,
     encoder_tensors,
     read_checkpoint,
+    write_weights,
 )
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.detection import DetectionHead
@@ -94,13 +92,9 @@ def save_head(model: DetectionHead, directory: str | Path) -> None:
         about = {"model_type": "electra", **model.config.to_dict(), FINGERPRINT: model.fingerprint}
         write_json(temporary / CONFIG_FILE, about)
         tensors = {
-            _stored_name(name, model.config): tensor.detach().cpu().contiguous().clone()
-            for name, tensor in model.state_dict().items()
+            _stored_name(name, model.config): tensor for name, tensor in model.state_dict().items()
         }
-        try:
-            save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise SelectraError(f"{directory}: could not be written ({error})") from error
+        write_weights(tensors, temporary, directory)
 
 
 def _stored_name(name: str, config: EncoderConfig) -> str:

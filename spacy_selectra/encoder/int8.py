@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from spacy_selectra.encoder import layer_function as exact
+from spacy_selectra.encoder.activated import POST_OPERATIONS
+from spacy_selectra.encoder.cpu_attention import attention_forward
 from spacy_selectra.encoder.dropout import DropoutMasks
 from spacy_selectra.encoder.packing import PackedLayout
 
@@ -90,7 +92,7 @@ class QuantisedLinear:
     ) -> Tensor:
         """(T, in) float32 to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
         codes, scale = quantised(values)
-        name, how = _POST_OPERATIONS[activation]
+        name, how = ("none", "") if activation is None else POST_OPERATIONS[activation]
         return torch.ops.onednn.qlinear_pointwise(
             *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, self.bias),
             *(1.0, 0, dtype, name, [], how),
@@ -103,15 +105,6 @@ class QuantisedLinear:
             *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, residual, self.bias),
             *(1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], ""),
         )
-
-
-# activation -> name and algorithm of oneDNN's operation after the product
-_POST_OPERATIONS = {
-    None: ("none", ""),
-    "gelu": ("gelu", "none"),
-    "gelu_new": ("gelu", "tanh"),
-    "relu": ("relu", ""),
-}
 
 
 def quantised(values: Tensor) -> tuple[Tensor, float]:
@@ -208,7 +201,7 @@ def _forward(
     qkv = hidden.new_empty((len(hidden), 3 * width), dtype=options.dtype)
     for rows, result in zip(_blocks(hidden), _blocks(qkv), strict=True):
         result.copy_(products.qkv(rows, options.dtype))
-    context = _attention(qkv, layout, heads, options)
+    context, _ = attention_forward(qkv, layout, heads, 0.0, DropoutMasks({}))
     output = torch.empty_like(hidden)
     for rows, attended, result in zip(
         _blocks(hidden), _blocks(context), _blocks(output), strict=True
@@ -223,19 +216,6 @@ def _forward(
 
 def _blocks(values: Tensor) -> tuple[Tensor, ...]:
     return values.split(ROWS_AT_ONCE)
-
-
-def _attention(
-    qkv: Tensor, layout: PackedLayout, heads: int, options: exact.LayerOptions
-) -> Tensor:
-    """(T, 3H) to (T, H)."""
-    cells = exact._rows_to_cells(qkv, layout)
-    mixed = cells.new_empty((len(cells), cells.shape[1] // 3))
-    for group, part, result in zip(
-        layout.groups, layout.by_group(cells), layout.by_group(mixed), strict=True
-    ):
-        exact._attend(part, group, heads, options, DropoutMasks({}), result)
-    return exact._cells_to_rows(mixed, layout)
 
 
 def _products_are_right() -> bool:

@@ -8,7 +8,6 @@ that of `network.Layer`, which devices other than CPUs run as it stands.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -18,8 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from spacy_selectra.encoder.activated import activated as _activate
 from spacy_selectra.encoder.activated import linear_activated
+from spacy_selectra.encoder.cpu_attention import attention_backward, attention_forward
 from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
-from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
+from spacy_selectra.encoder.packing import PackedLayout
 
 _aten = torch.ops.aten
 
@@ -121,14 +121,8 @@ def _forward(
     masks = DropoutMasks(elements)
 
     source = hidden.to(dtype)
-    qkv = _rows_to_cells(torch.addmm(qkv_b, source, qkv_w.t()), layout)
-    groups: list[Tensor | None] = []
-    mixed = qkv.new_empty(len(qkv), hidden.shape[1])
-    for group, part, result in zip(
-        layout.groups, layout.by_group(qkv), layout.by_group(mixed), strict=True
-    ):
-        groups.extend(_attend(part, group, heads, options, masks, result))
-    context = _cells_to_rows(mixed, layout)
+    qkv = torch.addmm(qkv_b, source, qkv_w.t())
+    context, groups = attention_forward(qkv, layout, heads, options.attention_dropout, masks)
     branch = torch.addmm(mix_b, context, mix_w.t())
     mask1 = masks.take(options.hidden_dropout, hidden.shape)
     sum1 = _add_dropped(hidden, branch, mask1, masks.scale(options.hidden_dropout))
@@ -181,14 +175,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     )
     branch = apply_mask(residual.to(dtype, copy=True), mask1, scale)
     mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
-    mixed = _rows_to_cells(branch @ mix_w, layout, clear=True)
-    qkv = mixed.new_empty(len(mixed), 3 * mixed.shape[1])
-    for place, (group, part, result) in enumerate(
-        zip(layout.groups, layout.by_group(mixed), layout.by_group(qkv), strict=True)
-    ):
-        saved = groups[5 * place : 5 * place + 5]
-        _attend_backward(part, group, ctx.heads, options, saved, result)
-    qkv = _cells_to_rows(qkv, layout)
+    qkv = attention_backward(branch @ mix_w, layout, ctx.heads, options.attention_dropout, groups)
     qkv_dw, qkv_db = (qkv.t() @ source).to(wide), qkv.sum(0).to(wide)
     residual.add_((qkv @ qkv_w).to(wide))
     return (
@@ -198,81 +185,10 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     )
 
 
-def _attend(
-    qkv: Tensor,
-    group: AttentionGroup,
-    heads: int,
-    options: LayerOptions,
-    masks: DropoutMasks,
-    result: Tensor,
-) -> list[Tensor | None]:
-    """(count * length, 3H) to `result`, (count * length, H); returns what the gradient needs."""
-    count, length = group.count, group.length
-    size = qkv.shape[-1] // (3 * heads)
-    apart = qkv.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
-    query, key, value = apart.reshape(3, count * heads, length, size).unbind(0)
-    if group.bias is None:
-        bias, beta = qkv.new_empty(1, 1, 1), 0
-    else:
-        bias = group.bias.to(options.dtype).expand(count, heads, 1, length)
-        bias, beta = bias.reshape(count * heads, 1, length), 1
-    scores = torch.baddbmm(bias, query, key.transpose(1, 2), beta=beta, alpha=_scale(size))
-    # in float32 even of bfloat16 numbers, whose own softmax is slower than this detour
-    weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(options.dtype)).to(options.dtype)
-    mask = masks.take(options.attention_dropout, weights.shape)
-    mixed = torch.bmm(apply_mask(weights, mask, copy=True), value)
-    together = result.view(count, length, heads, size).transpose(1, 2)
-    together.copy_(mixed.view(count, heads, length, size))
-    if mask is not None:
-        result.mul_(masks.scale(options.attention_dropout))
-    return [query, key, value, weights, mask]
-
-
-def _attend_backward(
-    grad: Tensor,
-    group: AttentionGroup,
-    heads: int,
-    options: LayerOptions,
-    saved: Any,
-    result: Tensor,
-) -> None:
-    """(count * length, H) to `result`, (count * length, 3H)."""
-    query, key, value, weights, mask = saved
-    count, length, size = group.count, group.length, query.shape[-1]
-    mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
-    if mask is not None:
-        mixed.mul_(DropoutMasks.scale(options.attention_dropout))
-    apart = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
-    torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=apart[2])
-    grads = apply_mask(torch.bmm(mixed, value.transpose(1, 2)), mask)
-    scores = _aten._softmax_backward_data(grads, weights, -1, grads.dtype)
-    scale = _scale(size)
-    torch.baddbmm(apart[0], scores, key, beta=0, alpha=scale, out=apart[0])
-    torch.baddbmm(apart[1], scores.transpose(1, 2), query, beta=0, alpha=scale, out=apart[1])
-    together = result.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
-    together.copy_(apart.view(3, count, heads, length, size))
-
-
-def _scale(size: int) -> float:
-    return 1 / math.sqrt(size)
-
-
-def _softmax_type(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-
-
 def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """hidden + dropout(branch); `branch` is overwritten."""
     # converting first: additions of mixed types are three times as slow
     return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
-
-
-def _rows_to_cells(values: Tensor, layout: PackedLayout, clear: bool = False) -> Tensor:
-    return values if layout.map is None else layout.map.spread(values, clear)
-
-
-def _cells_to_rows(cells: Tensor, layout: PackedLayout) -> Tensor:
-    return cells if layout.map is None else layout.map.collect(cells)
 
 
 def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:

@@ -49,13 +49,14 @@ def entities_of(tags: np.ndarray, lengths: Sequence[int]) -> list[list[tuple[int
         For each text (first word, the one after the last, type), in order.
     """
     found: list[list[tuple[int, int, int]]] = [[] for _ in lengths]
-    ends = np.cumsum(np.asarray(lengths, dtype=np.int64))
+    sizes = np.asarray(lengths, dtype=np.int64)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
     inside = tags != OUTSIDE
     if not inside.any():
         return found
     types = (tags - 1) // 2
     before = np.concatenate(([-1], np.where(inside, types, -1)[:-1]))
-    starts = ends - np.asarray(lengths, dtype=np.int64)
     before[starts[starts < len(tags)]] = -1
     begins = inside & ((tags % 2 == 1) | (before != types))
     first = np.flatnonzero(begins)

@@ -8,7 +8,7 @@ import platform
 import pytest
 
 from spacy_selectra.components import shim
-from spacy_selectra.components.freed_memory import limit_kept_products, return_freed_memory
+from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
 from tests.components.conftest import SENTENCES
 from tests.components.test_transformer import token_vectors
 

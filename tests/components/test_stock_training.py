@@ -71,8 +71,8 @@ def test_gradients_of_all_listeners_arrive(make_nlp):
 def test_training_lowers_the_loss_and_changes_the_encoder(make_nlp):
     nlp = tagged(make_nlp)
     before = weights(nlp)
-    losses = train(nlp, 25)
-    assert losses[-1] < losses[0] / 2
+    losses = train(nlp, 60)
+    assert losses[-1] < losses[0] / 4
     assert weights(nlp) != before
     for text, tags in TAGS.items():
         assert [token.tag_ for token in nlp(text)] == tags
