@@ -23,9 +23,9 @@ from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
-from spacy_selectra.encoder.int8 import forget
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.prepared import forget
 from spacy_selectra.errors import SelectraError
 
 FORMAT = "spacy-selectra encoder 1"

@@ -1,4 +1,4 @@
-"""Encoder layers with 8-bit products, for inference on CPUs.
+"""Products with weights of 8 bits, for inference on CPUs.
 
 The four products with a layer's weights are sums of 8-bit integers, which processors with VNNI
 instructions compute about twice as fast as those of bfloat16. Attention, LayerNorm, softmax and
@@ -15,20 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spacy_selectra.encoder import layer_function as exact
 from spacy_selectra.encoder.activated import POST_OPERATIONS
-from spacy_selectra.encoder.cpu_attention import attention_forward
-from spacy_selectra.encoder.dropout import DropoutMasks
-from spacy_selectra.encoder.packing import PackedLayout
-
-# Rows quantised and multiplied at once: what lies between two products then stays in the cache,
-# and a large number somewhere coarsens the scale of few others. Fewer cost calls.
-ROWS_AT_ONCE = 512
 
 _LARGEST = 127  # symmetric codes: -128 is not used
 _ZERO = 128  # oneDNN's fast products take unsigned activations: codes are shifted by this
@@ -39,7 +30,7 @@ _active: ContextVar[bool] = ContextVar("int8_products", default=False)
 
 @contextmanager
 def int8_products() -> Iterator[None]:
-    """Within the block, layers on a CPU compute in int8 wherever no gradient is recorded."""
+    """Within the block, layers on a CPU that record no gradient compute in int8."""
     token = _active.set(True)
     try:
         yield
@@ -47,14 +38,9 @@ def int8_products() -> Iterator[None]:
         _active.reset(token)
 
 
-def takes_int8(layer: nn.Module, hidden: Tensor) -> bool:
-    """Whether `int8_layer` is to compute this: in `int8_products`, and not in training."""
-    return (
-        _active.get()
-        and hidden.dtype == torch.float32
-        and not layer.training
-        and not torch.is_grad_enabled()
-    )
+def int8_is_on() -> bool:
+    """Whether this is within `int8_products`."""
+    return _active.get()
 
 
 @cache
@@ -90,8 +76,8 @@ class QuantisedLinear:
     def __call__(
         self, values: Tensor, dtype: torch.dtype = torch.float32, activation: str | None = None
     ) -> Tensor:
-        """(T, in) float32 to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
-        codes, scale = quantised(values)
+        """(T, in) to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
+        codes, scale = quantised(values.float())
         name, how = ("none", "") if activation is None else POST_OPERATIONS[activation]
         return torch.ops.onednn.qlinear_pointwise(
             *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, self.bias),
@@ -99,11 +85,12 @@ class QuantisedLinear:
         )
 
     def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
-        """`residual` (T, out) float32 plus the product, written over `residual`."""
-        codes, scale = quantised(values)
+        """`residual` (T, out) float32 plus the product of (T, in)."""
+        codes, scale = quantised(values.float())
+        # the operator writes over what it adds to
         return torch.ops.onednn.qlinear_pointwise.binary(
-            *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, residual, self.bias),
-            *(1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], ""),
+            *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, residual.clone()),
+            *(self.bias, 1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], ""),
         )
 
 
@@ -118,104 +105,6 @@ def quantised(values: Tensor) -> tuple[Tensor, float]:
     # by way of int8: torch's conversion to uint8 takes several times as long
     codes = torch.mul(values, 1 / scale).round_().to(torch.int8)
     return codes.view(torch.uint8).bitwise_xor_(_ZERO), scale
-
-
-class QuantisedLayer:
-    """The four products of a `network.Layer`, as its weights were when this was made."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        weights = [weight.detach() for weight in exact.layer_weights(layer)]
-        self._written = [_writes(weight) for weight in weights]
-        self._sample = [weight[0].clone() for weight in weights]
-        self.qkv = QuantisedLinear(weights[0], weights[1])
-        self.mix = QuantisedLinear(weights[2], weights[3])
-        self.intermediate = QuantisedLinear(weights[6], weights[7])
-        self.output = QuantisedLinear(weights[8], weights[9])
-
-    def is_current(self, layer: nn.Module) -> bool:
-        """Whether the weights are still the same, as far as a look at them tells."""
-        weights = exact.layer_weights(layer)
-        # torch counts writes, but not those of its fused optimisers, which write everywhere
-        return self._written == [_writes(weight) for weight in weights] and all(
-            torch.equal(weight[0], sample)
-            for weight, sample in zip(weights, self._sample, strict=True)
-        )
-
-
-def _writes(weight: Tensor) -> tuple[int, int]:
-    # tensors made in inference mode cannot be written to outside it, and count nothing
-    return weight.data_ptr(), 0 if weight.is_inference() else weight._version
-
-
-_quantised: WeakKeyDictionary[nn.Module, QuantisedLayer] = WeakKeyDictionary()
-
-
-def quantised_layer(layer: nn.Module) -> QuantisedLayer:
-    """The integer weights of `layer`, made anew whenever its weights have changed.
-
-    Optimisers, loading and writes to whole tensors are noticed. After writing to single rows
-    through `.data`, which goes uncounted, call `forget`.
-    """
-    known = _quantised.get(layer)
-    if known is None or not known.is_current(layer):
-        known = _quantised[layer] = QuantisedLayer(layer)
-    return known
-
-
-def forget(module: nn.Module) -> None:
-    """Drop the integer weights of all layers in `module`."""
-    for part in module.modules():
-        _quantised.pop(part, None)
-
-
-def int8_layer(
-    layer: nn.Module,
-    hidden: Tensor,
-    layout: PackedLayout,
-    heads: int,
-    options: exact.LayerOptions,
-) -> Tensor:
-    """A `network.Layer` in evaluation mode: (T, H) float32 to (T, H) float32.
-
-    Args:
-        layer: where the weights are.
-        hidden: (T, H).
-        layout: which rows form a sequence.
-        heads: number of heads; divides H.
-        options: see there; `dtype` is that of attention.
-    """
-    with torch.autocast("cpu", enabled=False):
-        return _forward(layer, hidden, layout, heads, options)
-
-
-def _forward(
-    layer: nn.Module,
-    hidden: Tensor,
-    layout: PackedLayout,
-    heads: int,
-    options: exact.LayerOptions,
-) -> Tensor:
-    products = quantised_layer(layer)
-    norms = exact.layer_weights(layer)
-    width = hidden.shape[1]
-    qkv = hidden.new_empty((len(hidden), 3 * width), dtype=options.dtype)
-    for rows, result in zip(_blocks(hidden), _blocks(qkv), strict=True):
-        result.copy_(products.qkv(rows, options.dtype))
-    context, _ = attention_forward(qkv, layout, heads, 0.0, DropoutMasks({}))
-    output = torch.empty_like(hidden)
-    for rows, attended, result in zip(
-        _blocks(hidden), _blocks(context), _blocks(output), strict=True
-    ):
-        middle = products.mix.add_to(rows.clone(), attended.float())
-        middle = torch.layer_norm(middle, (width,), norms[4], norms[5], options.eps)
-        active = products.intermediate(middle, activation=options.activation)
-        total = products.output.add_to(middle, active)
-        result.copy_(torch.layer_norm(total, (width,), norms[10], norms[11], options.eps))
-    return output
-
-
-def _blocks(values: Tensor) -> tuple[Tensor, ...]:
-    return values.split(ROWS_AT_ONCE)
 
 
 def _products_are_right() -> bool:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from spacy_selectra.encoder.activated import activated as _activate
-from spacy_selectra.encoder.activated import linear_activated
 from spacy_selectra.encoder.cpu_attention import attention_backward, attention_forward
 from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
 from spacy_selectra.encoder.packing import PackedLayout
@@ -63,10 +62,9 @@ class LayerOptions:
         eps: epsilon of LayerNorm.
         hidden_dropout: probability after both branches, 0 outside training.
         attention_dropout: probability on attention weights, 0 outside training.
-        inference: nobody will ask for a gradient.
     """
 
-    __slots__ = ("activation", "attention_dropout", "dtype", "eps", "hidden_dropout", "inference")
+    __slots__ = ("activation", "attention_dropout", "dtype", "eps", "hidden_dropout")
 
     def __init__(
         self,
@@ -75,11 +73,9 @@ class LayerOptions:
         eps: float,
         hidden_dropout: float,
         attention_dropout: float,
-        inference: bool = False,
     ) -> None:
         self.dtype, self.activation, self.eps = dtype, activation, eps
         self.hidden_dropout, self.attention_dropout = hidden_dropout, attention_dropout
-        self.inference = inference
 
 
 def layer_function(
@@ -129,16 +125,13 @@ def _forward(
     middle, mean1, rstd1 = torch.native_layer_norm(sum1, width, norm1_w, norm1_b, options.eps)
 
     inner_source = middle.to(dtype)
-    if options.inference:
-        inner, active = None, linear_activated(inner_source, in_w, in_b, options.activation)
-    else:
-        inner = torch.addmm(in_b, inner_source, in_w.t())
-        active = _activate(inner, options.activation)
+    inner = torch.addmm(in_b, inner_source, in_w.t())
+    active = _activate(inner, options.activation)
     branch = torch.addmm(out_b, active, out_w.t())
     mask2 = masks.take(options.hidden_dropout, hidden.shape)
     sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
     result, mean2, rstd2 = torch.native_layer_norm(sum2, width, norm2_w, norm2_b, options.eps)
-    if not options.inference and any(ctx.needs_input_grad):
+    if any(ctx.needs_input_grad):
         ctx.layout, ctx.heads, ctx.options, ctx.wide = layout, heads, options, wide
         ctx.save_for_backward(
             *(source, context, sum1, mean1, rstd1, inner_source, inner, active),

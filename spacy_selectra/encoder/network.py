@@ -14,9 +14,10 @@ from spacy_selectra.encoder.attention import packed_attention
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.dropout import Dropout
 from spacy_selectra.encoder.first_pieces import first_piece_attention
-from spacy_selectra.encoder.int8 import int8_layer, takes_int8
+from spacy_selectra.encoder.inference import inference_layer
 from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
 from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.prepared import forget
 from spacy_selectra.errors import SelectraError
 
 
@@ -69,11 +70,17 @@ class Layer(nn.Module):
         self.activation = activation(config.hidden_act)
         self.activation_name = config.hidden_act
 
+    def train(self, mode: bool = True) -> Layer:
+        """Switch dropout on or off; what inference prepared does not outlive training."""
+        if mode:
+            forget(self)
+        return super().train(mode)
+
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
         """Transform T pieces."""
         if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
-            if takes_int8(self, hidden):
-                return int8_layer(self, hidden, layout, self.heads, self._options(hidden))
+            if not self.training and not torch.is_grad_enabled():
+                return inference_layer(self, hidden, layout, self.heads, self._options(hidden))
             return layer_function(
                 hidden, layout, self.heads, self._options(hidden), layer_weights(self)
             )
@@ -105,7 +112,6 @@ class Layer(nn.Module):
             eps=self.output_norm.eps,
             hidden_dropout=self.dropout.probability if self.training else 0.0,
             attention_dropout=self.attention_dropout if self.training else 0.0,
-            inference=not torch.is_grad_enabled(),
         )
 
 
