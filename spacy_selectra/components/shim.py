@@ -30,8 +30,8 @@ from spacy_selectra.errors import SelectraError
 
 FORMAT = "spacy-selectra encoder 1"
 
-# Pieces after which memory freed by long documents goes back to the system; this many take
-# seconds to encode, and returning it takes milliseconds.
+# Pieces after which freed memory goes back to the system, whether of one long document or of
+# many short ones; this many take a second or more to encode, and returning it milliseconds.
 _PIECES_BETWEEN_RETURNS = 1 << 14
 
 
@@ -62,6 +62,7 @@ class SelectraShim(Shim):
         self.options = options
         self.tokenizer: PieceTokenizer | None = None
         self.truncation_announced = False
+        self._since_return = 0
         limit_kept_products()
 
     @property
@@ -155,14 +156,13 @@ class SelectraShim(Shim):
         padded = windows.n_cells > len(windows.ids)
         allocate = torch.zeros if padded else torch.empty
         hidden = allocate((windows.n_cells, self.width), device=self.encoder.device)
-        since_return = 0
         for cells, vectors in outputs:
             hidden[cells] = vectors.float()
-            since_return += len(cells)
-            if since_return >= _PIECES_BETWEEN_RETURNS and not torch.is_grad_enabled():
+            self._since_return += len(cells)
+            if self._since_return >= _PIECES_BETWEEN_RETURNS and not torch.is_grad_enabled():
                 del cells, vectors
                 return_freed_memory()
-                since_return = 0
+                self._since_return = 0
         return hidden
 
     def finish_update(self, optimizer: Optimizer) -> None:

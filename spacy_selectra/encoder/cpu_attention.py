@@ -13,6 +13,11 @@ from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
 from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
 
 _aten = torch.ops.aten
+
+# Scores of all heads that inference computes in one call: 2 MB of float32, which fits into the
+# caches of a few cores. Sequences of 512 are read 1.5 (float32) to 2 times (bfloat16) as fast
+# one at a time as four at a time; short ones do not mind.
+SCORES_AT_ONCE = 1 << 19
 _SAVED = 5  # tensors that the gradient of a group needs
 
 
@@ -41,6 +46,26 @@ def attention_forward(
     ):
         saved.extend(_attend(part, group, heads, dropout, masks, result))
     return _cells_to_rows(mixed, layout), saved
+
+
+def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
+    """`attention_forward` for those who need no gradient: (T, 3H) to (T, H).
+
+    Long sequences attend a few at a time, so that scores stay in the cache.
+    """
+    cells = _rows_to_cells(qkv, layout)
+    mixed = cells.new_empty(len(cells), cells.shape[1] // 3)
+    masks = DropoutMasks({})
+    for group, part, result in zip(
+        layout.groups, layout.by_group(cells), layout.by_group(mixed), strict=True
+    ):
+        at_once = max(1, SCORES_AT_ONCE // (heads * group.length**2))
+        for begin in range(0, group.count, at_once):
+            end = min(begin + at_once, group.count)
+            rows = slice(begin * group.length, end * group.length)
+            some = group if end - begin == group.count else group.part(begin, end)
+            _attend(part[rows], some, heads, 0.0, masks, result[rows])
+    return _cells_to_rows(mixed, layout)
 
 
 def attention_backward(

@@ -11,10 +11,11 @@ from functools import cache
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _NEVER = 2**31 - 1
 
-# oneDNN keeps the code and work space of its last 1024 products, one for each number of
-# rows, and batches of documents hardly ever have the same number twice. Within a batch all
-# layers share a handful.
+# oneDNN keeps the code of its last 1024 products, and torch their descriptions and work space,
+# one for each number of rows, and batches of documents hardly ever have the same number twice.
+# Within a batch all layers share a handful.
 _KEPT_PRODUCTS = "64"
+_LIMITS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 def keep_freed_memory() -> bool:
@@ -45,11 +46,12 @@ def return_freed_memory() -> None:
 
 
 def limit_kept_products() -> None:
-    """Let oneDNN keep fewer products; what the environment says already stays.
+    """Let oneDNN and torch keep fewer products; what the environment says already stays.
 
-    oneDNN reads the variable at its first product, and never again.
+    They read the variables at their first product, and never again.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KEPT_PRODUCTS)
+    for name in _LIMITS:
+        os.environ.setdefault(name, _KEPT_PRODUCTS)
 
 
 @cache

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spacy_selectra.encoder.cpu_attention import attention_forward
-from spacy_selectra.encoder.dropout import DropoutMasks
+from spacy_selectra.encoder.cpu_attention import attention_inference
 from spacy_selectra.encoder.int8 import int8_is_on
 from spacy_selectra.encoder.layer_function import LayerOptions
 from spacy_selectra.encoder.packing import PackedLayout
@@ -38,7 +37,7 @@ def inference_layer(
         int8 = int8_is_on() and hidden.dtype == torch.float32
         products = layer_products(layer, options.dtype, int8)
         qkv = _queries_keys_values(products, hidden, options.dtype)
-        context, _ = attention_forward(qkv, layout, heads, 0.0, DropoutMasks({}))
+        context = attention_inference(qkv, layout, heads)
         del qkv
         return _after_attention(layer, products, hidden, context, options)
 

@@ -37,6 +37,11 @@ class AttentionGroup:
     length: int
     bias: Tensor | None = None
 
+    def part(self, begin: int, end: int) -> AttentionGroup:
+        """Its sequences from `begin` up to `end`."""
+        bias = None if self.bias is None else self.bias[begin:end]
+        return AttentionGroup(end - begin, self.length, bias)
+
 
 @dataclass(frozen=True)
 class CellMap:

@@ -30,16 +30,17 @@ def test_freed_memory_is_returned():
     assert len(last) == 50_000
 
 
-def test_environment_is_respected(monkeypatch):
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+@pytest.mark.parametrize("name", ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"])
+def test_environment_is_respected(name, monkeypatch):
+    monkeypatch.setenv(name, "7")
     limit_kept_products()
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    assert os.environ[name] == "7"
+    monkeypatch.delenv(name)
     limit_kept_products()
-    assert 0 < int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) < 1024
+    assert 0 < int(os.environ[name]) < 1024
 
 
-def test_long_documents_only(make_nlp, monkeypatch):
+def test_every_so_many_pieces_of_long_and_of_short_documents(make_nlp, monkeypatch):
     calls = []
     monkeypatch.setattr(shim, "return_freed_memory", lambda: calls.append(1))
     monkeypatch.setattr(shim, "_PIECES_BETWEEN_RETURNS", 300)
@@ -51,3 +52,6 @@ def test_long_documents_only(make_nlp, monkeypatch):
     pieces = sum(nlp(long)._.trf_data.wordpieces.lengths)
     assert len(calls) >= 2 * (pieces // 400)
     assert (token_vectors(nlp(long)) == vectors).all()
+    calls.clear()
+    list(nlp.pipe([short] * 400))
+    assert len(calls) >= 400 * len(short.split()) // 400

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder import prepared
+from spacy_selectra.encoder import cpu_attention, prepared
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.int8 import QuantisedLinear, why_not_int8
 from spacy_selectra.encoder.linear import OneDnnLinear, PlainLinear, onednn_computes
@@ -188,3 +188,13 @@ def test_int8_products_agree():
     expected = residual + values @ weight.t() + bias
     assert torch.equal(residual, kept)
     assert (added - expected).norm() < 0.015 * expected.norm()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_attention_a_few_sequences_at_a_time(mode, encoder, ids, monkeypatch):
+    lengths = [12, 12, 12, 9, 8, 7]  # one group of equal lengths is not enough: some are padded
+    with torch.no_grad(), precision(mode):
+        whole = encoder(ids, lengths)
+        monkeypatch.setattr(cpu_attention, "SCORES_AT_ONCE", 1)
+        parts = encoder(ids, lengths)
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=1e-5)
