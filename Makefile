@@ -47,5 +47,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) --constraint constraints.txt setuptools wheel
 	@$(PIP) --no-deps --retries 1 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null || \
 		$(PIP) --no-deps "$(TORCH)"
+	@# its source does not build without isolation
+	@$(PIP) --constraint constraints.txt --no-deps --use-pep517 seqeval
 	@$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	@touch $@

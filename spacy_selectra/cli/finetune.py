@@ -22,12 +22,20 @@ def finetune(
             "--replace", help="Start anew if the directory holds trials on other data or settings."
         ),
     ] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Directory or hub id of a model fine-tuned for the task, to learn from as well "
+            "(distillation; see the section of that name in the configuration)."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
     """Fine-tune an encoder for a task, several times, and report mean and standard deviation.
 
-    Finished trials are kept: the same command continues after an interruption.
+    Finished trials are kept: the same command continues after an interruption. Started by
+    `accelerate launch` or torchrun, each process takes its share of the trials.
 
     Example: python -m spacy selectra finetune configs/finetune_nli.cfg training/nli --trials 5
     --encoder.path training/pretrain/discriminator --training.epochs 3
@@ -41,6 +49,9 @@ def finetune(
     from spacy_selectra.signals import StopRequest
 
     settings = read_settings(config, parse_overrides(context.args))
+    if teacher is not None:
+        lesson = settings.distillation.model_copy(update={"teacher": teacher})
+        settings = settings.model_copy(update={"distillation": lesson})
 
     def warn(message: str) -> None:
         typer.echo(f"warning: {message}", err=True)
@@ -61,6 +72,9 @@ def finetune(
                 err=True,
             )
             raise typer.Exit(1) from None
+    if not metrics:
+        typer.echo("the trials of this process are done; others are still at work", err=True)
+        return
     if as_json:
         typer.echo(json.dumps(metrics, ensure_ascii=False, indent=2))
         return

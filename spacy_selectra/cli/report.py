@@ -16,24 +16,87 @@ def report(
     published: Annotated[
         bool, typer.Option(help="Add published figures on the same data and metric.")
     ] = True,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name", metavar="ENCODER=NAME", help="Show an encoder under a name; repeatable."
+        ),
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option("--names", help="A JSON object of encoders and the names to show."),
+    ] = None,
+    into: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--into",
+            help="Write the table between '<!-- selectra-report:begin -->' and "
+            "'<!-- selectra-report:end -->' of a Markdown file; repeatable.",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with table, notes and picture.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", help="Draw score against speed to an .svg file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of results.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No notes on stderr.")] = False,
 ) -> None:
     """Print one Markdown table of models by tasks from the metrics.json of fine-tunings.
 
     Example: python -m spacy selectra report training/finetuned
+    --name training/pretrain/discriminator=ours --into README.md --picture scores.svg
     """
     import json
 
-    from spacy_selectra.finetuning.report import collect, markdown, published_for
+    from spacy_selectra.errors import SelectraError
+    from spacy_selectra.files import write_text
+    from spacy_selectra.finetuning.report.collect import (
+        check_names,
+        collect,
+        published_for,
+        read_names,
+    )
+    from spacy_selectra.finetuning.report.html import html_page
+    from spacy_selectra.finetuning.report.into import check_markers, insert
+    from spacy_selectra.finetuning.report.picture import draw, inline, plot_of
+    from spacy_selectra.finetuning.report.table import markdown
 
-    results = collect(directories)
+    def tell(message: str) -> None:
+        if not quiet:
+            typer.echo(message, err=True)
+
+    # Everything that can go wrong goes wrong before the first file is written.
+    results = collect(directories, read_names(names, name or []))
+    check_names(name or [], results)
     if published:
         results += published_for(results)
+    for path in into or []:
+        check_markers(path)
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise SelectraError(f"{picture}: the picture is an SVG drawing; name the file .svg")
+    svg, remark = None, ""
+    if picture is not None or html is not None:
+        try:
+            plot = plot_of(results)
+            svg, remark = draw(plot), ". ".join([*plot.notes, ""]).strip()
+        except SelectraError as error:
+            # the page is worth having without it
+            if picture is not None:
+                raise
+            remark = f"No picture: {error}"
+        if remark:
+            tell(remark)
+    if picture is not None and svg is not None:
+        write_text(picture, svg)
+    if html is not None:
+        write_text(html, html_page(results, svg=svg and inline(svg), remark=remark))
+    table = markdown(results)
+    insert(into or [], table)
     if as_json:
         rows = [result._asdict() for result in results]
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    typer.echo(markdown(results))
-    if not quiet and any(result.published for result in results):
-        typer.echo("Published figures come from the full training sets of each task.", err=True)
+    else:
+        typer.echo(table)

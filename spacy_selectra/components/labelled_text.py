@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacy_selectra.components.conll import numbered_lines
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data import json_objects
+from spacy_selectra.finetuning.data.rows import json_objects, numbered_lines
 
 # Names under which data sets store the two texts of a pair.
 PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))

@@ -10,11 +10,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_selectra.components.conll import Sentence, read_sentences
 from spacy_selectra.components.labelled_text import Row, read_pairs, read_texts
 from spacy_selectra.components.spacing import guess_spaces
 from spacy_selectra.corpus.readers import read_documents
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.conll import Sentence, read_sentences
 
 Reader = Callable[[Language], Iterable[Example]]
 

@@ -17,10 +17,10 @@ from spacy_selectra.components.model_component import ModelComponent, default_de
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
-    from spacy_selectra.finetuning.inference import EntailmentScorer
+    from spacy_selectra.finetuning.entailment import EntailmentScorer
 
 DEFAULT_TEMPLATE = "Este ejemplo es {}."
-# Those of encoder/precision.py and finetuning/inference.py, which import torch.
+# Those of encoder/precision.py and finetuning/entailment.py, which import torch.
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 LONG_TEXTS = ("cut", "max", "mean")
 
@@ -182,7 +182,7 @@ class ZeroShotClassifier(ModelComponent):
         from spacy_selectra.components.cutting import cut_evenly
         from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_classifier
-        from spacy_selectra.finetuning.inference import EntailmentScorer
+        from spacy_selectra.finetuning.entailment import EntailmentScorer
 
         model = load_classifier(directory).to(default_device())
         return EntailmentScorer(

@@ -78,27 +78,53 @@ class AdaptedEncoder(nn.Module):
         type_ids: Tensor | None = None,
     ) -> Tensor:
         """(T,) packed ids to (T, H), as `SelectraEncoder.forward`."""
-        if not isinstance(lengths, PackedLayout):
-            lengths = PackedLayout.from_lengths(lengths, input_ids.device)
-        sizes = torch.tensor(lengths.lengths, device=input_ids.device)
-        if lengths.total == 0:
+        layout = lengths
+        if not isinstance(layout, PackedLayout):
+            layout = PackedLayout.from_lengths(layout, input_ids.device)
+        if layout.total == 0:
             return torch.zeros((0, self.config.hidden_size), device=input_ids.device)
-        places = torch.arange(int(sizes.max()), device=input_ids.device)
-        present = places[None, :] < sizes[:, None]
-        ids = input_ids.new_full(present.shape, self.config.pad_token_id or 0)
-        ids[present] = input_ids
-        types = None
-        if type_ids is not None:
-            types = torch.zeros_like(ids)
-            types[present] = type_ids
+        ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
         return self.forward_padded(ids, present.long(), types)[present]
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
         """(B, L) padded ids to (B, L, H), zeros where there is padding."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None and getattr(self.config, "type_vocab_size", 0) > 1:
-            inputs["token_type_ids"] = token_type_ids
+        inputs = model_inputs(self.config, input_ids, attention_mask, token_type_ids)
         hidden = self.model(**inputs).last_hidden_state
         return hidden * (attention_mask != 0).unsqueeze(-1).to(hidden.dtype)
+
+
+def unpack(
+    input_ids: Tensor, layout: PackedLayout, pad_id: int | None, type_ids: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A packed batch as a rectangle padded on the right.
+
+    Args:
+        input_ids: (T,).
+        layout: of B sequences, the longest of L pieces.
+        pad_id: what fills the rectangle, 0 if None.
+        type_ids: (T,) or None.
+
+    Returns:
+        (B, L) ids, (B, L) bool of where there is a piece, and (B, L) segments or None.
+    """
+    sizes = torch.tensor(layout.lengths, device=input_ids.device)
+    present = torch.arange(layout.longest, device=input_ids.device)[None, :] < sizes[:, None]
+    ids = input_ids.new_full(present.shape, pad_id or 0)
+    ids[present] = input_ids
+    types = None
+    if type_ids is not None:
+        types = torch.zeros_like(ids)
+        types[present] = type_ids
+    return ids, present, types
+
+
+def model_inputs(
+    config: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None
+) -> dict[str, Tensor]:
+    """Arguments of a transformers model; segments only where it knows more than one."""
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if token_type_ids is not None and getattr(config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = token_type_ids
+    return inputs

@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.adapter import AdaptedEncoder
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator, SequenceClassifier
+from spacy_selectra.encoder.models import (
+    Discriminator,
+    Generator,
+    SequenceClassifier,
+    SpanClassifier,
+    TokenClassifier,
+)
 from spacy_selectra.encoder.naming import encoder_from_transformers, encoder_to_transformers
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.errors import SelectraError
@@ -37,13 +43,19 @@ _HEADS: dict[type[nn.Module], dict[str, str]] = {
         "head.bias": "generator_lm_head.bias",
     },
     SequenceClassifier: {"head.": "classifier."},
+    TokenClassifier: {"head.": "classifier."},
+    SpanClassifier: {"head.": "qa_outputs."},
 }
 _ARCHITECTURES = {
     Discriminator: "ElectraForPreTraining",
     Generator: "ElectraForMaskedLM",
     SequenceClassifier: "ElectraForSequenceClassification",
+    TokenClassifier: "ElectraForTokenClassification",
+    SpanClassifier: "ElectraForQuestionAnswering",
 }
-Model = Discriminator | Generator | SequenceClassifier
+Classifier = SequenceClassifier | TokenClassifier | SpanClassifier
+Model = Discriminator | Generator | Classifier
+ClassifierT = TypeVar("ClassifierT", SequenceClassifier, TokenClassifier, SpanClassifier)
 
 
 def save_model(
@@ -108,7 +120,7 @@ def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[
         **model.config.to_dict(),
         "torch_dtype": str(stored).removeprefix("torch."),
     }
-    if isinstance(model, SequenceClassifier):
+    if isinstance(model, (SequenceClassifier, TokenClassifier)):
         config["id2label"] = {str(index): label for index, label in enumerate(model.labels)}
         config["label2id"] = {label: index for index, label in enumerate(model.labels)}
     return config
@@ -152,12 +164,19 @@ def load_classifier(
     Raises:
         SelectraError: as `load_discriminator`, or the number of labels does not fit.
     """
+    return load_task_model(SequenceClassifier, directory, labels)
+
+
+def load_task_model(
+    kind: type[ClassifierT], directory: str | Path, labels: Sequence[str] | None = None
+) -> ClassifierT:
+    """Read an ELECTRA classifier of sequences, pieces or spans. As `load_classifier`."""
     config, tensors = read_checkpoint(directory)
     if labels is None:
         named: Mapping[str, str] = config.get("id2label", {})
-        labels = [named[index] for index in sorted(named, key=int)]
+        labels = [named[index] for index in sorted(named, key=int)] or SpanClassifier.labels
     with torch.device("meta"):
-        model = SequenceClassifier(EncoderConfig.from_dict(config), labels)
+        model = kind(EncoderConfig.from_dict(config), labels)
     return _fill(model, tensors, directory)
 
 

@@ -1,4 +1,5 @@
-"""What stands on the encoder: replaced-token detection, masked-token prediction, classification."""
+"""What stands on the encoder: replaced-token detection, masked-token prediction, classification
+of texts and of pieces."""
 
 from __future__ import annotations
 
@@ -63,3 +64,22 @@ class SequenceHead(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Unnormalised scores."""
         return self.out_proj(self.dropout(self.activation(self.dense(self.dropout(hidden)))))
+
+
+class TokenHead(nn.Linear):
+    """Classes of each piece from its vector: (T, H) to (T, labels).
+
+    Args:
+        config: shape of the encoder.
+        labels: number of classes.
+        dropout: probability on the vectors; the encoder's own if None.
+    """
+
+    def __init__(self, config: EncoderConfig, labels: int, dropout: float | None = None) -> None:
+        super().__init__(config.hidden_size, labels)
+        self.dropout = Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        initialise(self, config.initializer_range)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Unnormalised scores."""
+        return super().forward(self.dropout(input))

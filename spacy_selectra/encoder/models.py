@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead
+from spacy_selectra.encoder.heads import (
+    DiscriminatorHead,
+    GeneratorHead,
+    SequenceHead,
+    TokenHead,
+)
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.encoder.packing import PackedLayout
 
@@ -74,6 +79,46 @@ class SequenceClassifier(nn.Module):
         """(T,) packed ids of B sequences to (B, labels) logits. Errors as the encoder's."""
         layout = self.encoder.layout(input_ids, lengths)
         return self.head(self.encoder(input_ids, layout, type_ids, first_only=True))
+
+
+class TokenClassifier(nn.Module):
+    """A class for each piece.
+
+    Args:
+        config: shape of the encoder.
+        labels: names of the classes, in the order of the logits.
+    """
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = list(labels)
+        self.encoder = SelectraEncoder(config)
+        self.head = TokenHead(config, len(self.labels))
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T, labels) logits. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
+
+
+class SpanClassifier(nn.Module):
+    """Where an answer begins and where it ends (Devlin et al. 2019, section 4.2)."""
+
+    labels = ("start", "end")
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str] = labels) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = TokenHead(config, len(labels), dropout=0.0)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T, 2) logits of beginning and end. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
 
 
 def tie_embeddings(generator: Generator, discriminator: Discriminator) -> None:

@@ -1,36 +1,86 @@
-"""Scores of classification."""
+"""Scores, each as the library says in which the field computes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-
-def accuracy(gold: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Share of examples whose class is right; `gold` and `predicted` are (N,) class numbers."""
-    del classes
-    return float(np.mean(gold == predicted))
+from spacy_selectra.errors import SelectraError
 
 
-def macro_f1(gold: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Mean over classes of F1 = 2 TP / (2 TP + FP + FN), 0 for a class never seen nor predicted.
+def class_scores(gold: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
+    """Accuracy, and F1 averaged over all classes (0 for one never seen nor predicted).
 
-    As scikit-learn's `f1_score(average="macro", zero_division=0)` over all classes.
+    Args:
+        gold: (N,) int64 class numbers.
+        predicted: the same.
+        classes: number of classes.
+
+    Raises:
+        SelectraError: scikit-learn is not installed; so likewise below for other libraries.
     """
-    counts = np.bincount(gold * classes + predicted, minlength=classes * classes)
-    table = counts.reshape(classes, classes)
-    found, actual, guessed = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-    denominators = actual + guessed
-    return float(np.mean(2 * found / np.where(denominators == 0, 1, denominators)))
+    library = _library("sklearn.metrics", "scikit-learn")
+    f1 = library.f1_score(
+        gold, predicted, labels=np.arange(classes), average="macro", zero_division=0
+    )
+    return {"accuracy": float(library.accuracy_score(gold, predicted)), "macro_f1": float(f1)}
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray, int], float]] = {
-    "accuracy": accuracy,
-    "macro_f1": macro_f1,
-}
+def value_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Pearson's and Spearman's correlation of (N,) values; 0 where one side is constant."""
+    library = _library("scipy.stats", "scipy")
+    if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
+        return {"pearson": 0.0, "spearman": 0.0}
+    return {
+        "pearson": float(library.pearsonr(gold, predicted).statistic),
+        "spearman": float(library.spearmanr(gold, predicted).statistic),
+    }
 
 
-def all_scores(gold: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
-    """Every metric by name."""
-    return {name: metric(gold, predicted, classes) for name, metric in METRICS.items()}
+def entity_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
+    """Precision, recall and F1 of whole entities from IOB2 tags, as CoNLL-2002's conlleval."""
+    library = _library("seqeval.metrics", "seqeval")
+    with warnings.catch_warnings():  # of no entity predicted, which is 0 and no accident
+        warnings.simplefilter("ignore")
+        return {
+            "f1": float(library.f1_score(gold, predicted, zero_division=0)),
+            "precision": float(library.precision_score(gold, predicted, zero_division=0)),
+            "recall": float(library.recall_score(gold, predicted, zero_division=0)),
+        }
+
+
+def tag_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
+    """Share of words with the right tag."""
+    library = _library("sklearn.metrics", "scikit-learn")
+    pairs = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
+    return {"accuracy": float(library.accuracy_score(*pairs))}
+
+
+def answer_scores(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> dict[str, float]:
+    """Exact match and F1 of words, the best of each question's answers (Rajpurkar et al. 2016,
+    section 6.1, in the code of SQuAD's own evaluation).
+
+    Args:
+        gold: right answers of each question; none means that it has no answer.
+        predicted: one answer a question, "" for none.
+    """
+    squad = _library("transformers.data.metrics.squad_metrics", "transformers")
+    exact, f1 = [], []
+    for answers, answer in zip(gold, predicted, strict=True):
+        exact.append(max(squad.compute_exact(right, answer) for right in answers or [""]))
+        f1.append(max(squad.compute_f1(right, answer) for right in answers or [""]))
+    return {"f1": float(np.mean(f1)), "exact_match": float(np.mean(exact))}
+
+
+def _library(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise SelectraError(
+            f"scores are computed by {package}, which is not installed: "
+            'pip install "spacy-selectra[finetuning]"'
+        ) from error

@@ -10,13 +10,20 @@ import torch
 from torch import nn
 
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
-_HEAD = "head."
+# ours, and those of transformers' models; BERT's pooler was pretrained for another task
+_HEAD = re.compile(r"^(model\.)?(head|classifier|pre_classifier|qa_outputs)\.|\.pooler\b")
+_SHARED_LAYER = "albert_layers."
 
 
 def parameter_depth(name: str, layers: int) -> int:
-    """How far from the input a parameter is: 0 embeddings, 1…`layers` layers, then the head."""
-    if name.startswith(_HEAD):
+    """How far from the input a parameter is: 0 embeddings, 1…`layers` layers, then the head.
+
+    The one layer that ALBERT uses again and again counts as the last.
+    """
+    if _HEAD.search(name):
         return layers + 1
+    if _SHARED_LAYER in name:
+        return layers
     found = _LAYER.search(name)
     return int(found.group(1)) + 1 if found else 0
 

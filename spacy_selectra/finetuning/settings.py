@@ -20,16 +20,30 @@ class TaskSettings(Settings):
 
 
 class DataSettings(Settings):
-    """`[data]`: local files, `.jsonl`, `.tsv` or `.csv`; several files of a split are joined.
+    """`[data]`: local files, or splits of a data set on the Hugging Face Hub.
 
     `name` is what reports call the data ("xnli", "sample"): results are comparable only
     within one name. Without `test`, the score on `dev` is reported and marked as such.
+
+    Without `hub`, `train`, `dev` and `test` are files, several of a split are joined. With
+    `hub` (a hub id, or a directory laid out like a data set there) they are names of splits,
+    also slices such as "train[:1000]"; if all three are left out, they and `hub_config` are
+    those the table of tasks knows for this hub id. `hub_revision` is a branch, tag or commit.
+
+    `train_limit` keeps so many training examples, the first after a shuffle that is always
+    the same: a smaller limit takes a part of what a greater one takes (learning curves).
+    `unlabelled` are files of plain texts for distillation, `.txt` (one a line) or rows.
     """
 
     name: str
-    train: Paths
-    dev: Paths
+    train: Paths | None = None
+    dev: Paths | None = None
     test: Paths | None = None
+    hub: str | None = None
+    hub_config: str | None = None
+    hub_revision: str | None = None
+    train_limit: int | None = Field(default=None, ge=1)
+    unlabelled: Paths | None = None
 
 
 class EncoderSettings(Settings):
@@ -43,7 +57,9 @@ class TrainingSettings(Settings):
 
     5 epochs, batches of 32, learning rate 1e-4, warm-up over a tenth of the steps, then
     linear decay; layer-wise decay 0.8, weight decay 0.01 and clipping at 1.0 are ELECTRA's
-    (Clark et al. 2020, appendix B, and the original code for small models).
+    (Clark et al. 2020, appendix B, and the original code for small models). A step learns from
+    `batch_size` examples, `accumulation` parts of it one after the other, which is the same in
+    less memory.
     """
 
     epochs: int = Field(default=5, ge=1)
@@ -53,10 +69,26 @@ class TrainingSettings(Settings):
     layer_decay: float = Field(default=0.8, gt=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
+    accumulation: int = Field(default=1, ge=1)
     max_length: int = Field(default=512, ge=8)
     seed: int = 0
     precision: Literal["auto", "fp32", "fast", "bf16"] = "auto"
     device: str = "auto"
+
+
+class DistillationSettings(Settings):
+    """`[distillation]`: learning from the logits of a larger model that knows the task.
+
+    The loss is `weight` times the divergence from the teacher's probabilities, both softened by
+    `temperature` and scaled by its square, and the rest from the labels (Hinton et al. 2015,
+    section 2). `hidden_weight` adds the squared distance of the last hidden states, the
+    student's projected to the teacher's width (Romero et al. 2015, section 2.2).
+    """
+
+    teacher: str | None = None
+    temperature: float = Field(default=2.0, gt=0)
+    weight: float = Field(default=0.5, ge=0, le=1)
+    hidden_weight: float = Field(default=0.0, ge=0)
 
 
 class FinetuneSettings(Settings):
@@ -66,6 +98,7 @@ class FinetuneSettings(Settings):
     data: DataSettings
     encoder: EncoderSettings
     training: TrainingSettings = TrainingSettings()
+    distillation: DistillationSettings = DistillationSettings()
 
 
 def read_settings(path: str | Path, overrides: Mapping[str, Any] | None = None) -> FinetuneSettings:

@@ -1,40 +1,46 @@
-"""The tasks of the field in one table: columns, labels, metric, source and licence.
+"""The tasks of the field in one table: head, labels, metric, columns, source and licence.
 
-A task is known by what a model has to do (`nli`); the same task may be stored in several
-file layouts (XNLI, InferES, plain JSON lines), told apart by their column names.
+A task is known by what a model has to do (`nli`, `ner`); an entry named after a data set
+(`xnli`, `conll2002`) is such a task with what is particular to that data: its labels, its
+licence, where it is published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.layouts import (
+    NER_LAYOUTS,
+    NLI_LAYOUTS,
+    PARAPHRASE_LAYOUTS,
+    PARAPHRASE_NAMES,
+    POS_LAYOUTS,
+    QUESTION_LAYOUTS,
+    SIMILARITY_LAYOUTS,
+    TOPIC_LAYOUTS,
+    Layout,
+)
+
+Head = Literal["classes", "value", "tags", "spans"]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Columns of one kind of file.
+class Hub:
+    """Where a data set is published on the Hugging Face Hub, as plain files (no script).
 
     Attributes:
-        text: column of the text, or of the first text of a pair.
-        label: column of the class.
-        pair: column of the second text, None for single texts.
-        names: names in the file and the label each stands for; a name that is not here
-            stands for itself.
-        only: columns and the value a row must have to be read (XNLI's language column).
+        id: name of the repository.
+        config: name of the configuration, None if there is but one.
+        train, dev, test: names of the splits, None where there is none.
     """
 
-    text: str
-    label: str
-    pair: str | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    only: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> list[str]:
-        """Columns a file must have."""
-        return [self.text, *([self.pair] if self.pair else []), self.label]
+    id: str
+    config: str | None = None
+    train: str | None = "train"
+    dev: str | None = "validation"
+    test: str | None = "test"
 
 
 @dataclass(frozen=True)
@@ -43,23 +49,33 @@ class Task:
 
     Attributes:
         name: its name in configurations.
-        head: what stands on the encoder; "sequence" classifies from the [CLS] vector.
-        labels: names of the classes in the order of the logits; None where the training
-            file decides (alphabetical order).
-        metric: the score that selects checkpoints and is reported, one of
-            `spacy_selectra.finetuning.metrics.METRICS`.
-        layouts: file layouts, the first one being our own JSON lines.
+        head: what stands on the encoder. "classes": the class of a text or a pair; "value":
+            a number for a pair; "tags": a tag for each word; "spans": the words of the
+            context that answer a question.
+        labels: classes, entity types or tags in the order of the logits; None where the
+            training split decides (alphabetical order). Values and spans have none.
+        metric: the score that selects checkpoints and is reported: "accuracy" or "macro_f1"
+            for classes, "accuracy" for tags, "f1" for entities and spans, "pearson" for values.
+        layouts: layouts of rows, the first one being our own JSON lines.
         source: the data sets the task is usually measured on.
         licence: what their owners allow.
+        entities: whether tags are IOB tags of entities, scored as whole entities.
+        drop: entity types that are read as O.
+        scale: least and greatest value, for "value".
+        hub: where the data is published, None where that is nowhere or not known for sure.
     """
 
     name: str
-    head: str
+    head: Head
     labels: tuple[str, ...] | None
     metric: str
     layouts: tuple[Layout, ...]
     source: str
     licence: str
+    entities: bool = False
+    drop: frozenset[str] = frozenset()
+    scale: tuple[float, float] | None = None
+    hub: Hub | None = None
 
     @property
     def pairs(self) -> bool:
@@ -70,55 +86,189 @@ class Task:
 # Entailment last and contradiction first: the order of the published zero-shot SELECTRA, and
 # the one transformers' zero-shot pipeline assumes when labels are independent.
 NLI_LABELS = ("contradiction", "neutral", "entailment")
-PARAPHRASE_NAMES = {"0": "different", "1": "paraphrase"}
+
+# The universal parts of speech (Nivre et al. 2020), the same for every treebank; none need use
+# all of them.
+# fmt: off
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)
+# fmt: on
+
+NLI = Task(
+    name="nli",
+    head="classes",
+    labels=NLI_LABELS,
+    metric="accuracy",
+    layouts=NLI_LAYOUTS,
+    source="XNLI (Conneau et al. 2018); InferES (Kovatchev and Taulé 2022)",
+    licence="XNLI CC BY-NC 4.0; InferES states none",
+)
+PARAPHRASE = Task(
+    name="paraphrase",
+    head="classes",
+    labels=tuple(PARAPHRASE_NAMES.values()),
+    metric="accuracy",
+    layouts=PARAPHRASE_LAYOUTS,
+    source="PAWS-X (Yang et al. 2019)",
+    licence="free for any purpose with acknowledgement of Google",
+)
+TOPICS = Task(
+    name="topics",
+    head="classes",
+    labels=None,
+    metric="accuracy",
+    layouts=TOPIC_LAYOUTS,
+    source="SIB-200 (Adelani et al. 2024), spa_Latn",
+    licence="CC BY-SA 4.0",
+)
+NER = Task(
+    name="ner",
+    head="tags",
+    labels=None,
+    metric="f1",
+    layouts=NER_LAYOUTS,
+    source="CoNLL-2002 (Tjong Kim Sang 2002); AnCora (Taulé et al. 2008)",
+    licence="CoNLL-2002 research use only; AnCora CC BY 4.0",
+    entities=True,
+)
+POS = Task(
+    name="pos",
+    head="tags",
+    labels=None,
+    metric="accuracy",
+    layouts=POS_LAYOUTS,
+    source="Universal Dependencies (Nivre et al. 2020), Spanish treebanks",
+    licence="each treebank its own",
+)
+SIMILARITY = Task(
+    name="similarity",
+    head="value",
+    labels=None,
+    metric="pearson",
+    layouts=SIMILARITY_LAYOUTS,
+    source="STS Spanish (Agirre et al. 2014, 2015)",
+    licence="states none: research use",
+)
+QA = Task(
+    name="qa",
+    head="spans",
+    labels=None,
+    metric="f1",
+    layouts=QUESTION_LAYOUTS,
+    source="SQuAD-es (Carrino et al. 2020); SQAC (Gutiérrez-Fandiño et al. 2022)",
+    licence="each data set its own",
+)
+
+# Of CoNLL-2002, SQuAD-es and SQAC the hub has loading scripts, which `datasets` no longer runs:
+# read their files instead.
+DATA_SETS = (
+    replace(
+        NER,
+        name="conll2002",
+        labels=("LOC", "MISC", "ORG", "PER"),
+        source="CoNLL-2002 shared task, Spanish (Tjong Kim Sang 2002)",
+        licence="research use only, no commercial use",
+    ),
+    # All six types of its files are learnt, DATE and NUM too; where only names count, as in
+    # CoNLL-2002, that makes another task, whose scores are not comparable.
+    replace(
+        NER,
+        name="ancora_ner",
+        labels=("DATE", "LOC", "MISC", "NUM", "ORG", "PER"),
+        source="AnCora-ES (Taulé et al. 2008), entities PER, LOC, ORG, MISC, DATE, NUM",
+        licence="CC BY 4.0",
+    ),
+    replace(
+        NER,
+        name="capitel_ner",
+        labels=("LOC", "ORG", "OTH", "PER"),
+        source="CAPITEL-EVAL, subtask 1 (Porta-Zamorano and Espinosa-Anke 2020)",
+        licence="from its makers on agreement, research use",
+    ),
+    replace(
+        POS,
+        name="ud_pos",
+        labels=UPOS,
+        source="Universal Dependencies, Spanish AnCora and GSD (Nivre et al. 2020)",
+        licence="AnCora CC BY 4.0; GSD CC BY-SA 4.0",
+    ),
+    replace(
+        PARAPHRASE,
+        name="pawsx",
+        layouts=tuple(
+            # NS stands where the translators could not translate; published figures leave
+            # such pairs out too
+            replace(layout, untranslated=frozenset({"NS", ""}))
+            for layout in PARAPHRASE_LAYOUTS
+        ),
+        hub=Hub("google-research-datasets/paws-x", "es"),
+    ),
+    replace(
+        NLI,
+        name="xnli",
+        source="XNLI (Conneau et al. 2018), Spanish",
+        licence="CC BY-NC 4.0 (non-commercial)",
+        hub=Hub("facebook/xnli", "es"),
+    ),
+    replace(
+        SIMILARITY,
+        name="sts_es",
+        source="SemEval STS Spanish 2014 and 2015 (Agirre et al. 2014, 2015)",
+        scale=(0.0, 5.0),
+    ),
+    replace(
+        TOPICS,
+        name="mldoc",
+        labels=("CCAT", "ECAT", "GCAT", "MCAT"),
+        layouts=(Layout(text="text", label="label", headerless=("label", "text")),),
+        source="MLDoc (Schwenk and Li 2018), Spanish",
+        licence="Reuters corpora RCV1 and RCV2: by agreement with NIST, research use",
+    ),
+    replace(
+        TOPICS,
+        name="sib200",
+        labels=(
+            "entertainment",
+            "geography",
+            "health",
+            "politics",
+            "science/technology",
+            "sports",
+            "travel",
+        ),
+    ),
+    replace(
+        QA,
+        name="xquad",
+        source="XQuAD (Artetxe et al. 2020), Spanish; no training split",
+        licence="CC BY-SA 4.0",
+        hub=Hub("google/xquad", "xquad.es", train=None, dev=None, test="validation"),
+    ),
+    replace(
+        QA,
+        name="tar",
+        source="SQuAD-es, made by translate, align, retrieve (Carrino et al. 2020)",
+        licence="CC BY 4.0",
+    ),
+    replace(
+        QA,
+        name="mlqa",
+        source="MLQA (Lewis et al. 2020), Spanish questions and contexts; no training split",
+        licence="CC BY-SA 3.0",
+        hub=Hub("google/xtreme", "MLQA.es.es", train=None),
+    ),
+    replace(
+        QA,
+        name="sqac",
+        source="SQAC (Gutiérrez-Fandiño et al. 2022)",
+        licence="CC BY-SA 4.0",
+    ),
+)
 
 TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        Task(
-            name="nli",
-            head="sequence",
-            labels=NLI_LABELS,
-            metric="accuracy",
-            layouts=(
-                Layout(text="premise", pair="hypothesis", label="label"),
-                Layout(
-                    text="sentence1", pair="sentence2", label="gold_label", only={"language": "es"}
-                ),
-                Layout(
-                    text="Premise",
-                    pair="Hypothesis",
-                    label="Label",
-                    names={"ent": "entailment", "cnt": "contradiction"},
-                ),
-            ),
-            source="XNLI (Conneau et al. 2018); InferES (Kovatchev and Taulé 2022)",
-            licence="XNLI CC BY-NC 4.0; InferES states none",
-        ),
-        Task(
-            name="paraphrase",
-            head="sequence",
-            labels=tuple(PARAPHRASE_NAMES.values()),
-            metric="accuracy",
-            layouts=(
-                Layout(text="sentence1", pair="sentence2", label="label", names=PARAPHRASE_NAMES),
-            ),
-            source="PAWS-X (Yang et al. 2019)",
-            licence="free for any purpose with acknowledgement of Google",
-        ),
-        Task(
-            name="topics",
-            head="sequence",
-            labels=None,
-            metric="accuracy",
-            layouts=(
-                Layout(text="text", label="label"),
-                Layout(text="text", label="category"),
-            ),
-            source="SIB-200 (Adelani et al. 2024), spa_Latn",
-            licence="CC BY-SA 4.0",
-        ),
-    )
+    task.name: task for task in (NLI, PARAPHRASE, TOPICS, NER, POS, SIMILARITY, QA, *DATA_SETS)
 }
 
 

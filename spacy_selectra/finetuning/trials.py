@@ -1,30 +1,20 @@
 """Several trials of one configuration: resumable, summed up, the best one kept.
 
-OUT/trial-K/model/        the trained model in transformers' format, with its tokenizer
-OUT/trial-K/metrics.json  its scores
-OUT/trial-K/log.jsonl     loss and development scores of each epoch
-OUT/best/                 the model of the trial with the best development score
-OUT/metrics.json          all trials, their mean and standard deviation
+Where things lie is said in `spacy_selectra.finetuning.summary`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import statistics
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from spacy_selectra.corpus.tokenizer import load_backend, load_tokenizer
-from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.load import load_encoder, resolve_model
-from spacy_selectra.encoder.models import SequenceClassifier
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.load import resolve_model
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.files import (
     atomic_directory,
@@ -33,21 +23,30 @@ from spacy_selectra.files import (
     write_json,
     write_text,
 )
-from spacy_selectra.finetuning.data import Dataset, Example, read_dataset
-from spacy_selectra.finetuning.features import build_features
-from spacy_selectra.finetuning.inference import predict_logits
-from spacy_selectra.finetuning.metrics import all_scores
-from spacy_selectra.finetuning.settings import FinetuneSettings
-from spacy_selectra.finetuning.tasks import Task, get_task
-from spacy_selectra.finetuning.trainer import (
-    Interrupted,
-    Labelled,
-    seed_everything,
-    train_classifier,
+from spacy_selectra.finetuning.data.dataset import (
+    Dataset,
+    fingerprint,
+    read_dataset,
+    read_unlabelled,
 )
+from spacy_selectra.finetuning.data.examples import AnyExample, Question, TaggedWords
+from spacy_selectra.finetuning.distillation import Lesson, make_lesson
+from spacy_selectra.finetuning.prediction import predict
+from spacy_selectra.finetuning.problems.base import Inputs, Problem
+from spacy_selectra.finetuning.problems.choose import make_problem
+from spacy_selectra.finetuning.settings import FinetuneSettings
+from spacy_selectra.finetuning.sharing import Share
+from spacy_selectra.finetuning.summary import METRICS_FILE, SPEED_FILE, write_summary
+from spacy_selectra.finetuning.task_models import (
+    TaskModel,
+    new_task_model,
+    positions,
+    save_task_model,
+    task_tokenizer,
+)
+from spacy_selectra.finetuning.tasks import Task, get_task
+from spacy_selectra.finetuning.trainer import Interrupted, seed_everything, train_model
 from spacy_selectra.progress import Progress
-
-METRICS_FILE = "metrics.json"
 
 
 class Finetuning:
@@ -77,21 +76,25 @@ class Finetuning:
         self.settings, self.out = settings, Path(out)
         self.warn, self.quiet = warn, quiet
         self.task: Task = get_task(settings.task.name)
-        data = settings.data
-        self.dataset: Dataset = read_dataset(self.task, data.train, data.dev, data.test)
+        self.share = Share.of_environment()
+        self._warned: set[str] = set()
+        self.dataset: Dataset = read_dataset(self.task, settings.data)
         self.source = resolve_model(settings.encoder.path)
-        self.device = _device(settings.training.device)
-        model = self._fresh_model()
-        self._parameters = sum(parameter.numel() for parameter in model.parameters())
-        self._positions = model.config.max_position_embeddings
-        self.fingerprints = {
-            "data": {name: sha256_of(*paths) for name, paths in self._files().items()},
-            "encoder": _fingerprint_of_model(self.source),
-        }
+        self.teacher: Path | None = None
+        if settings.distillation.teacher is not None:
+            self.teacher = resolve_model(settings.distillation.teacher)
+        self.device = _device(settings.training.device, self.share.local)
+        self.problem = self._problem()
+        files = settings.data.unlabelled
+        self._taught = [
+            *self.dataset.train,
+            *(read_unlabelled(self.task, files) if files and self.teacher else []),
+        ]
+        self.fingerprints = self._fingerprints()
         self._refuse_other_configuration()
-        self.train = self._features("train", self.dataset.train)
-        self.dev = self._features("dev", self.dataset.dev)
-        self.test = self._features("test", self.dataset.test) if self.dataset.test else None
+        self.train = self._inputs("train", self._taught)
+        self.dev = self._inputs("dev", self.dataset.dev)
+        self._lesson: Lesson | None = None
 
     def run(self, trials: int, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Run the trials that are not there yet and sum all up in `metrics.json`.
@@ -103,124 +106,140 @@ class Finetuning:
             Interrupted: `should_stop` said so; finished trials, and the summary of them, stay.
             SelectraError: the output cannot be written.
         """
-        for number in range(1, trials + 1):
+        for number in self.share.own(range(1, trials + 1)):
             if not (self._trial(number) / METRICS_FILE).is_file():
                 self._run_trial(number, trials, should_stop)
-            self._summarise(number)
-        return read_json(self.out / METRICS_FILE)
+            if self.share.alone:
+                self._summarise(number)
+        if all((self._trial(number) / METRICS_FILE).is_file() for number in range(1, trials + 1)):
+            self._summarise(trials)
+            return read_json(self.out / METRICS_FILE)
+        return {}
 
     def _run_trial(self, number: int, trials: int, should_stop: Callable[[], bool]) -> None:
         training = self.settings.training
         seed = training.seed + number - 1
+        lesson = self._lesson_of_teacher()
         seed_everything(seed)
         model = self._fresh_model().to(self.device)
-        amount = training.epochs * len(self.train.sequences)
+        if lesson is not None:
+            lesson.begin(model)
+        amount = training.epochs * len(self.train)
         title = f"{self.task.name}, trial {number} of {trials}"
         with Progress(title, amount, "examples", quiet=self.quiet) as progress:
-            outcome = train_classifier(
+            outcome = train_model(
                 model,
+                self.problem,
                 self.train,
                 self.dev,
                 training,
-                metric=self.task.metric,
                 seed=seed,
                 warn=self.warn,
+                lesson=lesson,
                 should_stop=should_stop,
                 progress=progress,
             )
+        test, speed = self._test(model)
         metrics = {
             "trial": number,
             "seed": seed,
             "best_epoch": outcome.best_epoch,
             "collapsed": outcome.collapsed,
             "dev": outcome.dev,
-            "test": self._test_scores(model),
+            "test": test,
         }
         with atomic_directory(self._trial(number)) as directory:
-            save_model(model, directory / "model")
-            load_tokenizer(self.source).save_pretrained(str(directory / "model"))
+            save_task_model(model, directory / "model", self.source)
             rows = (json.dumps(row, ensure_ascii=False) for row in outcome.epochs)
             write_text(directory / "log.jsonl", "".join(f"{row}\n" for row in rows))
+            write_json(directory / SPEED_FILE, {**speed, "device": self.device.type})
             write_json(directory / METRICS_FILE, {**metrics, "configuration": self._identity()})
 
-    def _test_scores(self, model: SequenceClassifier) -> dict[str, float] | None:
-        if self.test is None:
-            return None
-        logits = predict_logits(model, self.test.sequences, mode=self.settings.training.precision)
-        return all_scores(self.test.classes, logits.argmax(axis=1), len(model.labels))
+    def _test(self, model: TaskModel) -> tuple[dict[str, float] | None, dict[str, float | None]]:
+        """Scores on the test split, and words a second from texts to logits."""
+        examples = self.dataset.test
+        if not examples:
+            return None, {"words_per_second": None}
+        begin = time.perf_counter()
+        inputs = self._inputs("test", examples)
+        logits = predict(
+            model,
+            inputs.sequences,
+            per_piece=self.problem.per_piece,
+            mode=self.settings.training.precision,
+        )
+        seconds = time.perf_counter() - begin
+        words = sum(count_words(example) for example in examples)
+        return self.problem.scores(inputs, logits), {"words_per_second": words / seconds}
 
     def _summarise(self, finished: int) -> None:
-        trials = []
-        for number in range(1, finished + 1):
-            metrics = read_json(self._trial(number) / METRICS_FILE)
-            del metrics["configuration"]
-            trials.append(metrics)
-        split = "dev" if self.test is None else "test"
-        scores = [trial[split][self.task.metric] for trial in trials]
-        best = max(trials, key=lambda trial: (trial["dev"][self.task.metric], -trial["trial"]))
-        with atomic_directory(self.out / "best") as directory:
-            source = self._trial(best["trial"]) / "model"
-            shutil.copytree(source, directory, dirs_exist_ok=True)
-        write_json(
-            self.out / METRICS_FILE,
+        write_summary(
+            [self._trial(number) for number in range(1, finished + 1)],
+            self.out,
+            self.task.metric,
             {
                 "task": self.task.name,
                 "data": self.settings.data.name,
                 "encoder": self.settings.encoder.path,
+                "teacher": self.settings.distillation.teacher,
                 "parameters": self._parameters,
                 "labels": self.dataset.labels,
-                "metric": self.task.metric,
-                "split": split,
-                "mean": statistics.fmean(scores),
-                # of one trial there is no standard deviation
-                "std": statistics.stdev(scores) if len(scores) > 1 else None,
-                "best_trial": best["trial"],
-                "trials": trials,
-                "examples": {name: len(getattr(self.dataset, name)) for name in self._files()},
+                "examples": {name: len(examples) for name, examples in self._splits().items()},
                 "fingerprints": self.fingerprints,
                 "hyper_parameters": self.settings.training.model_dump(),
-                "versions": _versions(),
             },
         )
 
     def _trial(self, number: int) -> Path:
         return self.out / f"trial-{number}"
 
-    def _fresh_model(self) -> SequenceClassifier:
-        """The pretrained encoder under a head drawn from torch's random state."""
-        encoder = load_encoder(self.source)
-        if not isinstance(encoder, SelectraEncoder):
-            raise SelectraError(
-                f"{self.settings.encoder.path}: model type '{encoder.config.model_type}'; "
-                f"task '{self.task.name}' can be learnt by ELECTRA encoders only"
-            )
-        model = SequenceClassifier(encoder.config, self.dataset.labels)
-        model.encoder = encoder
-        return model
+    def _problem(self) -> Problem:
+        tokenizer = task_tokenizer(self.source)
+        problem = make_problem(self.task, self.dataset.labels, tokenizer, 8)
+        model = self._fresh_model(problem)
+        self._parameters = sum(parameter.numel() for parameter in model.parameters())
+        problem.max_length = min(self.settings.training.max_length, positions(model))
+        return problem
 
-    def _features(self, split: str, examples: list[Example]) -> Labelled:
-        limit = min(self.settings.training.max_length, self._positions)
-        pairs = [example.pair or "" for example in examples] if self.task.pairs else None
-        features = build_features(
-            load_backend(self.source), [example.text for example in examples], pairs, limit
-        )
-        if features.truncated:
+    def _fresh_model(self, problem: Problem | None = None) -> TaskModel:
+        problem = problem or self.problem
+        return new_task_model(self.source, problem.kind, problem.outputs)
+
+    def _inputs(self, split: str, examples: Sequence[Any]) -> Inputs:
+        inputs = self.problem.inputs(examples)
+        if inputs.truncated and split not in self._warned:
+            self._warned.add(split)
             self.warn(
-                f"{split}: {features.truncated:,} of {len(examples):,} examples are longer than "
-                f"{limit} pieces and were cut"
+                f"{split}: {inputs.truncated:,} of {len(examples):,} examples are longer than "
+                f"{self.problem.max_length} pieces and were cut"
             )
-        numbers = {label: number for number, label in enumerate(self.dataset.labels)}
-        classes = np.array([numbers[example.label] for example in examples], dtype=np.int64)
-        return Labelled(features.sequences, classes)
+        return inputs
 
-    def _files(self) -> dict[str, list[str]]:
-        data = self.settings.data
-        splits = {"train": data.train, "dev": data.dev, "test": data.test}
+    def _lesson_of_teacher(self) -> Lesson | None:
+        """What the teacher says of the training split, asked once for all trials."""
+        if self.teacher is not None and self._lesson is None:
+            self._lesson = make_lesson(
+                self.problem,
+                self.train,
+                self._taught,
+                self.teacher,
+                self.settings.distillation,
+                mode=self.settings.training.precision,
+                device=self.device,
+                warn=self.warn,
+            )
+        return self._lesson
+
+    def _fingerprints(self) -> dict[str, Any]:
         return {
-            name: [paths] if isinstance(paths, str) else list(paths)
-            for name, paths in splits.items()
-            if paths
+            "data": {name: fingerprint(examples) for name, examples in self._splits().items()},
+            "encoder": _fingerprint_of_model(self.source),
+            **({"teacher": _fingerprint_of_model(self.teacher)} if self.teacher else {}),
         }
+
+    def _splits(self) -> dict[str, Sequence[Any]]:
+        splits = {"train": self._taught, "dev": self.dataset.dev, "test": self.dataset.test}
+        return {name: examples for name, examples in splits.items() if examples}
 
     def _identity(self) -> str:
         """Digest of everything that decides a trial's result but its number and the device."""
@@ -228,6 +247,7 @@ class Finetuning:
             "task": self.task.name,
             "labels": self.dataset.labels,
             "training": self.settings.training.model_dump(exclude={"device"}),
+            "distillation": self.settings.distillation.model_dump(exclude={"teacher"}),
             "fingerprints": self.fingerprints,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -241,15 +261,24 @@ class Finetuning:
                 )
 
 
+def count_words(example: AnyExample) -> int:
+    """Words of an example's texts, as white space separates them."""
+    if isinstance(example, TaggedWords):
+        return len(example.words)
+    if isinstance(example, Question):
+        return len(f"{example.question} {example.context}".split())
+    return len(f"{example.text} {example.pair or ''}".split())
+
+
 def _fingerprint_of_model(directory: Path) -> str:
     names = ("config.json", "tokenizer.json", "vocab.txt")
     files = [directory / name for name in names if (directory / name).is_file()]
     return sha256_of(*files, *sorted(directory.glob("*.safetensors")))
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, local: int) -> torch.device:
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = f"cuda:{local % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -257,18 +286,6 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SelectraError(f"training.device '{name}': torch finds no CUDA device here")
     return device
-
-
-def _versions() -> dict[str, str]:
-    import transformers
-
-    from spacy_selectra import __version__
-
-    return {
-        "spacy-selectra": __version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
 
 
 __all__ = ["METRICS_FILE", "Finetuning", "Interrupted"]

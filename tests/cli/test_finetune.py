@@ -42,7 +42,8 @@ def test_trials_then_report(arguments: list[str], tmp_path: Path):
     again = CliRunner().invoke(app, [*arguments, "--trials", "2", "--json"])
     assert json.loads(again.stdout) == written
     table = CliRunner().invoke(app, ["report", str(tmp_path / "out")])
-    assert table.stdout.splitlines()[0] == "| model | parameters | sample accuracy |"
+    header = "| model | parameters | size (MB) | words/s | sample accuracy |"
+    assert table.stdout.splitlines()[0] == header
     cells = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--json"])
     assert json.loads(cells.stdout)[0]["trials"] == 2
 

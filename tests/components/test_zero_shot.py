@@ -16,7 +16,7 @@ from transformers import pipeline
 from spacy_selectra.components.zero_shot import LONG_TEXTS, PRECISIONS, ZeroShotClassifier
 from spacy_selectra.encoder import precision
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning import inference
+from spacy_selectra.finetuning import entailment
 from tests.finetuning.tiny import save_classifier
 
 LABELS = ["deportes", "León", "el niño"]
@@ -134,7 +134,7 @@ def test_precision_is_a_setting(model: str):
 
 def test_choices_are_those_of_the_modules_behind():
     assert set(PRECISIONS) == set(precision.PRECISIONS)
-    assert set(LONG_TEXTS) == set(inference.LONG_TEXTS)
+    assert set(LONG_TEXTS) == set(entailment.LONG_TEXTS)
 
 
 def test_cats_of_others_stay_and_overwriting_is_said(model: str):

@@ -14,12 +14,9 @@ from transformers import AutoTokenizer, ElectraForSequenceClassification, pipeli
 from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.entailment import EntailmentScorer, entailment_labels
 from spacy_selectra.finetuning.features import build_features, packed
-from spacy_selectra.finetuning.inference import (
-    EntailmentScorer,
-    entailment_labels,
-    predict_logits,
-)
+from spacy_selectra.finetuning.prediction import predict_logits
 from tests.finetuning.tiny import NLI_LABELS, nli_rows, save_classifier
 
 LABELS = ["deportes", "el niño de Ávila", "León"]

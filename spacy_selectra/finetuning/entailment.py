@@ -1,4 +1,4 @@
-"""Running a sequence classifier over many texts, and scoring labels by entailment."""
+"""Scoring labels of texts by entailment."""
 
 from __future__ import annotations
 
@@ -15,44 +15,16 @@ from spacy_selectra.encoder.models import SequenceClassifier
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.features import Pieces, Template, join, packed, tokenize
+from spacy_selectra.finetuning.prediction import suitable_pieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-# Pieces of one batch. Larger batches gain nothing on a CPU once the products are large enough,
-# and leave its caches; other devices are not busy with as few.
-MAX_PIECES = 2048
-MAX_PIECES_ELSEWHERE = 32_768
 
 ENTAILMENT_NAMES = ("entail", "implica")
 CONTRADICTION_NAMES = ("contradic", "not_entail", "no_implica")
 
 LONG_TEXTS = ("cut", "max", "mean")
 Cut = Callable[[np.ndarray, str, int], list[tuple[int, int]]]
-
-
-def predict_logits(
-    model: SequenceClassifier,
-    sequences: Sequence[Pieces],
-    *,
-    mode: str = "fast",
-    max_pieces: int | None = None,
-) -> np.ndarray:
-    """Logits of each sequence, (N, labels) float32, in the order given.
-
-    Sequences are sorted by length and packed into batches of at most `max_pieces` pieces (by
-    default as many as suit the device). The model is put in evaluation mode and left in it.
-    `mode` is a name `precision` knows; "fast" keeps float32 accuracy.
-    """
-    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-    logits = np.empty((len(sequences), len(model.labels)), dtype=np.float32)
-    device = model.encoder.device
-    model.eval()
-    with torch.inference_mode(), precision(mode, device):
-        for batch in length_batches(lengths, max_pieces or _suitable_pieces(device)):
-            ids, types = packed([sequences[index] for index in batch], device)
-            logits[batch] = model(ids, lengths[batch].tolist(), types).float().cpu().numpy()
-    return logits
 
 
 def cut_blindly(offsets: np.ndarray, text: str, limit: int) -> list[tuple[int, int]]:
@@ -196,7 +168,7 @@ class EntailmentScorer:
             everything = join([*lefts, *rights])
             starts = np.cumsum([0, *left_sizes, *right_sizes])
             device = self.model.encoder.device
-            max_pieces = self.max_pieces or _suitable_pieces(device)
+            max_pieces = self.max_pieces or suitable_pieces(device)
             self.model.eval()
             with torch.inference_mode(), precision(self.mode, device):
                 for batch in length_batches(lengths, max_pieces):
@@ -250,10 +222,6 @@ def _runs(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     ends = np.cumsum(sizes)
     return np.arange(int(ends[-1])) + np.repeat(begins - (ends - sizes), sizes)
-
-
-def _suitable_pieces(device: torch.device) -> int:
-    return MAX_PIECES if device.type == "cpu" else MAX_PIECES_ELSEWHERE
 
 
 def _combined(probabilities: np.ndarray, counts: np.ndarray, how: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from spacy_selectra.components.cutting import cut_evenly
 from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.inference import EntailmentScorer, cut_blindly
+from spacy_selectra.finetuning.entailment import EntailmentScorer, cut_blindly
 from tests.finetuning.tiny import save_classifier
 
 HYPOTHESES = [f"Este ejemplo es {label}." for label in ("deportes", "León", "el niño de Ávila")]

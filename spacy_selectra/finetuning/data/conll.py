@@ -1,12 +1,14 @@
-"""Sentences with entity tags from files in CoNLL-2002's column format."""
+"""Sentences with entity tags from files in CoNLL-2002's column format (Tjong Kim Sang 2002)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.rows import numbered_lines
 
 _PREFIXES = ("B", "I", "E", "S", "L", "U")
 
@@ -37,7 +39,7 @@ def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
     found = False
     sentence, previous = Sentence(), "O"
     for number, line in numbered_lines(path):
-        fields = line.split()
+        fields = split_columns(line)
         if not fields or fields[0] == "-DOCSTART-":
             if sentence.words:
                 found = True
@@ -51,7 +53,7 @@ def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
                 f"{path}, line {number}: a word without a tag ('{line.strip()}'); each line "
                 "holds a word and its tag, separated by a space or tab"
             )
-        _add(sentence, fields[0], fields[-1], previous, f"{path}, line {number}")
+        add_word(sentence, fields[0], fields[-1], previous, f"{path}, line {number}")
         previous = fields[-1]
     if sentence.words:
         found = True
@@ -60,27 +62,24 @@ def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
         raise SelectraError(f"{path}: no sentences in it (empty file)")
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 file and their numbers from 1.
+def split_columns(line: str) -> list[str]:
+    """Columns separated by spaces and tabs; a no-break space ("5\u00a0000") is part of a word."""
+    return re.split(r"[ \t]+", line.strip(" \t")) if line.strip() else []
+
+
+def add_word(sentence: Sentence, word: str, tag: str, previous: str, place: str) -> None:
+    """Append a word to a sentence, and begin or lengthen an entity as its tag says.
+
+    Args:
+        sentence: changed in place.
+        word: the word.
+        tag: O or an entity tag in IOB1, IOB2 or IOBES.
+        previous: tag of the word before, "O" for the first one.
+        place: named in errors.
 
     Raises:
-        SelectraError: the file is missing or not UTF-8.
+        SelectraError: no such tag.
     """
-    if not Path(path).is_file():
-        raise SelectraError(f"{path}: no such file")
-    number = 0
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise SelectraError(
-                    f"{path}, line {number}: not UTF-8 ({error.reason}); convert it with "
-                    f"iconv -f latin1 -t utf-8, if it is Latin-1"
-                ) from error
-
-
-def _add(sentence: Sentence, word: str, tag: str, previous: str, place: str) -> None:
     sentence.words.append(word)
     if tag == "O":
         return

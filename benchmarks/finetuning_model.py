@@ -1,0 +1,67 @@
+"""The model that all contenders of finetuning.py start from."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from spacy_selectra.files import read_json, write_json
+from spacy_selectra.finetuning.data.dataset import read_dataset
+from spacy_selectra.finetuning.problems.choose import make_problem
+from spacy_selectra.finetuning.settings import DataSettings
+from spacy_selectra.finetuning.task_models import (
+    new_task_model,
+    positions,
+    save_task_model,
+    task_tokenizer,
+)
+from spacy_selectra.finetuning.tasks import get_task
+
+DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the arguments come to.
+
+    Attributes:
+        metric: the task's.
+        length: most pieces of a sequence.
+        mean: pieces of a training sequence.
+        batches: of an epoch.
+    """
+
+    metric: str
+    length: int
+    mean: float
+    batches: int
+
+
+def write_model(directory: Path, encoder: Path, arguments: argparse.Namespace) -> Prepared:
+    """The model all start from, with its head.
+
+    Raises:
+        SelectraError: unusable data or encoder.
+    """
+    task = get_task(arguments.task)
+    data = DataSettings(name="benchmark", train=str(arguments.train), dev=str(arguments.dev))
+    dataset = read_dataset(task, data)
+    problem = make_problem(task, dataset.labels, task_tokenizer(encoder), arguments.length)
+    torch.manual_seed(arguments.seed)
+    model = new_task_model(encoder, problem.kind, problem.outputs)
+    problem.max_length = min(arguments.length, positions(model))
+    save_task_model(model, directory, encoder)
+    if arguments.dropout is not None:
+        config = read_json(directory / "config.json")
+        write_json(directory / "config.json", config | dict.fromkeys(DROPOUT, arguments.dropout))
+    lengths = [len(sequence) for sequence in problem.inputs(dataset.train).sequences]
+    return Prepared(
+        metric=task.metric,
+        length=problem.max_length,
+        mean=statistics.fmean(lengths),
+        batches=-(-len(lengths) // arguments.batch),
+    )

@@ -1,0 +1,1 @@
+"""Labelled data: where it comes from, what it looks like, whether it is sound."""

@@ -1,0 +1,208 @@
+"""Learning from a larger model that knows the task (Hinton et al. 2015; Sanh et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spacy_selectra.corpus.tokenizer import fingerprint_of
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.prediction import predict
+from spacy_selectra.finetuning.problems.base import Inputs, Problem
+from spacy_selectra.finetuning.problems.choose import make_problem
+from spacy_selectra.finetuning.settings import DistillationSettings
+from spacy_selectra.finetuning.task_models import (
+    TaskModel,
+    forward_with_hidden,
+    positions,
+    task_tokenizer,
+    trained_task_model,
+)
+
+
+class Lesson:
+    """What a teacher says of a split, and how much a student's answers differ from it.
+
+    Args:
+        problem: the student's.
+        inputs: the split, tokenised for the student.
+        taught: (total, outputs) float32 logits of the teacher.
+        settings: temperature and weights.
+        hidden: (total, W) float16 last hidden states of the teacher, None if not to be learnt.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        inputs: Inputs,
+        taught: np.ndarray,
+        settings: DistillationSettings,
+        hidden: np.ndarray | None = None,
+    ) -> None:
+        self.problem, self.inputs, self.taught = problem, inputs, taught
+        self.settings, self.hidden = settings, hidden
+        self._projection: nn.Linear | None = None
+        self._vectors: Tensor | None = None
+
+    def begin(self, model: TaskModel) -> None:
+        """Draw a projection to the teacher's width for a new student."""
+        if self.hidden is not None:
+            width = self.hidden.shape[1]
+            self._projection = nn.Linear(model.config.hidden_size, width).to(
+                next(model.parameters()).device
+            )
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """What the lesson itself has to learn."""
+        if self._projection is None:
+            return []
+        return [{"params": list(self._projection.parameters()), "lr": learning_rate}]
+
+    def listen(self, model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor) -> Tensor:
+        """The model's logits; its hidden states are kept for `loss`."""
+        if self._projection is None:
+            return model(ids, lengths, types)
+        logits, self._vectors = forward_with_hidden(model, ids, lengths, types)
+        return logits
+
+    def loss(
+        self, hard: Tensor, logits: Tensor, members: Sequence[int] | np.ndarray, share: float
+    ) -> Tensor:
+        """The loss of some sequences of a batch.
+
+        Args:
+            hard: their share of the batch's loss from labels.
+            logits: of their answers, as the model gives them.
+            members: their numbers.
+            share: of the batch's answers, those they have.
+        """
+        rows = self._rows([len(self.inputs.sequences[index]) for index in members], members)
+        rows = rows.to(logits.device)
+        places = np.concatenate([self.inputs.places[index] for index in members])
+        sizes = [len(self.inputs.places[index]) for index in members]
+        if not len(places):
+            return hard
+        taught = torch.from_numpy(self.taught[places]).to(logits.device)
+        soft = self.problem.soft_loss(logits[rows], taught, sizes, self.settings.temperature)
+        soft = soft / self.problem.soft_count(sizes) * share
+        weight = self.settings.weight
+        total = (1 - weight) * hard + weight * soft
+        if self._projection is not None and self._vectors is not None:
+            assert self.hidden is not None
+            wanted = torch.from_numpy(self.hidden[places]).to(logits.device).float()
+            found = self._projection(self._vectors[rows].float())
+            total = total + self.settings.hidden_weight * share * F.mse_loss(found, wanted)
+        return total
+
+    def share(self, some: Sequence[int] | np.ndarray, batch: Sequence[int] | np.ndarray) -> float:
+        """Part of a batch's answers that some of its sequences have."""
+        counts = [
+            self.problem.soft_count([len(self.inputs.places[index]) for index in members])
+            for members in (some, batch)
+        ]
+        return counts[0] / max(1, counts[1])
+
+    def _rows(self, lengths: Sequence[int], members: Sequence[int] | np.ndarray) -> Tensor:
+        """Rows of the packed logits that answer something."""
+        starts = np.cumsum([0, *lengths[:-1]]) if self.problem.per_piece else range(len(lengths))
+        parts = [
+            self.inputs.rows[index] + start for index, start in zip(members, starts, strict=True)
+        ]
+        return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+
+
+def make_lesson(
+    problem: Problem,
+    inputs: Inputs,
+    examples: Sequence[Any],
+    teacher: Path,
+    settings: DistillationSettings,
+    *,
+    mode: str,
+    device: torch.device,
+    warn: Callable[[str], None],
+) -> Lesson:
+    """Ask a teacher about every example of a split, once for all trials.
+
+    The teacher may be of another type and have another tokenizer: classes, values and tags of
+    words are the same for all. Spans are spans of pieces, which have to be the same.
+
+    Args:
+        problem: the student's.
+        inputs: the split, tokenised for the student.
+        examples: the split.
+        teacher: directory of a model fine-tuned for this task.
+        settings: temperature and weights.
+        mode: precision of the teacher.
+        device: where it runs.
+        warn: takes one sentence for the user.
+
+    Raises:
+        SelectraError: a teacher with other labels, or, for spans, with another tokenizer.
+    """
+    model = trained_task_model(teacher, problem.kind).to(device)
+    order = _label_order(model, problem, teacher)
+    tokenizer = task_tokenizer(teacher)
+    limit = min(problem.max_length, positions(model))
+    same = fingerprint_of(tokenizer) == fingerprint_of(problem.tokenizer)
+    if problem.kind == "span" and not (same and limit == problem.max_length):
+        raise SelectraError(
+            f"{teacher}: answers are spans of pieces, and this teacher has another tokenizer or "
+            "fewer positions than the student"
+        )
+    own = make_problem(problem.task, problem.labels, tokenizer, limit)
+    asked = own.inputs(examples)
+    if asked.truncated > inputs.truncated:
+        warn(f"the teacher reads {asked.truncated:,} examples cut at {limit} pieces")
+    with_hidden = settings.hidden_weight > 0
+    found = predict(
+        _WithHidden(model) if with_hidden else model,
+        asked.sequences,
+        per_piece=problem.per_piece,
+        mode=mode,
+    )
+    outputs = len(own.outputs)
+    own_logits = [scores[..., :outputs] for scores in found]
+    hidden = None
+    if with_hidden:
+        hidden = _gathered(asked, [np.atleast_2d(scores)[:, outputs:] for scores in found])
+    return Lesson(problem, inputs, own.answers(asked, own_logits)[:, order], settings, hidden)
+
+
+class _WithHidden(nn.Module):
+    """A model's logits with its hidden states beside them."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, lengths: list[int], types: Tensor) -> Tensor:
+        """(R, outputs + H)."""
+        logits, hidden = forward_with_hidden(self.model, ids, lengths, types)
+        return torch.cat([logits.float(), hidden.float()], dim=1)
+
+
+def _gathered(inputs: Inputs, vectors: Sequence[np.ndarray]) -> np.ndarray:
+    result = np.zeros((inputs.total, vectors[0].shape[1]), dtype=np.float16)
+    for rows, places, values in zip(inputs.rows, inputs.places, vectors, strict=True):
+        result[places] = values[rows]
+    return result
+
+
+def _label_order(model: TaskModel, problem: Problem, teacher: Path) -> list[int]:
+    """Which of the teacher's logits goes with each of the student's."""
+    if problem.kind == "span" or len(problem.outputs) == 1:
+        return list(range(len(problem.outputs)))
+    names = list(model.labels)
+    if sorted(names) != sorted(problem.outputs):
+        raise SelectraError(
+            f"{teacher}: this teacher's labels are {', '.join(names)}, the task's are "
+            f"{', '.join(problem.outputs)}"
+        )
+    return [names.index(name) for name in problem.outputs]

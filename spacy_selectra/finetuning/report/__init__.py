@@ -1,0 +1,1 @@
+"""One table of models by tasks, as text, page and picture."""

@@ -1,0 +1,81 @@
+"""What is left of several trials.
+
+OUT/trial-K/model/        the trained model in transformers' format, with its tokenizer
+OUT/trial-K/metrics.json  its scores
+OUT/trial-K/speed.json    words a second on the test split
+OUT/trial-K/log.jsonl     loss and development scores of each epoch
+OUT/best/                 the model of the trial with the best development score
+OUT/metrics.json          all trials, their mean and standard deviation
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spacy_selectra.files import atomic_directory, read_json, write_json
+
+METRICS_FILE = "metrics.json"
+SPEED_FILE = "speed.json"
+
+
+def write_summary(
+    directories: Sequence[Path], out: Path, metric: str, about: Mapping[str, Any]
+) -> None:
+    """Write `metrics.json` of all trials, and the best one's model to `best/`.
+
+    The best trial is chosen on the development split; of equals it is the first.
+
+    Args:
+        directories: of finished trials, in order.
+        out: where to.
+        metric: the score that counts.
+        about: what `metrics.json` is to say besides.
+    """
+    trials: list[dict[str, Any]] = []
+    for directory in directories:
+        metrics = read_json(directory / METRICS_FILE)
+        del metrics["configuration"]
+        trials.append(metrics)
+    split = "dev" if trials[0]["test"] is None else "test"
+    scores = [trial[split][metric] for trial in trials]
+    best = max(trials, key=lambda trial: (trial["dev"][metric], -trial["trial"]))
+    source = directories[trials.index(best)] / "model"
+    with atomic_directory(out / "best") as directory:
+        shutil.copytree(source, directory, dirs_exist_ok=True)
+    speeds = [read_json(directory / SPEED_FILE) for directory in directories]
+    rates = [speed["words_per_second"] for speed in speeds if speed["words_per_second"]]
+    write_json(
+        out / METRICS_FILE,
+        {
+            **about,
+            "size_bytes": sum(path.stat().st_size for path in source.glob("*.safetensors")),
+            "words_per_second": statistics.median(rates) if rates else None,
+            "device": speeds[-1]["device"],
+            "metric": metric,
+            "split": split,
+            "mean": statistics.fmean(scores),
+            # of one trial there is no standard deviation
+            "std": statistics.stdev(scores) if len(scores) > 1 else None,
+            "best_trial": best["trial"],
+            "trials": trials,
+            "versions": _versions(),
+        },
+    )
+
+
+def _versions() -> dict[str, str]:
+    import transformers
+
+    from spacy_selectra import __version__
+
+    return {
+        "spacy-selectra": __version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spacy_selectra.cli.app import app
+from spacy_selectra.finetuning.report.into import BEGIN, END
+from tests.finetuning.report.fake_metrics import two_models, write_old
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_everything_at_once(tmp_path: Path):
+    two_models(tmp_path / "runs")
+    readme, page, picture = (tmp_path / name for name in ("README.md", "out.html", "out.svg"))
+    readme.write_text(f"# Ours\n\n{BEGIN}\n{END}\n", encoding="utf-8")
+    arguments = [tmp_path / "runs", "--name", "hub/large=BIG", "--into", readme]
+    result = run(*arguments, "--html", page, "--picture", picture)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == (
+        "| model | parameters | size (MB) | words/s | own accuracy | xnli accuracy |"
+    )
+    assert "| BIG | 110 M |" in result.stdout
+    assert result.stdout.strip() in readme.read_text(encoding="utf-8")
+    assert ">BIG</text>" in picture.read_text(encoding="utf-8")
+    assert ">BIG</text>" in page.read_text(encoding="utf-8")
+    assert "Published models are not drawn" in result.stderr
+    quiet = run(*arguments, "--picture", picture, "--quiet", "--no-published", "--json")
+    assert quiet.stderr == ""
+    rows = json.loads(quiet.stdout)
+    assert len(rows) == 4
+    assert rows[0]["words_per_second"] == 12_345.6
+    assert "(published)" not in readme.read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_after_a_mistake(tmp_path: Path):
+    two_models(tmp_path / "runs")
+    readme, page = tmp_path / "README.md", tmp_path / "out.html"
+    readme.write_text("no markers", encoding="utf-8")
+    for wrong, message in [
+        (["--into", readme], "stands there 0 times"),
+        (["--picture", tmp_path / "out.png"], "name the file .svg"),
+        (["--name", "nobody=X"], "no result of 'nobody'"),
+        (["--names", tmp_path / "nowhere.json"], "no such file"),
+    ]:
+        result = run(tmp_path / "runs", "--html", page, *wrong)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+        assert message in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        assert not page.exists()
+    assert readme.read_text(encoding="utf-8") == "no markers"
+
+
+def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    two_models(tmp_path / "runs")
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = run(tmp_path / "runs", "--picture", tmp_path / "out.svg")
+    assert result.exit_code == 1
+    assert 'pip install "spacy-selectra[plots]"' in result.stderr
+    # the page is written all the same, and says what it lacks
+    result = run(tmp_path / "runs", "--html", tmp_path / "out.html")
+    assert result.exit_code == 0
+    assert "No picture: drawing needs matplotlib" in result.stderr
+    assert "No picture: drawing needs matplotlib" in (tmp_path / "out.html").read_text()
+
+
+def test_old_files_by_the_command(tmp_path: Path):
+    write_old(tmp_path / "a")
+    result = run(tmp_path, "--no-published", "--html", tmp_path / "out.html")
+    assert result.exit_code == 0, result.output
+    assert "| ours | 5.4 M | **0.612 ± 0.010** (2) |" in result.stdout
+    assert "No picture: nothing to draw" in result.stderr
