@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 from finetuning_model import write_model
-from spacy_models import SAMPLE, write_encoder
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
@@ -36,6 +35,7 @@ from spacy_selectra.finetuning.tasks import get_task
 BASE = "Trainer"
 MIB = 1 << 20
 SCRIPT = Path(__file__).with_name("finetuning_process.py")
+SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 SAMPLES = {
     "nli": ("entailment", "jsonl"),
     "paraphrase": ("paraphrase", "jsonl"),
@@ -220,6 +220,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         encoder, model = arguments.encoder, Path(temporary) / "model"
         if encoder is None:
+            from spacy_models import write_encoder  # and spaCy, which nothing else needs
+
             encoder = Path(temporary) / "encoder"
             write_encoder(encoder, arguments.preset, arguments.vocabulary, arguments.seed)
         try:

@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 from transformers import (
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
 )
@@ -77,6 +78,7 @@ class InTurns(Trainer):
     ) -> None:
         self._orders, self._turns = orders, Turns(clock)
         super().__init__(**others, callbacks=[self._turns])
+        self.remove_callback(PrinterCallback)  # of times, which turns make meaningless
 
     def _get_train_sampler(self, *arguments: Any) -> Any:
         if self._orders is None:

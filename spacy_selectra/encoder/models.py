@@ -58,7 +58,23 @@ class Generator(nn.Module):
         return self.head(hidden, self.encoder.embeddings.word_embeddings.weight)
 
 
-class SequenceClassifier(nn.Module):
+class _Labelled(nn.Module):
+    """An encoder under a head whose logits have names."""
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        labels: Sequence[str],
+        head: type[SequenceHead] | type[TokenHead],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = list(labels)
+        self.encoder = SelectraEncoder(config)
+        self.head = head(config, len(self.labels))
+
+
+class SequenceClassifier(_Labelled):
     """Classes of a text or of a pair of texts.
 
     Args:
@@ -67,11 +83,7 @@ class SequenceClassifier(nn.Module):
     """
 
     def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
-        super().__init__()
-        self.config = config
-        self.labels = list(labels)
-        self.encoder = SelectraEncoder(config)
-        self.head = SequenceHead(config, len(self.labels))
+        super().__init__(config, labels, SequenceHead)
 
     def forward(
         self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
@@ -81,7 +93,7 @@ class SequenceClassifier(nn.Module):
         return self.head(self.encoder(input_ids, layout, type_ids, first_only=True))
 
 
-class TokenClassifier(nn.Module):
+class TokenClassifier(_Labelled):
     """A class for each piece.
 
     Args:
@@ -90,11 +102,7 @@ class TokenClassifier(nn.Module):
     """
 
     def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
-        super().__init__()
-        self.config = config
-        self.labels = list(labels)
-        self.encoder = SelectraEncoder(config)
-        self.head = TokenHead(config, len(self.labels))
+        super().__init__(config, labels, TokenHead)
 
     def forward(
         self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None

@@ -161,8 +161,8 @@ QA = Task(
     licence="each data set its own",
 )
 
-# Of CoNLL-2002, SQuAD-es and SQAC the hub has loading scripts, which `datasets` no longer runs:
-# read their files instead.
+# CoNLL-2002 and SQAC stand on the hub as loading scripts, which `datasets` no longer runs: read
+# their files instead.
 DATA_SETS = (
     replace(
         NER,

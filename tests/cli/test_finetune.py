@@ -46,6 +46,11 @@ def test_trials_then_report(arguments: list[str], tmp_path: Path):
     assert table.stdout.splitlines()[0] == header
     cells = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--json"])
     assert json.loads(cells.stdout)[0]["trials"] == 2
+    teacher = str(tmp_path / "out" / "best")
+    taught = [*arguments[:2], str(tmp_path / "taught"), *arguments[3:], "--teacher", teacher]
+    result = CliRunner().invoke(app, [*taught, "--trials", "1", "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["teacher"] == teacher
 
 
 @pytest.mark.parametrize(

@@ -7,36 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
 from spacy_selectra.encoder import int8, prepared
 from spacy_selectra.encoder import precision as precisions
-from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.int8 import QuantisedLinear, quantised
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
+from tests.encoder.conftest import LENGTHS, encode
 
 needs_int8 = pytest.mark.skipif(
     int8.why_not_int8() is not None, reason="no int8 products on this processor"
 )
-LENGTHS = [30, 20, 10]
-
-
-@pytest.fixture
-def encoder(tiny_config: EncoderConfig) -> SelectraEncoder:
-    torch.manual_seed(0)
-    return SelectraEncoder(tiny_config).eval()
-
-
-@pytest.fixture
-def ids() -> Tensor:
-    return torch.randint(5, 100, (60,), generator=torch.Generator().manual_seed(1))
-
-
-@torch.no_grad()
-def encode(encoder: SelectraEncoder, ids: Tensor, mode: str = "int8") -> Tensor:
-    with precision(mode):
-        return encoder(ids, LENGTHS)
 
 
 def test_codes_and_scale_give_the_values_back():
@@ -67,7 +48,7 @@ def test_zeros_and_large_numbers():
 def test_vectors_are_close_to_those_of_float32(activation, tiny_config, ids):
     torch.manual_seed(0)
     encoder = SelectraEncoder(replace(tiny_config, hidden_act=activation)).eval()
-    exact, result = encode(encoder, ids, "fp32"), encode(encoder, ids)
+    exact, result = encode(encoder, ids, "fp32"), encode(encoder, ids, "int8")
     assert result.dtype == torch.float32
     assert torch.cosine_similarity(result, exact, dim=1).min() > 0.99
     assert not torch.equal(result, encode(encoder, ids, "auto"))
@@ -77,13 +58,13 @@ def test_vectors_are_close_to_those_of_float32(activation, tiny_config, ids):
 def test_more_rows_than_are_multiplied_at_once(encoder, ids, monkeypatch):
     exact = encode(encoder, ids, "fp32")
     monkeypatch.setattr(prepared, "INT8_ROWS", 7)
-    assert torch.cosine_similarity(encode(encoder, ids), exact, dim=1).min() > 0.99
+    assert torch.cosine_similarity(encode(encoder, ids, "int8"), exact, dim=1).min() > 0.99
 
 
 @needs_int8
 def test_float_weights_stay(encoder, ids):
     before = copy.deepcopy(encoder.state_dict())
-    encode(encoder, ids)
+    encode(encoder, ids, "int8")
     after = encoder.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -100,7 +81,7 @@ def test_training_is_in_float32(encoder, ids):
 
 def test_nothing_stays_switched(encoder, ids):
     exact = encode(encoder, ids, "fp32")
-    encode(encoder, ids)
+    encode(encoder, ids, "int8")
     assert torch.equal(encode(encoder, ids, "fp32"), exact)
 
 
@@ -109,7 +90,7 @@ def test_without_such_products_it_is_fast_with_one_warning(encoder, ids, monkeyp
     monkeypatch.setattr(precisions, "why_not_int8", lambda: "this processor is too old")
     precisions._announce_no_int8.cache_clear()
     with pytest.warns(UserWarning, match="this processor is too old: computing as 'fast'") as said:
-        results = [encode(encoder, ids) for _ in range(2)]
+        results = [encode(encoder, ids, "int8") for _ in range(2)]
     assert len(said) == 1
     assert all(torch.equal(result, expected) for result in results)
 

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder import cpu_attention, prepared
-from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.int8 import QuantisedLinear, why_not_int8
 from spacy_selectra.encoder.linear import OneDnnLinear, PlainLinear, onednn_computes
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
+from tests.encoder.conftest import LENGTHS, encode
 
-LENGTHS = [30, 20, 10]
 MODES = [
     "fp32",
     "fast",
@@ -28,23 +27,6 @@ MODES = [
         marks=pytest.mark.skipif(why_not_int8() is not None, reason="no int8 products here"),
     ),
 ]
-
-
-@pytest.fixture
-def encoder(tiny_config: EncoderConfig) -> SelectraEncoder:
-    torch.manual_seed(0)
-    return SelectraEncoder(tiny_config).eval()
-
-
-@pytest.fixture
-def ids() -> Tensor:
-    return torch.randint(5, 100, (60,), generator=torch.Generator().manual_seed(1))
-
-
-@torch.no_grad()
-def encode(encoder: SelectraEncoder, ids: Tensor, mode: str) -> Tensor:
-    with precision(mode):
-        return encoder(ids, LENGTHS)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])

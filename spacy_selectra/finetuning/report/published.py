@@ -74,7 +74,7 @@ BERTIN = (
 ZERO_SHOT = "zero-shot SELECTRA model card (Recognai/zeroshot_selectra_small), section Metrics"
 
 PAWSX_METRIC = "the SELECTRA card calls this accuracy, the table it quotes calls it F1"
-TAGGING_METRIC = "the tables do not name the metric; the authors' evaluation code gives F1"
+TAGGING_METRIC = "the tables do not name the metric; taken for F1"
 XNLI_LARGE = "later versions of the same table give RoBERTa-l (BNE) 0.8263"
 TRANSLATED = "trained on SQuAD translated by machine (TAR)"
 
