@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from finetuning_model import write_model
+from finetuning_model import Prepared, write_model
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
@@ -71,18 +71,19 @@ CONTENDERS = {
 
 
 def measure(
-    names: list[str], task: dict[str, Any], answers: Path, warm_up: int
+    names: list[str], task: dict[str, Any], prepared: Prepared, warm_up: int
 ) -> dict[str, dict[str, Any]]:
     """Let all of them train in turn; the row of each.
 
     Raises:
         ContenderError: a contender failed.
     """
-    files = {name: str(answers / f"{number}.npy") for number, name in enumerate(names)}
+    directory = Path(task["model"])
+    files = {name: str(directory / f"{number}.npy") for number, name in enumerate(names)}
     with ExitStack() as stack:
         running = [
             stack.enter_context(
-                Process(name, SCRIPT, {**task, **asdict(CONTENDERS[name]), "answers": files[name]})
+                Process(name, SCRIPT, {**task, **asdict(CONTENDERS[name]), "logits": files[name]})
             )
             for name in names
         ]
@@ -91,10 +92,11 @@ def measure(
         for number, each in take_turns(running, task["steps"], "training", "steps"):
             steps[each.name].append(each.ask("step", number))
         for each in running:
-            found[each.name].update(each.ask("score"))
+            each.ask("logits")
             found[each.name].update(summary(steps[each.name], warm_up))
     logits = {name: np.load(path) for name, path in files.items()}
     for name, row in found.items():
+        row["scores"] = prepared.scores(logits[name])
         row["difference"] = None
         if BASE in found:
             row["difference"] = float(np.abs(logits[name] - logits[BASE]).max())
@@ -108,6 +110,7 @@ def summary(steps: list[dict[str, Any]], warm_up: int) -> dict[str, Any]:
     rates = [step["pieces"] / step["seconds"] for step in counted]
     return {
         "seconds": sum(step["seconds"] for step in counted),
+        "pieces": sum(step["pieces"] for step in counted),
         "pieces_per_second": statistics.median(rates),
         "slowest": min(rates),
         "fastest": max(rates),
@@ -228,6 +231,7 @@ def main() -> None:
             prepared = write_model(model, encoder, arguments)
         except SelectraError as error:
             parser.error(str(error))
+        metric = prepared.problem.task.metric
         epochs = arguments.epochs
         steps = arguments.steps or (epochs * prepared.batches if epochs else 30)
         if not 0 <= arguments.warm_up < steps:
@@ -239,16 +243,16 @@ def main() -> None:
             "model": str(model),
             "train": str(arguments.train),
             "dev": str(arguments.dev),
-            "length": prepared.length,
+            "length": prepared.problem.max_length,
             "warmup": arguments.rate_warm_up,
             "steps": steps,
             "epochs": -(-steps // prepared.batches),
         }
         try:
-            rows = measure(arguments.only, task, Path(temporary), arguments.warm_up)
+            rows = measure(arguments.only, task, prepared, arguments.warm_up)
         except ContenderError as error:
             parser.exit(1, f"{error}\n")
-    print(table(rows, prepared.metric, prepared.mean, arguments.dropout == 0))
+    print(table(rows, metric, prepared.mean, arguments.dropout == 0))
     packages = ["torch", "transformers"]
     packages += ["accelerate"] if find_spec("accelerate") else []
     record = {
@@ -256,7 +260,7 @@ def main() -> None:
         "encoder": str(arguments.encoder or arguments.preset),
         "dropout": arguments.dropout,
         "warm_up": arguments.warm_up,
-        "metric": prepared.metric,
+        "metric": metric,
         "pieces_per_example": prepared.mean,
         "versions": {package: version(package) for package in packages},
         "contenders": rows,

@@ -7,10 +7,12 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from spacy_selectra.files import read_json, write_json
 from spacy_selectra.finetuning.data.dataset import read_dataset
+from spacy_selectra.finetuning.problems.base import Inputs, Problem
 from spacy_selectra.finetuning.problems.choose import make_problem
 from spacy_selectra.finetuning.settings import DataSettings
 from spacy_selectra.finetuning.task_models import (
@@ -29,16 +31,23 @@ class Prepared:
     """What the arguments come to.
 
     Attributes:
-        metric: the task's.
-        length: most pieces of a sequence.
+        problem: the task's.
+        dev: what is scored.
         mean: pieces of a training sequence.
         batches: of an epoch.
     """
 
-    metric: str
-    length: int
+    problem: Problem
+    dev: Inputs
     mean: float
     batches: int
+
+    def scores(self, rows: np.ndarray) -> dict[str, float]:
+        """Of the logits of all sequences of `dev`, one after the other."""
+        if not self.problem.per_piece:
+            return self.problem.scores(self.dev, list(rows))
+        ends = np.cumsum([len(sequence) for sequence in self.dev.sequences])
+        return self.problem.scores(self.dev, np.split(rows, ends[:-1]))
 
 
 def write_model(directory: Path, encoder: Path, arguments: argparse.Namespace) -> Prepared:
@@ -60,8 +69,8 @@ def write_model(directory: Path, encoder: Path, arguments: argparse.Namespace) -
         write_json(directory / "config.json", config | dict.fromkeys(DROPOUT, arguments.dropout))
     lengths = [len(sequence) for sequence in problem.inputs(dataset.train).sequences]
     return Prepared(
-        metric=task.metric,
-        length=problem.max_length,
+        problem=problem,
+        dev=problem.inputs(dataset.dev),
         mean=statistics.fmean(lengths),
         batches=-(-len(lengths) // arguments.batch),
     )

@@ -37,7 +37,7 @@ class Task:
     arithmetic: str
     group: bool
     keep_memory: bool
-    answers: str
+    logits: str
     model: str
     task: str
     train: str
@@ -154,7 +154,7 @@ def train_theirs(
 ) -> list[np.ndarray]:
     """transformers' Trainer; logits of `dev` after the last step."""
     import transformers
-    from finetuning_trainer import InTurns, collator, examples, padded_logits
+    from finetuning_trainer import InTurns, collator, examples, grouping, padded_logits
 
     if task.arithmetic == "fast":
         torch.set_float32_matmul_precision("medium")
@@ -176,7 +176,7 @@ def train_theirs(
             optim="adamw_torch_fused",
             bf16=task.arithmetic == "bf16",
             use_cpu=True,
-            group_by_length=task.group,
+            **(grouping() if task.group else {}),
             dataloader_num_workers=task.workers,
             dataloader_persistent_workers=task.workers > 0,
             dataloader_pin_memory=False,
@@ -209,7 +209,7 @@ def train_theirs(
 
 
 def work(task: Task, hand: Hand) -> None:
-    """Train, handing over every step, and last the scores after it."""
+    """Train, handing over every step, and write the logits of `dev` after the last."""
     if task.threads is not None:
         torch.set_num_threads(task.threads)
     if task.keep_memory:
@@ -223,8 +223,8 @@ def work(task: Task, hand: Hand) -> None:
     before = resident_memory()
     reset_peak()
     logits = run(task, problem, train, dev, hand, before)
-    np.save(task.answers, problem.answers(dev, logits))
-    hand({"scores": problem.scores(dev, logits)})
+    np.save(task.logits, np.concatenate([np.atleast_2d(scores) for scores in logits]))
+    hand({"written": task.logits})
 
 
 def build(values: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
@@ -233,7 +233,7 @@ def build(values: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
     if task.kind != "ours":
         import finetuning_trainer  # noqa: F401  # before memory is counted
     running = Handover(lambda hand: work(task, hand))
-    return {name: lambda _: running.next() for name in ("started", "step", "score")}
+    return {name: lambda _: running.next() for name in ("started", "step", "logits")}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainingArguments,
 )
 
 from spacy_selectra.finetuning.problems.base import Inputs
@@ -80,16 +81,18 @@ class InTurns(Trainer):
         super().__init__(**others, callbacks=[self._turns])
         self.remove_callback(PrinterCallback)  # of times, which turns make meaningless
 
-    def _get_train_sampler(self, *arguments: Any) -> Any:
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self._orders is None:
-            return super()._get_train_sampler(*arguments)
+            return super()._get_train_sampler(train_dataset)
         return GivenOrder(self._orders, len(self.train_dataset))  # type: ignore[arg-type]
 
-    def training_step(self, model: Any, inputs: dict[str, Any], *others: Any) -> Any:
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> Any:
         """Gradients of a batch."""
         mask = inputs["attention_mask"]
         self._turns.sequences, self._turns.pieces = len(mask), int(mask.sum())
-        return super().training_step(model, inputs, *others)
+        return super().training_step(model, inputs, num_items_in_batch)
 
 
 def examples(inputs: Inputs) -> list[dict[str, Any]]:
@@ -103,6 +106,14 @@ def examples(inputs: Inputs) -> list[dict[str, Any]]:
         }
         for sequence, target in zip(inputs.sequences, inputs.targets, strict=True)
     ]
+
+
+def grouping() -> dict[str, Any]:
+    """The argument by which a Trainer makes batches of similar lengths."""
+    name = "train_sampling_strategy"  # since transformers 5
+    if name in TrainingArguments.__dataclass_fields__:
+        return {name: "group_by_length"}
+    return {"group_by_length": True}
 
 
 def collator(tokenizer: Any, per_piece: bool) -> Any:

@@ -43,7 +43,7 @@ def finetune(
     import json
     import shutil
 
-    from spacy_selectra.encoder.freed_memory import keep_freed_memory
+    from spacy_selectra.encoder.freed_memory import keep_freed_memory, limit_kept_products
     from spacy_selectra.errors import OtherRunError
     from spacy_selectra.finetuning.settings import read_settings
     from spacy_selectra.finetuning.trials import Finetuning, Interrupted
@@ -58,6 +58,7 @@ def finetune(
         typer.echo(f"warning: {message}", err=True)
 
     keep_freed_memory()
+    limit_kept_products()
     with StopRequest() as stop:
         try:
             run = Finetuning(settings, out, warn=warn, quiet=quiet)
