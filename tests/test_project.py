@@ -17,6 +17,7 @@ from weasel.util import load_project_config
 import spacy_selectra
 from spacy_selectra.cli.app import app, parse_overrides
 from spacy_selectra.finetuning.settings import read_settings as finetuning_settings
+from spacy_selectra.finetuning.tasks import get_task
 from spacy_selectra.pretraining.settings import read_settings as pretraining_settings
 
 ROOT = Path(__file__).parents[1]
@@ -140,9 +141,30 @@ def test_sentences_it_is_tried_on_are_in_no_sample_file(steps):
 
 def test_assets_are_extra_and_come_over_https(project):
     found = {Path(asset["dest"]).parts[1] for asset in project["assets"]}
-    assert found == {"conll2002", "ancora", "xnli", "pawsx"}
+    assert found == {"conll2002", "ancora", "xnli", "pawsx", "pos", "sts", "topics"}
     assert all(asset["extra"] for asset in project["assets"])
     assert all(asset["url"].startswith("https://") for asset in project["assets"])
+
+
+def test_benchmark_reads_assets_and_fills_the_row_its_table_prints(project):
+    commands = {command["name"]: command for command in project["commands"]}
+    names = project["workflows"]["benchmark"]
+    assert names[-1] == "table"
+    assets = {asset["dest"] for asset in project["assets"]}
+    unpacked = tuple(f"{path}/" for path in outputs(commands["unpack"]))
+    for name in names[:-1]:
+        command = commands[name]
+        ((config, out, *options),) = scripts([command], "selectra", "finetune")
+        overrides = parse_overrides(options[options.index("--task.name") :])
+        settings = finetuning_settings(ROOT / config, overrides)
+        files = [settings.data.train, settings.data.dev, settings.data.test]
+        assert set(command["deps"]) == {config, *files}
+        assert all(file in assets or str(file).startswith(unpacked) for file in files), files
+        assert outputs(command) == [f"{out}/metrics.json"]
+        assert out.startswith("training/benchmark/")
+        assert get_task(settings.task.name).name == settings.data.name
+    ((directory, *_),) = scripts([commands["table"]], "selectra", "report")
+    assert directory == "training/benchmark"
 
 
 @pytest.fixture
@@ -152,7 +174,7 @@ def imitation(project, tmp_path, monkeypatch) -> Path:
     for command in project["commands"]:
         script = [shlex.join(["imitate", command["name"], *outputs(command)])]
         commands.append({**command, "script": script})
-        for path in command["deps"]:
+        for path in command.get("deps", []):
             if (ROOT / path).is_file():
                 (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / path, tmp_path / path)
