@@ -114,6 +114,12 @@ def wheel(
     with_library: Annotated[
         bool, typer.Option("--with-library", help="Build the wheel of spacy-selectra too.")
     ] = False,
+    compared: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Directory of fine-tunings whose table goes into the model card; repeatable."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Build a wheel from a pipeline directory; no network is used.
@@ -124,7 +130,15 @@ def wheel(
     from spacy_selectra.files import read_json
     from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
 
-    built = [build_pipeline_wheel(pipeline, output, read_json(metrics) if metrics else None)]
+    comparison = ""
+    if compared:
+        from spacy_selectra.finetuning.report.collect import collect, published_for
+        from spacy_selectra.finetuning.report.table import markdown
+
+        results = collect(compared)
+        comparison = markdown([*results, *published_for(results)])
+    scores = read_json(metrics) if metrics else None
+    built = [build_pipeline_wheel(pipeline, output, scores, comparison)]
     if with_library:
         built.append(build_library_wheel(output))
     if not quiet:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from spacy_selectra.finetuning.report.into import BEGIN, END
+
 SCORES = {
     "ents_f": "entities, F1",
     "ents_p": "entities, precision",
@@ -24,12 +26,15 @@ COMPONENTS = {
 }
 
 
-def model_card(meta: Mapping[str, Any]) -> str:
+def model_card(meta: Mapping[str, Any], comparison: str = "") -> str:
     """Markdown: what the package holds, its data and licences, measured scores, limits.
+
+    The table of encoders stands between the markers that `selectra report --into` looks for.
 
     Args:
         meta: the pipeline's `meta.json`, with the scores under `performance` and what
             `assemble` was told about the data under `sources`, `training` and `limits`.
+        comparison: table of encoders in Markdown, none if empty.
     """
     name = f"{meta['lang']}_{meta['name']}"
     parts = [
@@ -42,6 +47,11 @@ def model_card(meta: Mapping[str, Any]) -> str:
         _components(meta),
         "## Scores",
         _scores(meta.get("performance") or {}),
+        *(
+            ["## The encoder among others", f"{BEGIN}\n\n{comparison}\n\n{END}"]
+            if comparison
+            else []
+        ),
         "## Data and licences",
         f"Licence of the package: {meta.get('license') or 'not stated'}.",
         _table(

@@ -34,7 +34,10 @@ backend.build_wheel(sys.argv[2])
 
 
 def build_pipeline_wheel(
-    pipeline: str | Path, output: str | Path, metrics: Mapping[str, Any] | None = None
+    pipeline: str | Path,
+    output: str | Path,
+    metrics: Mapping[str, Any] | None = None,
+    comparison: str = "",
 ) -> Path:
     """Build `<lang>_<name>-<version>-py3-none-any.whl` from a pipeline directory.
 
@@ -43,6 +46,7 @@ def build_pipeline_wheel(
         output: directory the wheel is put into.
         metrics: measured scores (`evaluate_pipeline`), written into the package's
             `meta.json` and its model card.
+        comparison: table of encoders for the model card, in Markdown.
 
     Returns:
         Path of the wheel.
@@ -62,7 +66,7 @@ def build_pipeline_wheel(
         if metrics:
             meta["performance"] = dict(metrics)
             write_json(staged / "meta.json", meta)
-        write_text(staged / "README.md", model_card(meta))
+        write_text(staged / "README.md", model_card(meta, comparison))
         layout = Path(scratch) / "layout"
         layout.mkdir()
         package(staged, layout, create_sdist=False, create_wheel=False, silent=True)

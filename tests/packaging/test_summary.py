@@ -4,6 +4,7 @@ import pytest
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import write_json
+from spacy_selectra.finetuning.report.into import insert
 from spacy_selectra.packaging.card import model_card
 from spacy_selectra.packaging.summary import summarise
 
@@ -55,6 +56,17 @@ def test_card():
 
 def test_card_without_scores_says_so():
     assert "Not measured." in model_card({**META, "performance": {}})
+
+
+def test_card_takes_a_table_that_the_report_can_renew(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(model_card(META, "| model |\n|---|\n| ours |"), encoding="utf-8")
+    insert([path], "| model |\n|---|\n| theirs |")
+    text = path.read_text(encoding="utf-8")
+    assert "| theirs |" in text
+    assert "| ours |" not in text
+    assert text.replace("theirs", "ours") == model_card(META, "| model |\n|---|\n| ours |")
+    assert "among others" not in model_card(META)
 
 
 def test_summary(tmp_path):
