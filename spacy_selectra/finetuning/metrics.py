@@ -76,6 +76,20 @@ def answer_scores(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> di
     return {"f1": float(np.mean(f1)), "exact_match": float(np.mean(exact))}
 
 
+def check_libraries(head: str, *, entities: bool) -> None:
+    """Import what will compute the scores of a task with this head, so that it is there.
+
+    Raises:
+        SelectraError: it is not installed.
+    """
+    if head == "value":
+        _library("scipy.stats", "scipy")
+    elif head == "tags" and entities:
+        _library("seqeval.metrics", "seqeval")
+    elif head != "spans":  # of which transformers itself computes scores
+        _library("sklearn.metrics", "scikit-learn")
+
+
 def _library(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)

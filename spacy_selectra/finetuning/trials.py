@@ -31,6 +31,7 @@ from spacy_selectra.finetuning.data.dataset import (
 )
 from spacy_selectra.finetuning.data.examples import AnyExample, Question, TaggedWords
 from spacy_selectra.finetuning.distillation import Lesson, make_lesson
+from spacy_selectra.finetuning.metrics import check_libraries
 from spacy_selectra.finetuning.prediction import predict
 from spacy_selectra.finetuning.problems.base import Inputs, Problem
 from spacy_selectra.finetuning.problems.choose import make_problem
@@ -76,6 +77,7 @@ class Finetuning:
         self.settings, self.out = settings, Path(out)
         self.warn, self.quiet = warn, quiet
         self.task: Task = get_task(settings.task.name)
+        check_libraries(self.task.head, entities=self.task.entities)
         self.share = Share.of_environment()
         self._warned: set[str] = set()
         self.dataset: Dataset = read_dataset(self.task, settings.data)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.metrics import (
     answer_scores,
+    check_libraries,
     class_scores,
     entity_scores,
     tag_scores,
@@ -47,3 +51,19 @@ def test_the_best_of_several_right_answers_counts():
     scores = answer_scores(right, ["Cádiz", "", "gato"])
     assert scores["exact_match"] == pytest.approx(2 / 3)
     assert scores["f1"] == pytest.approx((1 + 1 + 0.5) / 3)
+
+
+@pytest.mark.parametrize(
+    ("head", "entities", "module"),
+    [
+        ("classes", False, "sklearn.metrics"),
+        ("value", False, "scipy.stats"),
+        ("tags", True, "seqeval.metrics"),
+        ("tags", False, "sklearn.metrics"),
+    ],
+)
+def test_a_missing_library_is_noticed_before_training(head, entities, module, monkeypatch):
+    check_libraries(head, entities=entities)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SelectraError, match=r"pip install .spacy-selectra\[finetuning\]"):
+        check_libraries(head, entities=entities)
