@@ -79,7 +79,7 @@ def save_tokenizer(
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    clean = _without_batching(tokenizer)
+    clean = without_batching(tokenizer)
     with atomic_file(directory / "tokenizer.json") as temporary:
         clean.save(str(temporary), pretty=True)
     write_text(directory / "vocab.txt", "".join(entry + "\n" for entry in entries(clean)))
@@ -141,7 +141,7 @@ def load_declared(directory: str | Path) -> Tokenizer:
     Raises:
         SelectraError: no tokenizer there.
     """
-    return _without_batching(_from_transformers(directory).backend_tokenizer)
+    return without_batching(_from_transformers(directory).backend_tokenizer)
 
 
 def load_backend(directory: str | Path) -> Tokenizer:
@@ -173,7 +173,7 @@ def load_backend(directory: str | Path) -> Tokenizer:
         raise SelectraError(f"{directory}: neither tokenizer.json nor vocab.txt in this directory")
     else:
         raise SelectraError(f"{directory}: no such tokenizer directory")
-    backend = _without_batching(backend)
+    backend = without_batching(backend)
     _repair(backend, declared)
     return backend
 
@@ -225,7 +225,7 @@ def wordpiece(ids: dict[str, int]) -> WordPiece:
 
 def plain_copy(tokenizer: Tokenizer) -> Tokenizer:
     """A copy that neither pads nor truncates, and takes names such as "[SEP]" for text."""
-    copy: Any = _without_batching(tokenizer)
+    copy: Any = without_batching(tokenizer)
     copy.encode_special_tokens = True
     return copy
 
@@ -258,7 +258,8 @@ def _from_transformers(directory: str | Path) -> Any:
     return tokenizer
 
 
-def _without_batching(tokenizer: Tokenizer) -> Tokenizer:
+def without_batching(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy without padding and truncation."""
     copy = Tokenizer.from_str(tokenizer.to_str())
     copy.no_padding()
     copy.no_truncation()

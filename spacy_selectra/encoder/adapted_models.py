@@ -3,7 +3,8 @@ batches, so that each encoder is fine-tuned with the head it is always compared 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,19 +97,17 @@ def _names(labels: Sequence[str]) -> dict[str, dict[Any, Any]]:
     }
 
 
-class _silenced:  # noqa: N801
+@contextmanager
+def _silenced() -> Iterator[None]:
     """No warning that a head is new: that is the point."""
+    from transformers.utils import logging
 
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._before = logging.get_verbosity()
-        logging.set_verbosity_error()
-
-    def __exit__(self, *problem: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self._before)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 __all__ = ["AdaptedModel", "Kind"]

@@ -171,8 +171,8 @@ def make_lesson(
     own_logits = [scores[..., :outputs] for scores in found]
     hidden = None
     if with_hidden:
-        hidden = _gathered(asked, [np.atleast_2d(scores)[:, outputs:] for scores in found])
-    return Lesson(problem, inputs, own.answers(asked, own_logits)[:, order], settings, hidden)
+        hidden = asked.answers([scores[..., outputs:] for scores in found], np.float16)
+    return Lesson(problem, inputs, asked.answers(own_logits)[:, order], settings, hidden)
 
 
 class _WithHidden(nn.Module):
@@ -186,13 +186,6 @@ class _WithHidden(nn.Module):
         """(R, outputs + H)."""
         logits, hidden = forward_with_hidden(self.model, ids, lengths, types)
         return torch.cat([logits.float(), hidden.float()], dim=1)
-
-
-def _gathered(inputs: Inputs, vectors: Sequence[np.ndarray]) -> np.ndarray:
-    result = np.zeros((inputs.total, vectors[0].shape[1]), dtype=np.float16)
-    for rows, places, values in zip(inputs.rows, inputs.places, vectors, strict=True):
-        result[places] = values[rows]
-    return result
 
 
 def _label_order(model: TaskModel, problem: Problem, teacher: Path) -> list[int]:

@@ -57,15 +57,6 @@ def predict(
     return found
 
 
-def predict_logits(
-    model: Any, sequences: Sequence[Pieces], *, mode: str = "fast", max_pieces: int | None = None
-) -> np.ndarray:
-    """(N, labels) float32 logits of a sequence classifier; see `predict`."""
-    if not sequences:
-        return np.empty((0, len(model.labels)), dtype=np.float32)
-    return np.stack(predict(model, sequences, mode=mode, max_pieces=max_pieces))
-
-
 def suitable_pieces(device: torch.device) -> int:
     """Pieces of one batch that suit a device."""
     return MAX_PIECES if device.type == "cpu" else MAX_PIECES_ELSEWHERE

@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from spacy_selectra.files import atomic_directory, read_json, write_json
 
 METRICS_FILE = "metrics.json"
@@ -70,6 +68,7 @@ def write_summary(
 
 
 def _versions() -> dict[str, str]:
+    import torch
     import transformers
 
     from spacy_selectra import __version__

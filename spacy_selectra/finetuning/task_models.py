@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from spacy_selectra.corpus.tokenizer import load_backend, load_tokenizer
+from spacy_selectra.corpus.tokenizer import load_backend, load_tokenizer, without_batching
 from spacy_selectra.encoder.adapted_models import AdaptedModel, Kind
 from spacy_selectra.encoder.checkpoint import Classifier, load_task_model, save_model
 from spacy_selectra.encoder.load import load_encoder
@@ -106,11 +106,7 @@ def task_tokenizer(directory: Path) -> Tokenizer:
     if any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         return load_backend(directory)
     # transformers converts what slow tokenizers left there
-    backend = load_tokenizer(directory).backend_tokenizer
-    tokenizer = type(backend).from_str(backend.to_str())
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return without_batching(load_tokenizer(directory).backend_tokenizer)
 
 
 def positions(model: TaskModel) -> int:

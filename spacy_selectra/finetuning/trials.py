@@ -196,11 +196,11 @@ class Finetuning:
         return self.out / f"trial-{number}"
 
     def _problem(self) -> Problem:
-        tokenizer = task_tokenizer(self.source)
-        problem = make_problem(self.task, self.dataset.labels, tokenizer, 8)
+        tokenizer, longest = task_tokenizer(self.source), self.settings.training.max_length
+        problem = make_problem(self.task, self.dataset.labels, tokenizer, longest)
         model = self._fresh_model(problem)
         self._parameters = sum(parameter.numel() for parameter in model.parameters())
-        problem.max_length = min(self.settings.training.max_length, positions(model))
+        problem.max_length = min(longest, positions(model))
         return problem
 
     def _fresh_model(self, problem: Problem | None = None) -> TaskModel:

@@ -16,7 +16,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json
 from spacy_selectra.finetuning.data.examples import Example
 from spacy_selectra.finetuning.distillation import make_lesson
-from spacy_selectra.finetuning.prediction import predict_logits
+from spacy_selectra.finetuning.prediction import predict
 from spacy_selectra.finetuning.problems.base import softened_divergence
 from spacy_selectra.finetuning.problems.choose import make_problem
 from spacy_selectra.finetuning.settings import DistillationSettings, FinetuneSettings
@@ -85,7 +85,8 @@ def test_logits_of_a_teacher_with_other_order_of_labels(student, tmp_path):
     own = make_problem(get_task("topics"), LABELS, task_tokenizer(teacher), 64)
     from spacy_selectra.encoder.checkpoint import load_classifier
 
-    expected = predict_logits(load_classifier(teacher), own.inputs(examples).sequences, mode="fp32")
+    sequences = own.inputs(examples).sequences
+    expected = np.stack(predict(load_classifier(teacher), sequences, mode="fp32"))
     np.testing.assert_allclose(lesson.taught, expected[:, ::-1], atol=1e-5)
 
 
@@ -128,7 +129,7 @@ def test_student_comes_to_say_what_the_teacher_says(hidden_weight, student, tmp_
     lesson.begin(model)
 
     def distance() -> float:
-        logits = predict_logits(model, inputs.sequences, mode="fp32")
+        logits = np.stack(predict(model, inputs.sequences, mode="fp32"))
         return softened_divergence(
             torch.from_numpy(logits), torch.from_numpy(lesson.taught), 1.0
         ).item()

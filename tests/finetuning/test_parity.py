@@ -16,7 +16,7 @@ from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.entailment import EntailmentScorer, entailment_labels
 from spacy_selectra.finetuning.features import build_features, packed
-from spacy_selectra.finetuning.prediction import predict_logits
+from spacy_selectra.finetuning.prediction import predict
 from tests.finetuning.tiny import NLI_LABELS, nli_rows, save_classifier
 
 LABELS = ["deportes", "el niño de Ávila", "León"]
@@ -47,7 +47,7 @@ def test_logits_and_loss_of_pairs(directory: Path):
         expected = theirs(**batch, labels=classes)
     ours = load_classifier(directory)
     sequences = build_features(load_backend(directory), premises, hypotheses, 64).sequences
-    logits = predict_logits(ours, sequences, mode="fp32", max_pieces=100)
+    logits = np.stack(predict(ours, sequences, mode="fp32", max_pieces=100))
     np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-5)
     ids, types = packed(sequences)
     loss = F.cross_entropy(ours(ids, [len(piece) for piece in sequences], types), classes)

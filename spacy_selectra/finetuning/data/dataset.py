@@ -86,7 +86,7 @@ def read_split(task: Task, paths: Paths, split: str = "data") -> list[Any]:
     names = _listed(paths)
     return _nonempty(
         f"{split}: no example in {', '.join(names) or 'an empty list of files'}",
-        (example for name in names for example in _read_file(task, Path(name))),
+        _read_files(task, names),
     )
 
 

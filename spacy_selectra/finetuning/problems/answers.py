@@ -61,7 +61,6 @@ class Answers(Problem):
     al. 2019, sections 4.2 and 4.3)."""
 
     kind = "span"
-    per_piece = True
 
     @property
     def outputs(self) -> list[str]:

@@ -48,6 +48,18 @@ class Inputs:
         """Number of sequences."""
         return len(self.sequences)
 
+    def answers(self, values: Sequence[np.ndarray], dtype: Any = np.float32) -> np.ndarray:
+        """(total, W) values of all answers, zeros where none was given.
+
+        Args:
+            values: N arrays, (W,) of a sequence or (n, W) of its pieces: logits, or vectors.
+            dtype: type of the result.
+        """
+        result = np.zeros((self.total, values[0].shape[-1]), dtype=dtype)
+        for rows, places, own in zip(self.rows, self.places, values, strict=True):
+            result[places] = np.atleast_2d(own)[rows]
+        return result
+
 
 class Problem(ABC):
     """A task with its labels, as tokenised for one encoder.
@@ -60,7 +72,6 @@ class Problem(ABC):
     """
 
     kind: ClassVar[Kind]
-    per_piece: ClassVar[bool] = False
 
     def __init__(
         self, task: Task, labels: Sequence[str], tokenizer: Tokenizer, max_length: int
@@ -72,6 +83,11 @@ class Problem(ABC):
     def outputs(self) -> list[str]:
         """Names of the model's logits."""
         return self.labels
+
+    @property
+    def per_piece(self) -> bool:
+        """Whether there are logits of every piece, and not of sequences."""
+        return self.kind != "sequence"
 
     @abstractmethod
     def inputs(self, examples: Sequence[Any]) -> Inputs:
@@ -128,13 +144,6 @@ class Problem(ABC):
     def soft_count(self, sizes: Sequence[int]) -> int:
         """By what `soft_loss` is divided."""
         return sum(sizes)
-
-    def answers(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> np.ndarray:
-        """(total, outputs) float32, the logits of all answers; zeros where none was given."""
-        result = np.zeros((inputs.total, len(self.outputs)), dtype=np.float32)
-        for rows, places, scores in zip(inputs.rows, inputs.places, logits, strict=True):
-            result[places] = np.atleast_2d(scores)[rows]
-        return result
 
 
 def class_targets(labels: Sequence[str], names: Sequence[str]) -> list[np.ndarray]:

@@ -38,7 +38,6 @@ class Tagging(Problem):
     tag is learnt and predicted in the window where it stands farthest from a cut."""
 
     kind = "token"
-    per_piece = True
 
     @property
     def outputs(self) -> list[str]:
@@ -106,7 +105,7 @@ class Tagging(Problem):
     def predicted(self, inputs: TaggedInputs, logits: Sequence[np.ndarray]) -> list[list[str]]:
         """The tags of each sentence: of entities the best sequence in which I follows B or I of
         its type, else the best one of each word; of words without a piece the first tag."""
-        scores = self.answers(inputs, logits)
+        scores = inputs.answers(logits)
         unread = np.ones(inputs.total, dtype=bool)
         unread[np.concatenate(inputs.places)] = False
         scores[unread, OUTSIDE] = 1.0

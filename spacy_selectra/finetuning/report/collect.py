@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json
 from spacy_selectra.finetuning.report.published import PUBLISHED
-
-METRICS_FILE = "metrics.json"
+from spacy_selectra.finetuning.summary import METRICS_FILE
 
 
 class Result(NamedTuple):
