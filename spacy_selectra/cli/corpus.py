@@ -129,6 +129,50 @@ def sample(
     _print(summary, lines, as_json)
 
 
+@corpus_app.command("mix")
+def mix(
+    sources: Annotated[list[str], _SOURCES],
+    factor: Annotated[
+        list[str],
+        typer.Option(help="SOURCE=FACTOR, how often its documents are taken; repeatable."),
+    ],
+    default: Annotated[float, typer.Option(help="Factor of all other sources.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice what a fraction keeps.")] = 0,
+    source_key: Annotated[
+        str | None,
+        typer.Option(help="Key or column that names the source  [default: a file is a source]"),
+    ] = None,
+    text_key: Annotated[str, _TEXT_KEY] = "text",
+    as_json: Annotated[bool, _JSON] = False,
+    quiet: Annotated[bool, _QUIET] = False,
+) -> None:
+    """Take some sources more often than they are, and some less.
+
+    Example, news five times and two of five laws:
+
+    python -m spacy_selectra corpus mix corpus/*.jsonl.xz mixed.jsonl.zst --source-key source
+    --factor news=5 --factor laws=0.4
+    """
+    from spacy_selectra.corpus.mixing import Mixer, parse_factors
+    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.corpus.writers import write_documents
+    from spacy_selectra.progress import Progress
+
+    paths, out = split_output(sources)
+    mixer = Mixer(parse_factors(factor), default, seed)
+    with Progress("mixing", None, "documents", quiet=quiet) as progress:
+        documents = (
+            progress.update() or document
+            for document in read_documents(paths, text_key, source_key)
+        )
+        written = write_documents(out, mixer.mix(documents))
+    counts = {name: [mixer.read[name], mixer.written[name]] for name in sorted(mixer.read)}
+    summary = {"output": str(out), "written": written, "sources": counts}
+    lines = [f"{out}: {written:,} documents"]
+    lines += [f"  {name}: {read:,}, taken {taken:,}" for name, (read, taken) in counts.items()]
+    _print(summary, lines, as_json)
+
+
 @corpus_app.command("pack")
 def pack(
     sources: Annotated[list[str], _SOURCES],

@@ -18,10 +18,10 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
 from spacy_selectra.errors import SelectraError
@@ -38,7 +38,7 @@ class Document:
 
     Attributes:
         text: the text as found, paragraphs separated by line feeds.
-        source: file or hub address.
+        source: file or hub address, or what the document itself says of it.
         id: the line (txt, jsonl) or row (parquet, hub) it starts at, counted from 1.
     """
 
@@ -47,14 +47,38 @@ class Document:
     id: str
 
 
+class Keys(NamedTuple):
+    """Names of what is read of a record: its text, and its source unless that is the file."""
+
+    text: str
+    source: str | None = None
+
+    def document(self, record: Any, file: str, line: int, unit: str) -> Document:
+        """The document of a line or row (`unit`) of a file.
+
+        Raises:
+            SelectraError: the record is no object, or lacks a key.
+        """
+        place = f"{file}, {unit} {line}"
+        text = _value(record, self.text, place, "--text-key")
+        source = file
+        if self.source is not None:
+            source = _value(record, self.source, place, "--source-key")
+        return Document(text, source, str(line))
+
+
 def read_documents(
-    paths: str | Path | Sequence[str | Path], text_key: str = "text"
+    paths: str | Path | Sequence[str | Path],
+    text_key: str = "text",
+    source_key: str | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of files, folders and hub data sets, in a fixed order.
 
     Args:
         paths: one source or several; folders are searched recursively for known formats.
         text_key: key (jsonl), column (parquet) or field (hub) that holds the text.
+        source_key: key, column or field that names the source of a document; a file of plain
+            text is one source.
 
     Raises:
         SelectraError: at once when a source is missing or of unknown format; while
@@ -62,7 +86,8 @@ def read_documents(
             end when there was not one document.
     """
     sources = list_sources(paths)
-    return _nonempty(sources, chain.from_iterable(_read(source, text_key) for source in sources))
+    keys = Keys(text_key, source_key)
+    return _nonempty(sources, chain.from_iterable(_read(source, keys) for source in sources))
 
 
 def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -116,16 +141,16 @@ def _nonempty(sources: list[str], documents: Iterable[Document]) -> Iterator[Doc
         raise SelectraError(f"{', '.join(sources)}: not one document in it (empty corpus)")
 
 
-def _read(source: str, text_key: str) -> Iterator[Document]:
+def _read(source: str, keys: Keys) -> Iterator[Document]:
     if source.startswith(HUB_PREFIX):
-        yield from _read_hub(source, text_key)
+        yield from _read_hub(source, keys)
         return
     read = {".txt": _read_txt, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
     with open_for_reading(source) as stream:
-        yield from read[split_suffix(source)[0]](source, stream, text_key)
+        yield from read[split_suffix(source)[0]](source, stream, keys)
 
 
-def _read_txt(source: str, stream: BinaryIO, text_key: str) -> Iterator[Document]:
+def _read_txt(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     lines: list[str] = []
     start = 1
     for number, line in _decoded_lines(source, stream):
@@ -140,7 +165,7 @@ def _read_txt(source: str, stream: BinaryIO, text_key: str) -> Iterator[Document
         yield Document("\n".join(lines), source, str(start))
 
 
-def _read_jsonl(source: str, stream: BinaryIO, text_key: str) -> Iterator[Document]:
+def _read_jsonl(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     for number, line in _decoded_lines(source, stream):
         if not line.strip():
             continue
@@ -150,13 +175,14 @@ def _read_jsonl(source: str, stream: BinaryIO, text_key: str) -> Iterator[Docume
             raise SelectraError(
                 f"{source}, line {number}: broken JSON ({error.msg} at character {error.pos + 1})"
             ) from error
-        text = _text_of(record, text_key, f"{source}, line {number}")
+        document = keys.document(record, source, number, "line")
         if "\\ud" in line.lower():  # Only an escape can hide half a surrogate pair in UTF-8.
-            text = text.encode("utf-8", "replace").decode("utf-8")
-        yield Document(text, source, str(number))
+            text = document.text.encode("utf-8", "replace").decode("utf-8")
+            document = replace(document, text=text)
+        yield document
 
 
-def _read_parquet(source: str, stream: BinaryIO, text_key: str) -> Iterator[Document]:
+def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -167,23 +193,22 @@ def _read_parquet(source: str, stream: BinaryIO, text_key: str) -> Iterator[Docu
         try:
             file = pq.ParquetFile(unpacked if split_suffix(source)[1] else source)
             columns = file.schema_arrow.names
-            if text_key not in columns:
-                raise SelectraError(
-                    f"{source}: no column '{text_key}'; choose one of {', '.join(columns)}"
-                )
-            row = 0
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=[text_key]):
-                for text in batch.column(0).to_pylist():
-                    row += 1
-                    record = {text_key: text}
-                    yield Document(
-                        _text_of(record, text_key, f"{source}, row {row}"), source, str(row)
+            wanted = [name for name in keys if name is not None]
+            for name in wanted:
+                if name not in columns:
+                    raise SelectraError(
+                        f"{source}: no column '{name}'; choose one of {', '.join(columns)}"
                     )
+            row = 0
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=wanted):
+                for record in batch.to_pylist():
+                    row += 1
+                    yield keys.document(record, source, row, "row")
         except pa.ArrowException as error:
             raise SelectraError(f"{source}: not a readable parquet file ({error})") from error
 
 
-def _read_hub(source: str, text_key: str) -> Iterator[Document]:
+def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
     name, config, split = parse_hub_address(source)
     import datasets
 
@@ -200,7 +225,7 @@ def _read_hub(source: str, text_key: str) -> Iterator[Document]:
         except Exception as error:
             raise SelectraError(f"{source}: stopped after row {number} ({error})") from error
         number += 1
-        yield Document(_text_of(row, text_key, f"{source}, row {number}"), source, str(number))
+        yield keys.document(row, source, number, "row")
 
 
 def parse_hub_address(address: str) -> tuple[str, str | None, str]:
@@ -236,12 +261,12 @@ def _decoded_lines(source: str, stream: BinaryIO) -> Iterator[tuple[int, str]]:
         yield number, line.rstrip("\r\n")
 
 
-def _text_of(record: Any, key: str, place: str) -> str:
+def _value(record: Any, key: str, place: str, option: str) -> str:
     if not isinstance(record, dict):
         raise SelectraError(f"{place}: expected a JSON object with the key '{key}'")
     if key not in record:
         known = ", ".join(map(str, record)) or "none"
-        raise SelectraError(f"{place}: no key '{key}' (found: {known}); choose it with --text-key")
+        raise SelectraError(f"{place}: no key '{key}' (found: {known}); choose it with {option}")
     text = record[key]
     if text is None:
         return ""
