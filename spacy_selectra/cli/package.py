@@ -19,7 +19,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 @package.command("assemble")
 def assemble(
     output: Annotated[Path, typer.Argument(help="Directory of the new pipeline.")],
-    ner: Annotated[Path, typer.Option(help="Pipeline with transformer and ner.")],
+    ner: Annotated[
+        Path, typer.Option(help="Pipeline with transformer and ner, or finetune's best/.")
+    ],
     name: Annotated[str, typer.Option(help="Name in the package, after the language.")],
     version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
     textcat: Annotated[Path | None, typer.Option(help="Pipeline with a textcat.")] = None,
@@ -35,6 +37,9 @@ def assemble(
     hypothesis_template: Annotated[
         str | None, typer.Option(help="Zero-shot template with {}, as the entailment was trained.")
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the encoders' weights in half precision.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Put trained components into one pipeline directory that needs none of their own.
@@ -56,6 +61,7 @@ def assemble(
         version=version,
         about=about,
         hypothesis_template=hypothesis_template,
+        half=half,
     )
     if not quiet:
         typer.echo(f"{output}: {', '.join(report.components)}, {report.megabytes:.0f} MB")

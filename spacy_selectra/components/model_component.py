@@ -100,6 +100,16 @@ class ModelComponent(Pipe):
             self._read(resolve_model(self._source))
         return self._model
 
+    def round_to_half(self) -> None:
+        """Round the weights to half precision, in which they are then stored.
+
+        Raises:
+            SelectraError: a weight that half precision cannot hold.
+        """
+        from spacy_selectra.encoder.half import round_to_half
+
+        round_to_half(self._network())
+
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the model directory; nothing but an empty directory if there is no model."""
         path = Path(path)

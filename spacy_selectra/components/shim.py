@@ -23,6 +23,7 @@ from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
+from spacy_selectra.encoder.half import exact_type, stored_tensor
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.encoder.prepared import forget
@@ -223,14 +224,14 @@ class SelectraShim(Shim):
             self._model.to(device)
 
     def to_bytes(self) -> bytes:
-        """A safetensors file: weights in transformers' names, and configuration and
-        tokenizer as JSON in its metadata. Empty if nothing is loaded."""
+        """A safetensors file: weights in transformers' names (in half precision where that is
+        exact), and configuration and tokenizer as JSON in its metadata. Empty if nothing is
+        loaded."""
         if self._model is None:
             return b""
-        tensors = {
-            name: tensor.detach().cpu().contiguous().clone()
-            for name, tensor in encoder_tensors(self._model).items()
-        }
+        tensors = encoder_tensors(self._model)
+        dtype = exact_type(tensors.values())
+        tensors = {name: stored_tensor(tensor, dtype) for name, tensor in tensors.items()}
         about = {
             "format": FORMAT,
             "config": _stored_config(self._model),

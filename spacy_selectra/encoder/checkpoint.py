@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.adapter import AdaptedEncoder
 from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.half import exact_type, in_full_precision, stored_tensor
 from spacy_selectra.encoder.models import (
     Discriminator,
     Generator,
@@ -32,6 +33,8 @@ from spacy_selectra.files import atomic_directory, read_json, write_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+# Key in `config.json`: directory beside this one whose weights complete these.
+SHARED_WITH = "weights_shared_with"
 
 # Heads: our names, transformers' names. The generator's output layer is the token
 # embedding itself; transformers stores it under a second name or not at all.
@@ -70,18 +73,20 @@ def save_model(
         model: discriminator, generator or classifier.
         directory: where to; it appears complete or not at all.
         tokenizer: tokenizer directory whose files are copied beside the model.
-        dtype: type to store the weights in; as they are if None.
+        dtype: type to store the weights in; if None as they are, or in float16 if that is exact.
 
     Raises:
         SelectraError: the directory cannot be written.
     """
+    tensors = model_tensors(model)
+    dtype = dtype or exact_type(tensors.values())
     with atomic_directory(directory) as temporary:
         if tokenizer is not None:
             for path in sorted(Path(tokenizer).iterdir()):
                 if path.is_file() and path.name not in (CONFIG_FILE, WEIGHTS_FILE):
                     shutil.copyfile(path, temporary / path.name)
         write_json(temporary / CONFIG_FILE, transformers_config(model, dtype))
-        write_weights(model_tensors(model), temporary, directory, dtype)
+        write_weights(tensors, temporary, directory, dtype)
 
 
 def write_weights(
@@ -101,10 +106,7 @@ def write_weights(
     Raises:
         SelectraError: the file cannot be written.
     """
-    stored = {
-        name: tensor.detach().to("cpu", dtype).contiguous().clone()
-        for name, tensor in tensors.items()
-    }
+    stored = {name: stored_tensor(tensor, dtype) for name, tensor in tensors.items()}
     try:
         save_file(stored, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
     except SafetensorError as error:
@@ -197,16 +199,21 @@ def read_checkpoint(directory: str | Path) -> tuple[dict[str, Any], dict[str, Te
         files = [WEIGHTS_FILE]
     tensors: dict[str, Tensor] = {}
     for name in files:
-        if not (directory / name).is_file():
-            raise SelectraError(_missing_weights(directory, name))
-        try:
-            tensors.update(load_file(directory / name))
-        except (SafetensorError, OSError, json.JSONDecodeError) as error:
-            raise SelectraError(f"{directory / name}: damaged weights ({error})") from error
-    return config, {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-    }
+        tensors.update(_read_weights(directory, name))
+    if (other := config.pop(SHARED_WITH, None)) is not None:
+        if Path(other).name != other or other == "..":
+            raise SelectraError(f"{directory}: '{other}' is no directory beside it")
+        tensors = {**_read_weights(directory.parent / other, WEIGHTS_FILE), **tensors}
+    return config, in_full_precision(tensors)
+
+
+def _read_weights(directory: Path, name: str) -> dict[str, Tensor]:
+    if not (directory / name).is_file():
+        raise SelectraError(_missing_weights(directory, name))
+    try:
+        return load_file(directory / name)
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise SelectraError(f"{directory / name}: damaged weights ({error})") from error
 
 
 def encoder_tensors(encoder: SelectraEncoder | AdaptedEncoder) -> dict[str, Tensor]:
@@ -225,11 +232,13 @@ def encoder_from_tensors(
         config: contents of a `config.json`; its `model_type` decides between our encoder
             (electra) and the adapter.
         tensors: weights in the names of transformers' bare model; names may carry the
-            prefix of a model with a head, and tensors of heads are ignored.
+            prefix of a model with a head, and tensors of heads are ignored. Half precision
+            becomes float32.
 
     Raises:
         SelectraError: a weight is missing or has the wrong shape.
     """
+    tensors = in_full_precision(tensors)
     if config.get("model_type", "electra") != "electra":
         return AdaptedEncoder.from_tensors(config, tensors)
     bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}

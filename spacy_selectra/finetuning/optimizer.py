@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from spacy_selectra.errors import SelectraError
+
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
 # ours, and those of transformers' models; BERT's pooler was pretrained for another task
 _HEAD = re.compile(r"^(model\.)?(head|classifier|pre_classifier|qa_outputs)\.|\.pooler\b")
@@ -26,6 +28,21 @@ def parameter_depth(name: str, layers: int) -> int:
         return layers
     found = _LAYER.search(name)
     return int(found.group(1)) + 1 if found else 0
+
+
+def freeze_layers(model: nn.Module, layers: int, frozen: int | None) -> None:
+    """Keep the embeddings and the first `frozen` of so many layers as they are; None for nothing.
+
+    Raises:
+        SelectraError: there are not so many layers.
+    """
+    if frozen is None:
+        return
+    if frozen > layers:
+        raise SelectraError(f"frozen_layers is {frozen}, but the encoder has {layers} layers")
+    for name, parameter in model.named_parameters():
+        if parameter_depth(name, layers) <= frozen:
+            parameter.requires_grad_(False)
 
 
 def layer_rate(learning_rate: float, decay: float, depth: int, layers: int) -> float:

@@ -15,7 +15,12 @@ import torch
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.finetuning.distillation import Lesson
 from spacy_selectra.finetuning.features import packed
-from spacy_selectra.finetuning.optimizer import make_optimizer, parameter_groups, warmup_linear
+from spacy_selectra.finetuning.optimizer import (
+    freeze_layers,
+    make_optimizer,
+    parameter_groups,
+    warmup_linear,
+)
 from spacy_selectra.finetuning.prediction import predict
 from spacy_selectra.finetuning.problems.base import Inputs, Problem
 from spacy_selectra.finetuning.settings import TrainingSettings
@@ -83,16 +88,15 @@ def train_model(
 
     Raises:
         Interrupted: `should_stop` said so.
+        SelectraError: more layers to freeze than there are.
     """
     seed_everything(seed)
     order = np.random.default_rng(seed)
     metric = problem.task.metric
+    layers = model.config.num_hidden_layers
+    freeze_layers(model, layers, settings.frozen_layers)
     groups = parameter_groups(
-        model,
-        model.config.num_hidden_layers,
-        settings.learning_rate,
-        settings.layer_decay,
-        settings.weight_decay,
+        model, layers, settings.learning_rate, settings.layer_decay, settings.weight_decay
     )
     if lesson is not None:
         groups += lesson.parameter_groups(settings.learning_rate)

@@ -12,6 +12,8 @@ import numpy as np
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import atomic_directory
 from spacy_selectra.packaging.annotation import load_pipeline, zero_shot_component
+from spacy_selectra.packaging.entities import entity_pipeline, is_token_classifier
+from spacy_selectra.packaging.storage import round_pipeline_to_half, store_common_weights_once
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -53,6 +55,7 @@ def assemble_pipeline(
     discriminator: str | Path | None = None,
     about: str | Path | None = None,
     hypothesis_template: str | None = None,
+    half: bool = False,
 ) -> Assembly:
     """Write a pipeline directory that depends on none of the directories it was made from.
 
@@ -62,7 +65,8 @@ def assemble_pipeline(
 
     Args:
         output: directory to write; replaced as a whole, or not touched on failure.
-        ner: output of `spacy train` with `transformer` and `ner`.
+        ner: output of `spacy train` with `transformer` and `ner`, or of `finetune` with a task of
+            entities (its `best/`), see `entity_pipeline`.
         name: name in the package, without the language: `selectra_tiny`.
         version: version of the package.
         textcat: output of `spacy train` with `transformer` and `textcat`.
@@ -71,12 +75,16 @@ def assemble_pipeline(
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
             `sources` (name, url, license, use), `limits`.
         hypothesis_template: zero-shot template with {}; the component's own if None.
+        half: round all encoders' weights to half precision, and store them so.
+
+    Weights that `zero_shot` and `replaced` have in common, as when the entailment model was
+    fine-tuned with `frozen_layers`, are stored once.
 
     Raises:
         SelectraError: a part is missing or lacks its component, or the written
             pipeline does not give what it gave in memory.
     """
-    nlp = _trained(ner, "ner")
+    nlp = entity_pipeline(ner) if is_token_classifier(ner) else _trained(ner, "ner")
     shared = False
     if textcat is not None:
         shared = _add_textcat(nlp, _trained(textcat, "textcat"))
@@ -90,9 +98,12 @@ def assemble_pipeline(
                 raise SelectraError(f"{model}: no model directory (config.json is missing)")
             nlp.add_pipe(factory, name=component, config={"model": str(model), **config})
     _set_meta(nlp, name, version, about, discriminator)
+    if half:
+        round_pipeline_to_half(nlp)
     expected = _outputs(nlp)
     with atomic_directory(output) as directory:
         nlp.to_disk(directory)
+        store_common_weights_once(directory)
         _forget_training_paths(directory / "config.cfg")
         _require_equal(expected, _outputs(load_pipeline(directory)))
     size = sum(path.stat().st_size for path in Path(output).rglob("*") if path.is_file())

@@ -51,7 +51,7 @@ def evaluate_pipeline(
         _require(examples, ner_test)
         gold = [example.reference for example in examples]
         speed_docs = gold
-        if "ner" in factories:
+        if factories & {"ner", "selectra_ner"}:
             scores |= entity_scores(nlp, examples, batch_size)
         if "selectra_replaced" in factories:
             scores["replaced_auc"] = replaced_auc(nlp, gold, batch_size)

@@ -7,7 +7,13 @@ import torch
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.models import SequenceClassifier
-from spacy_selectra.finetuning.optimizer import make_optimizer, parameter_groups, warmup_linear
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.optimizer import (
+    freeze_layers,
+    make_optimizer,
+    parameter_groups,
+    warmup_linear,
+)
 
 
 def rates(config: EncoderConfig) -> dict[str, tuple[float, float]]:
@@ -51,3 +57,19 @@ def test_schedule_rises_and_falls_to_zero():
     assert values[:3] == [0.5, 1.0, 1.0]
     assert values[20] == 0.0
     assert all(left > right for left, right in pairwise(values[2:]))
+
+
+@pytest.mark.parametrize(("frozen", "learns"), [(None, 3), (0, 2), (1, 1), (2, 0)])
+def test_frozen_layers(frozen: int | None, learns: int, tiny_config: EncoderConfig):
+    model = SequenceClassifier(tiny_config, ["a", "b"])
+    freeze_layers(model, 2, frozen)
+    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parts = ["encoder.embeddings", "encoder.layers.0.", "encoder.layers.1."]
+    moving = [any(name.startswith(part) for name in learning) for part in parts]
+    assert moving == [place >= 3 - learns for place in range(3)]
+    assert "head.dense.weight" in learning
+
+
+def test_more_frozen_layers_than_there_are(tiny_config: EncoderConfig):
+    with pytest.raises(SelectraError, match="frozen_layers is 3, but the encoder has 2 layers"):
+        freeze_layers(SequenceClassifier(tiny_config, ["a", "b"]), 2, 3)

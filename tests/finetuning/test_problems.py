@@ -109,15 +109,20 @@ def test_first_pieces_of_words_carry_the_tags(tokenizer):
         pieces = [tokenizer.id_to_token(int(sequence.ids[place])) for place in known]
         for word, piece in zip(example.words, pieces, strict=True):
             assert word.startswith(piece)
+        assert sequence.ids.tolist() == tokenizer.encode(" ".join(example.words)).ids
 
 
 def test_long_sentences_answer_for_every_word_once(tokenizer):
     words = ["El", "burro", "logroñés", "canta", "."] * 40
     tags = ["O", "O", "B-LOC", "O", "O"] * 40
     asked = problem("ner", ["LOC"], tokenizer, 32)
-    inputs: Any = asked.inputs([TaggedWords(words, tags), *SENTENCES[:0]])
+    inputs: Any = asked.inputs([TaggedWords(words, tags)])
     assert len(inputs.sequences) > 5
     assert sorted(np.concatenate(inputs.places).tolist()) == list(range(len(words)))
+    special = [tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]")]
+    for sequence in inputs.sequences:
+        assert sequence.ids[[0, -1]].tolist() == special
+        assert not np.isin(sequence.ids[1:-1], special).any()
     # every word stands in its window with something around it
     for rows, sequence in zip(inputs.rows[1:-1], inputs.sequences[1:-1], strict=True):
         assert rows.min() > 4

@@ -45,7 +45,8 @@ def word_pieces(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> lis
     found = []
     for begin in range(0, len(sentences), TEXTS_PER_CALL):
         some = sentences[begin : begin + TEXTS_PER_CALL]
-        encoded = tokenizer.encode_batch([" ".join(words) for words in some], False)
+        texts = [" ".join(words) for words in some]
+        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
         for words, encoding in zip(some, encoded, strict=True):
             ids = np.array(encoding.ids, dtype=np.int64)
             offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
