@@ -67,6 +67,7 @@ from spacy_selectra.cli import (  # noqa: E402
     corpus,  # noqa: F401
     evaluate,  # noqa: F401
     finetune,  # noqa: F401
+    labels,  # noqa: F401
     package,  # noqa: F401
     pretrain,  # noqa: F401
     repair,  # noqa: F401

@@ -12,7 +12,10 @@ METRICS = {
     "tags": {"f1", "accuracy"},
     "spans": {"f1"},
 }
-NAMED = "conll2002 ancora_ner ancora_names capitel_ner ud_pos pawsx xnli sts_es mldoc sib200 xquad tar mlqa sqac"
+NAMED = (
+    "conll2002 ancora_ner ancora_names capitel_ner ud_pos pawsx xnli sts_es mldoc sib200 xquad tar "
+    "mlqa sqac"
+)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -1,0 +1,180 @@
+"""Labelled texts under names of one's own, and the entailment pairs they make.
+
+A text about sports entails "this is about sports" and contradicts "this is about cooking": a set
+of labelled texts teaches an entailment model to judge labels, also some it has not seen (Halder et
+al. 2020, "Task-Aware Representation of Sentences for Generic Text Classification", section 3).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.files import atomic_file
+from spacy_selectra.finetuning.data.rows import file_rows
+
+Names = Mapping[str, Sequence[str]]
+_SENTENCE = re.compile(r"[^\n]+?(?:[.!?…][»”\"')]*(?=\s|$)|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class LabelledText:
+    """A text and the names its label goes by."""
+
+    text: str
+    names: Sequence[str]
+
+
+def read_labelled(
+    paths: Sequence[str | Path],
+    names: Names,
+    *,
+    text_key: str = "text",
+    label_key: str = "label",
+    max_words: int | None = None,
+    per_label: int | None = None,
+    seed: int = 0,
+) -> list[LabelledText]:
+    """The texts of some labels.
+
+    Args:
+        paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
+        names: what each label is to be called, one name or several; other labels are left out.
+        text_key: column of the text.
+        label_key: column of the label.
+        max_words: of a longer text keep a stretch of whole sentences, chosen at random, that is
+            not longer; a sentence longer than that is cut.
+        per_label: keep so many texts of each label, chosen at random.
+        seed: of the choices.
+
+    Raises:
+        SelectraError: a column is missing, or a label of `names` does not occur.
+    """
+    random = np.random.default_rng(seed)
+    found: dict[str, list[LabelledText]] = defaultdict(list)
+    seen: dict[str, int] = defaultdict(int)
+    for path in paths:
+        for place, row in file_rows(Path(path), [text_key, label_key]):
+            for key in (text_key, label_key):
+                if key not in row:
+                    raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
+            label, text = str(row[label_key]), str(row[text_key]).strip()
+            if label not in names or not text:
+                seen[label] += 0
+                continue
+            seen[label] += 1
+            kept = LabelledText(stretch(text, max_words, random), names[label])
+            _keep(found[label], kept, seen[label], per_label, random)
+    missing = [label for label in names if not found[label]]
+    if missing:
+        raise SelectraError(
+            f"{', '.join(map(str, paths))}: no text of label '{missing[0]}' "
+            f"(found: {', '.join(sorted(seen)[:30])})"
+        )
+    texts = [text for label in names for text in found[label]]
+    return [texts[place] for place in random.permutation(len(texts))]
+
+
+def stretch(text: str, max_words: int | None, random: np.random.Generator) -> str:
+    """Successive whole sentences of a text, from a random one on, of at most `max_words`."""
+    if max_words is None or len(text.split()) <= max_words:
+        return text
+    sentences = [found.group().strip() for found in _SENTENCE.finditer(text)]
+    sentences = [sentence for sentence in sentences if sentence]
+    begin = int(random.integers(len(sentences)))
+    words = sentences[begin].split()[:max_words]
+    for sentence in sentences[begin + 1 :]:
+        more = sentence.split()
+        if len(words) + len(more) > max_words:
+            break
+        words += more
+    return " ".join(words)
+
+
+def entailment_pairs(
+    texts: Iterable[LabelledText], names: Names, template: str, others: int, seed: int = 0
+) -> Iterator[dict[str, str]]:
+    """Rows of premise, hypothesis and label: each text with its own label, and with others.
+
+    Args:
+        texts: the premises.
+        names: all labels with their names; of several a random one is taken.
+        template: hypothesis with {} in the place of the name.
+        others: for each text so many contradictions, with different labels.
+        seed: of the choices.
+
+    Raises:
+        SelectraError: a template without {}, or fewer labels than are needed.
+    """
+    if "{}" not in template:
+        raise SelectraError(f"template '{template}' has no {{}} where the label goes")
+    if not 0 <= others < len(names):
+        raise SelectraError(f"{others} other labels cannot be taken of {len(names)} labels")
+    random = np.random.default_rng(seed)
+    all_names = [list(own) for own in names.values()]
+
+    def row(text: LabelledText, own: Sequence[str], label: str) -> dict[str, str]:
+        name = own[int(random.integers(len(own)))]
+        return {"premise": text.text, "hypothesis": template.replace("{}", name), "label": label}
+
+    for text in texts:
+        wrong = [own for own in all_names if own != list(text.names)]
+        yield row(text, text.names, "entailment")
+        for place in random.permutation(len(wrong))[:others]:
+            yield row(text, wrong[place], "contradiction")
+
+
+def read_names(path: str | Path) -> dict[str, list[str]]:
+    """A YAML file of `label: name` or `label: [name, other name]`.
+
+    Raises:
+        SelectraError: not such a file.
+    """
+    import srsly
+
+    try:
+        given = srsly.read_yaml(Path(path))
+    except (OSError, ValueError) as error:
+        raise SelectraError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(given, dict) or len(given) < 2:
+        raise SelectraError(f"{path}: expected a mapping of two or more labels to names")
+    names: dict[str, list[str]] = {}
+    for label, value in given.items():
+        own = [value] if isinstance(value, str) else value
+        if not isinstance(own, list) or not own or not all(isinstance(n, str) for n in own):
+            raise SelectraError(f"{path}: '{label}' is not called by a name or a list of names")
+        names[str(label)] = own
+    return names
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, str]]) -> int:
+    """Write one JSON object a line; returns how many. The file appears when it is complete."""
+    count = 0
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _keep(
+    kept: list[LabelledText],
+    text: LabelledText,
+    number: int,
+    limit: int | None,
+    random: np.random.Generator,
+) -> None:
+    """Reservoir sampling (Vitter 1985, algorithm R): the `number`-th text comes in, or not."""
+    if limit is None or len(kept) < limit:
+        kept.append(text)
+        return
+    place = int(random.integers(number))
+    if place < limit:
+        kept[place] = text
