@@ -39,6 +39,13 @@ def steps(project) -> list[dict[str, Any]]:
     return [commands[name] for name in project["workflows"]["all"]]
 
 
+@pytest.fixture(scope="module")
+def release(project) -> list[dict[str, Any]]:
+    """The commands of the workflow `release`, in order."""
+    commands = {command["name"]: command for command in project["commands"]}
+    return [commands[name] for name in project["workflows"]["release"]]
+
+
 def outputs(command: dict[str, Any]) -> list[str]:
     return [*command.get("outputs", []), *command.get("outputs_no_cache", [])]
 
@@ -79,7 +86,9 @@ def test_no_shell_is_needed(project):
             assert "&&" not in line
 
 
-def test_selectra_commands_and_options_exist(steps):
+@pytest.mark.parametrize("workflow", ["steps", "release"])
+def test_selectra_commands_and_options_exist(workflow, request):
+    steps = request.getfixturevalue(workflow)
     lines = scripts(steps, "selectra")
     assert len(lines) >= len(steps) - 2
     for arguments in lines:
@@ -93,9 +102,9 @@ def test_selectra_commands_and_options_exist(steps):
             assert not extra.startswith("--") or "." in extra, f"{context.info_name}: {extra}"
 
 
-def test_settings_given_to_spacy_train_exist(steps):
-    lines = scripts(steps, "train")
-    assert len(lines) == 2
+def test_settings_given_to_spacy_train_exist(steps, release):
+    lines = scripts([*steps, *release], "train")
+    assert len(lines) == 3
     for path, *options in lines:
         config = load_config(ROOT / path)
         for name in (option[2:] for option in options if option.startswith("--")):
@@ -115,10 +124,35 @@ def test_settings_given_to_our_commands_are_valid(steps):
     assert finetuning_settings(ROOT / finetune[0], overrides).data.name == "sample"
 
 
+def test_release_makes_what_it_needs_from_assets(project, release):
+    assets = {asset["dest"] for asset in project["assets"]}
+    given = {project["vars"]["release_text"], project["vars"]["release_heldout"]}
+    made: set[str] = set()
+    for step in release:
+        for path in step["deps"]:
+            known = path in made | assets | given or (ROOT / path).exists()
+            assert known, f"{step['name']}: {path}"
+        made |= set(outputs(step))
+    read = {word for line in scripts(release) for word in line if word.startswith("training/")}
+    assert {path for path in read if "/model-best" in path or "/best" in path} <= made
+
+
+def test_settings_of_the_release_are_valid(release):
+    (pretrain,) = scripts(release, "selectra", "pretrain")
+    overrides = parse_overrides(pretrain[pretrain.index("--paths.corpus") :])
+    settings = pretraining_settings(ROOT / pretrain[0], overrides)
+    assert settings.training.max_seconds == RAW["vars"]["release_seconds"]
+    for path, *arguments in scripts(release, "selectra", "finetune"):
+        begin = next(place for place, word in enumerate(arguments) if "." in word and "--" in word)
+        settings = finetuning_settings(ROOT / path, parse_overrides(arguments[begin:]))
+        assert get_task(settings.task.name).name == settings.task.name
+
+
 def test_budget_without_limit(tmp_path):
     shutil.copy(ROOT / "project.yml", tmp_path)
     project = load_project_config(tmp_path, overrides={"vars.seconds": None})
-    (pretrain,) = scripts(project["commands"], "selectra", "pretrain")
+    (step,) = (command for command in project["commands"] if command["name"] == "pretrain")
+    (pretrain,) = scripts([step], "selectra", "pretrain")
     overrides = parse_overrides(pretrain[pretrain.index("--encoder.preset") :])
     assert pretraining_settings(ROOT / pretrain[0], overrides).training.max_seconds is None
 

@@ -126,6 +126,10 @@ def wheel(
             help="Directory of fine-tunings whose table goes into the model card; repeatable."
         ),
     ] = None,
+    installable: Annotated[
+        bool,
+        typer.Option("--installable", help="Make OUTPUT a directory that pip installs as it is."),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Build a wheel from a pipeline directory; no network is used.
@@ -134,6 +138,7 @@ def wheel(
     --metrics metrics/pipeline.json --with-library
     """
     from spacy_selectra.files import read_json
+    from spacy_selectra.packaging.installable import make_installable
     from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
 
     comparison = ""
@@ -145,6 +150,8 @@ def wheel(
         comparison = markdown([*results, *published_for(results)])
     scores = read_json(metrics) if metrics else None
     built = [build_pipeline_wheel(pipeline, output, scores, comparison)]
+    if installable:
+        make_installable(built[0])
     if with_library:
         built.append(build_library_wheel(output))
     if not quiet:
@@ -157,7 +164,10 @@ def try_(
     wheel: Annotated[Path, typer.Argument(help="Wheel of a pipeline.")],
     text: Annotated[list[str], typer.Option(help="A text to annotate; can be repeated.")],
     library: Annotated[
-        Path | None, typer.Option(help="Wheel of spacy-selectra; default: the one beside WHEEL.")
+        Path | None,
+        typer.Option(
+            help="Wheel of spacy-selectra; default: the one beside WHEEL, or else built now."
+        ),
     ] = None,
     labels: Annotated[str, typer.Option(help="Comma-separated zero-shot labels.")] = "",
     output: Annotated[Path | None, typer.Option(help="JSON file of the result.")] = None,
@@ -173,10 +183,10 @@ def try_(
 
     from spacy_selectra.files import write_json
     from spacy_selectra.packaging.summary import trial_lines
-    from spacy_selectra.packaging.trial import library_wheel_beside, try_wheel
+    from spacy_selectra.packaging.trial import try_wheel
 
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
-    found = try_wheel(wheel, library or library_wheel_beside(wheel), text, wanted)
+    found = try_wheel(wheel, library, text, wanted)
     if output is not None:
         write_json(output, found)
     if as_json:

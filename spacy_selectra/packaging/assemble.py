@@ -18,7 +18,10 @@ from spacy_selectra.packaging.storage import round_pipeline_to_half, store_commo
 if TYPE_CHECKING:
     from spacy.language import Language
 
-ABOUT_KEYS = ("description", "author", "email", "url", "license", "sources", "limits")
+ABOUT_KEYS = (
+    *("description", "author", "email", "url", "license", "sources", "limits"),
+    *("watts", "co2_grams_per_kwh"),
+)
 LISTENER = "model.tok2vec"  # its place in the configuration of every stock architecture and ours
 OUR_TRANSFORMER = "spacy-selectra.SelectraModel.v1"
 PROBES = (
@@ -73,7 +76,8 @@ def assemble_pipeline(
         entailment: sequence-pair classifier in transformers' format.
         discriminator: ELECTRA discriminator in transformers' format.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
-            `sources` (name, url, license, use), `limits`.
+            `sources` (name, url, license, use), `limits`; `watts` (drawn in pretraining) and
+            `co2_grams_per_kwh`, from which energy and CO2 are estimated.
         hypothesis_template: zero-shot template with {}; the component's own if None.
         half: round all encoders' weights to half precision, and store them so.
 
@@ -155,6 +159,8 @@ def _set_meta(
     from spacy_selectra.components.requirements import runtime_requirements
 
     requirements = runtime_requirements()
+    said = _read_about(about) if about is not None else {}
+    power = {key: said.pop(key, None) for key in ("watts", "co2_grams_per_kwh")}
     meta = {
         "name": name,
         "version": version,
@@ -164,8 +170,8 @@ def _set_meta(
             item.removeprefix("spacy") for item in requirements if item[5:6] in "<>="
         ),
         "performance": {},
-        "training": training_record(discriminator) if discriminator is not None else {},
-        **(_read_about(about) if about is not None else {}),
+        "training": training_record(discriminator, **power) if discriminator is not None else {},
+        **said,
     }
     nlp.meta.update(meta)
 
@@ -184,18 +190,38 @@ def _read_about(path: str | Path) -> dict[str, Any]:
     return about
 
 
-def training_record(discriminator: str | Path) -> dict[str, Any]:
-    """Steps, tokens and hours of the pretraining run a discriminator lies in, if there is one."""
+def training_record(
+    discriminator: str | Path,
+    watts: float | None = None,
+    co2_grams_per_kwh: float | None = None,
+) -> dict[str, Any]:
+    """Steps, tokens and hours of the pretraining run a discriminator lies in, if there is one.
+
+    Args:
+        discriminator: its directory.
+        watts: power drawn meanwhile, for an estimate of the energy.
+        co2_grams_per_kwh: of the electricity, for an estimate of the CO2.
+    """
     log = Path(discriminator).parent / "log.jsonl"
     rows = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     if not rows:
         return {}
     last = json.loads(rows[-1])
-    return {
+    hours = last["elapsed_seconds"] / 3600
+    record: dict[str, Any] = {
         "pretraining steps": last["step"],
         "pretraining tokens": last["tokens_seen"],
-        "pretraining hours": round(last["elapsed_seconds"] / 3600, 2),
+        "pretraining hours": round(hours, 2),
     }
+    if watts is not None:
+        record[f"energy of pretraining in kWh, estimated at {watts:g} W"] = round(
+            hours * watts / 1000, 3
+        )
+        if co2_grams_per_kwh is not None:
+            record[f"CO2 of pretraining in grams, at {co2_grams_per_kwh:g} g/kWh"] = round(
+                hours * watts / 1000 * co2_grams_per_kwh, 1
+            )
+    return record
 
 
 def _forget_training_paths(path: Path) -> None:

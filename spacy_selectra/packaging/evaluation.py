@@ -91,15 +91,33 @@ def discriminator_scores(pretraining: str | Path, packed: str | Path) -> dict[st
 
 
 def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) -> dict[str, Any]:
-    """Exact-match precision, recall and F1 of entities (CoNLL-2002 measure), also per type."""
+    """Exact-match precision, recall and F1 of entities (CoNLL-2002 measure), also per type.
+
+    Types of the test file that the component was not taught do not count; they are listed under
+    `ents_left_out` if there are any.
+    """
     from spacy.scorer import get_ner_prf
 
+    left_out = _forget_types(nlp, examples)
     with nlp.select_pipes(disable=_without(nlp, "ner")):
         predicted = nlp.pipe((e.predicted for e in examples), batch_size=batch_size)
         for example, doc in zip(examples, predicted, strict=True):
             example.predicted = doc
     found = get_ner_prf(examples)
-    return {key: found[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
+    scores = {key: found[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
+    return {**scores, "ents_left_out": left_out} if left_out else scores
+
+
+def _forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
+    """Take entities of types that `ner` does not know out of the references; names the types."""
+    known = set(getattr(nlp.get_pipe("ner"), "labels", ()) if "ner" in nlp.pipe_names else ())
+    references = [example.reference for example in examples]
+    left_out = {entity.label_ for doc in references for entity in doc.ents} - known
+    if not known or not left_out:
+        return []
+    for doc in references:
+        doc.set_ents([entity for entity in doc.ents if entity.label_ in known])
+    return sorted(left_out)
 
 
 def class_scores(truth: Sequence[str], found: Sequence[str]) -> tuple[float, float]:

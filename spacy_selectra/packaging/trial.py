@@ -14,22 +14,25 @@ from typing import Any
 
 from spacy_selectra import __version__
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.wheel import build_library_wheel
 
 
-def library_wheel_beside(wheel: str | Path) -> Path:
-    """The wheel of this library in the same directory as a pipeline's wheel.
+def library_wheel(wheel: str | Path, scratch: str | Path) -> Path:
+    """The wheel of this library in the same directory as a pipeline's wheel, or else one built
+    into `scratch` from the sources it is running from.
 
     Raises:
-        SelectraError: it is not there.
+        SelectraError: there is none, and no sources.
     """
     found = Path(wheel).parent / f"spacy_selectra-{__version__}-py3-none-any.whl"
-    if not found.is_file():
-        raise SelectraError(f"{found}: no such wheel; build it: package wheel ... --with-library")
-    return found
+    return found if found.is_file() else build_library_wheel(scratch)
 
 
 def try_wheel(
-    wheel: str | Path, library: str | Path, texts: Sequence[str], labels: Sequence[str] = ()
+    wheel: str | Path,
+    library: str | Path | None,
+    texts: Sequence[str],
+    labels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Install two wheels into a fresh environment and annotate texts with them there.
 
@@ -40,7 +43,7 @@ def try_wheel(
 
     Args:
         wheel: pipeline wheel.
-        library: wheel of spacy-selectra.
+        library: wheel of spacy-selectra; None for that of `library_wheel`.
         texts: what to annotate.
         labels: zero-shot labels.
 
@@ -53,10 +56,11 @@ def try_wheel(
         SelectraError: a wheel is missing, is not installable, or does not load.
     """
     for path in (wheel, library):
-        if not Path(path).is_file():
+        if path is not None and not Path(path).is_file():
             raise SelectraError(f"{path}: no such wheel")
     package = Path(wheel).name.split("-")[0]
     with tempfile.TemporaryDirectory(prefix="selectra-try-") as scratch:
+        library = library or library_wheel(wheel, scratch)
         environment = Path(scratch) / "environment"
         python = _create_environment(environment)
         _install(python, [Path(library), Path(wheel)])

@@ -10,7 +10,7 @@ import spacy
 from spacy.language import Language
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.assemble import assemble_pipeline
+from spacy_selectra.packaging.assemble import assemble_pipeline, training_record
 from tests.packaging.conftest import TEXT, spacy_pipeline
 
 
@@ -87,6 +87,14 @@ def test_meta(pipeline):
     required = {item.split(">")[0].split("<")[0] for item in meta["requirements"]}
     assert {"spacy-selectra", "spacy", "spacy-transformers", "transformers", "torch"} <= required
     assert "3.8.2" in meta["spacy_version"]  # the oldest that is declared, not the one at hand
+
+
+def test_energy_is_estimated_from_hours_and_watts(parts):
+    record = training_record(parts["discriminator"], watts=100, co2_grams_per_kwh=400)
+    assert record["pretraining hours"] == 0.01
+    assert record["energy of pretraining in kWh, estimated at 100 W"] == 0.001
+    assert record["CO2 of pretraining in grams, at 400 g/kWh"] == 0.4
+    assert len(training_record(parts["discriminator"])) == 3
 
 
 @pytest.mark.parametrize(

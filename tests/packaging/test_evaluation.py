@@ -55,6 +55,20 @@ def test_entity_scores_by_hand():
     assert scores["ents_per_type"]["PER"]["p"] == pytest.approx(1 / 2)
 
 
+def test_types_that_were_not_taught_do_not_count():
+    nlp = spacy.blank("es")
+    ruler: Any = nlp.add_pipe("entity_ruler", name="ner")
+    ruler.add_patterns([{"label": "LOC", "pattern": "Cádiz"}])
+    examples = [
+        spacy.training.Example.from_dict(nlp.make_doc(text), {"entities": tags})
+        for text, tags in [("Cádiz", ["U-LOC"]), ("mayo", ["U-DATE"]), ("dos", ["U-NUM"])]
+    ]
+    scores = entity_scores(nlp, examples)
+    assert scores["ents_f"] == 1.0
+    assert scores["ents_left_out"] == ["DATE", "NUM"]
+    assert set(scores["ents_per_type"]) == {"LOC"}
+
+
 @pytest.mark.parametrize(("knows", "area"), [(True, 1.0), (False, 0.5)])
 def test_replaced_auc_of_a_perfect_and_of_a_blind_detector(knows, area):
     nlp = spacy.blank("es")

@@ -1,13 +1,17 @@
 """The wheel is built without network, installs, and works away from everything else."""
 
 import json
+import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
 
 import spacy_selectra
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.trial import library_wheel_beside, try_wheel
+from spacy_selectra.packaging.installable import make_installable
+from spacy_selectra.packaging.trial import library_wheel, try_wheel
 from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
 from tests.packaging.conftest import TEXT
 
@@ -24,7 +28,7 @@ def test_names_are_versioned(wheels):
     version = spacy_selectra.__version__
     assert wheels[0].name == "es_selectra_test-0.1.0-py3-none-any.whl"
     assert wheels[1].name == f"spacy_selectra-{version}-py3-none-any.whl"
-    assert library_wheel_beside(wheels[0]) == wheels[1]
+    assert library_wheel(wheels[0], "nowhere") == wheels[1]
 
 
 def test_scores_card_and_requirements_are_inside(wheels):
@@ -84,8 +88,42 @@ def test_missing_files(tmp_path):
         build_pipeline_wheel(tmp_path, tmp_path)
     with pytest.raises(SelectraError, match="no such wheel"):
         try_wheel(tmp_path / "a.whl", tmp_path / "b.whl", [TEXT])
-    with pytest.raises(SelectraError, match="no such wheel; build it"):
-        library_wheel_beside(tmp_path / "a.whl")
+
+
+def test_library_wheel_is_built_where_none_lies_beside(tmp_path):
+    built = library_wheel(tmp_path / "shipped" / "a.whl", tmp_path)
+    assert built == tmp_path / f"spacy_selectra-{spacy_selectra.__version__}-py3-none-any.whl"
+    assert zipfile.is_zipfile(built)
+
+
+@pytest.mark.slow
+def test_pip_installs_the_directory_of_a_wheel(wheels, tmp_path):
+    shipped = tmp_path / "es_selectra_test"
+    shipped.mkdir()
+    wheel = shutil.copy(wheels[0], shipped)
+    (shipped / "es_selectra_test-0.0.9-py3-none-any.whl").write_bytes(b"an earlier version")
+    make_installable(wheel)
+    assert sorted(path.name for path in shipped.iterdir()) == [
+        "README.md",
+        wheels[0].name,
+        "finished_wheel.py",
+        "pyproject.toml",
+    ]
+    assert "entities, F1 | 0.500" in (shipped / "README.md").read_text(encoding="utf-8")
+    place = tmp_path / "place"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
+            *("--target", str(place), str(shipped)),
+        ],
+        check=True,
+    )
+    assert (place / "es_selectra_test" / "es_selectra_test-0.1.0" / "config.cfg").is_file()
+
+
+def test_a_wheel_without_model_card(wheels):
+    with pytest.raises(SelectraError, match="has no model card"):
+        make_installable(wheels[1])
 
 
 def test_old_setuptools(tmp_path, monkeypatch):
