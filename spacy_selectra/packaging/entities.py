@@ -18,7 +18,7 @@ TAGGER = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
     "tok2vec": {
         "@architectures": "spacy-selectra.TransformerListener.v1",
-        "pooling": {"@layers": "reduce_first.v1"},
+        "pooling": {"@layers": "spacy-selectra.reduce_first.v1"},
     },
 }
 

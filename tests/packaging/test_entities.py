@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+import thinc.api
 import torch
+from thinc.types import Ragged
 
+from spacy_selectra.components.pooling import reduce_first
 from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_task_model, save_model
 from spacy_selectra.encoder.models import SequenceClassifier, TokenClassifier
@@ -55,6 +58,34 @@ def test_the_entities_that_fine_tuning_measured(classifier):
         inputs, logits
     )
     assert {entity.label_ for doc in docs for entity in doc.ents} == {"LOC", "PER"}
+
+
+def test_words_without_pieces(classifier):
+    nlp = entity_pipeline(classifier)
+    docs = list(nlp.pipe(["  \n ", "", "\u200b", "Ana  vive\n\nen León \u200b ."]))
+    assert [len(doc) for doc in docs] == [1, 0, 1, 8]
+    assert not docs[0].ents
+    with nlp.select_pipes(disable=["ner"]):
+        assert not nlp("Ana").ents
+
+
+def test_first_pieces_are_those_of_thinc_where_all_words_have_some():
+    ours, theirs = reduce_first(), thinc.api.reduce_first()
+    random = np.random.default_rng(0)
+    lengths = np.array([2, 1, 4], dtype="i")
+    pieces = Ragged(random.normal(size=(7, 3)).astype("f"), lengths)
+    gradient = random.normal(size=(3, 3)).astype("f")
+    (first, back), (expected, expected_back) = ours(pieces, True), theirs(pieces, True)
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(back(gradient).dataXd, expected_back(gradient).dataXd)
+
+
+def test_first_pieces_of_nothing():
+    pieces = Ragged(np.ones((3, 2), dtype="f"), np.array([0, 2, 0, 1, 0], dtype="i"))
+    first, back = reduce_first()(pieces, True)
+    np.testing.assert_array_equal(first[:, 0], [0, 1, 0, 1, 0])
+    gradient = np.arange(10, dtype="f").reshape(5, 2)
+    np.testing.assert_array_equal(back(gradient).dataXd, [[2, 3], [0, 0], [6, 7]])
 
 
 def test_assembled_saved_and_measured(classifier, parts, tmp_path):

@@ -1,0 +1,116 @@
+"""Words a second of installed spaCy pipelines, on the same documents, in turn.
+
+    python benchmarks/installed.py selectra=es_selectra_tiny cnn=training/cnn/model-best \\
+        --texts heldout.jsonl.xz --stock training/release/entities/best
+
+Every pipeline is measured finding entities alone (with the components that `ner` needs), and if it
+has more components, also as a whole. `--stock` names the directory of the encoder of the first
+pipeline: it is computed by spacy-transformers then, with the first pipeline's `ner` on top.
+
+Each contender is a process of its own that is kept alive, and only one computes at any moment.
+Prints a Markdown table and one JSON line last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from spacy_models import SAMPLE
+from turns import ContenderError, Process, take_turns
+
+from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.errors import SelectraError
+
+SCRIPT = Path(__file__).with_name("installed_process.py")
+
+
+def contenders(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What each process is told, by the contender's name."""
+    found: dict[str, dict[str, Any]] = {}
+    for given in arguments.pipelines:
+        name, _, path = given.rpartition("=")
+        name = name or Path(path).name
+        found[f"{name}, entities"] = {"pipeline": path, "whole": False}
+        found[f"{name}, whole"] = {"pipeline": path, "whole": True}
+    if arguments.stock is not None:
+        first = arguments.pipelines[0].rpartition("=")[2]
+        found["spacy-transformers, entities"] = {
+            "pipeline": first,
+            "whole": False,
+            "stock": str(arguments.stock),
+        }
+    return found
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| pipeline | components | words/s | min..max | entities | loaded in | MB on disk |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        lines.append(
+            f"| {name} | {', '.join(row['components'])} | {row['words_per_second']:,.0f} "
+            f"| {row['slowest']:,.0f}..{row['fastest']:,.0f} | {row['entities']} "
+            f"| {row['load_seconds']:.1f} s | {row['megabytes']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("pipelines", nargs="+", metavar="[NAME=]PIPELINE", help="package or path")
+    parser.add_argument("--texts", default=str(SAMPLE / "text" / "heldout.txt"))
+    parser.add_argument("--documents", type=int, default=60)
+    parser.add_argument("--stock", type=Path, help="encoder of the first pipeline")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--warm-up", type=int, default=1, help="runs that do not count")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)
+    rows: dict[str, dict[str, Any]] = {}
+    try:
+        texts = [d.text for d in islice(read_documents(arguments.texts), arguments.documents)]
+        common = {
+            "texts": texts,
+            "batch_size": arguments.batch_size,
+            "threads": arguments.threads,
+        }
+        with ExitStack() as stack:
+            running = [
+                stack.enter_context(Process(name, SCRIPT, {**task, **common}))
+                for name, task in contenders(arguments).items()
+            ]
+            for each in running:
+                rows[each.name] = each.answer()
+            running = [each for each in running if rows[each.name]["measured"]]
+            seconds: dict[str, list[float]] = {each.name: [] for each in running}
+            for number, each in take_turns(running, arguments.warm_up + arguments.repeats):
+                answer = each.ask("run", number)
+                rows[each.name]["entities"] = answer["entities"]
+                if number >= arguments.warm_up:
+                    seconds[each.name].append(answer["seconds"])
+    except (ContenderError, SelectraError) as error:
+        parser.exit(1, f"{error}\n")
+    words = sum(len(text.split()) for text in texts)
+    rows = {name: rows[name] for name in seconds}
+    for name, row in rows.items():
+        rates = [words / each for each in seconds[name]]
+        row["words_per_second"] = statistics.median(rates)
+        row["slowest"], row["fastest"] = min(rates), max(rates)
+    print(table(rows))
+    options = {name: str(value) for name, value in vars(arguments).items()}
+    print(json.dumps({**options, "words": words, "contenders": rows}))
+
+
+if __name__ == "__main__":
+    main()
