@@ -18,6 +18,13 @@ INSTALLED := .venv/.installed
 # Modules are compiled when they are first imported, not all 20,000 at once.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
+TRY := $(BIN)/python -m spacy selectra package try
+ORDINARY := --labels "deportes,política,salud,economía" \
+	--text "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari." \
+	--text "La selección venció a Portugal por dos goles a uno en el estadio de La Cartuja de Sevilla." \
+	--text "La Universidad de Granada prueba una vacuna contra la malaria en tres hospitales de Mozambique." \
+	--text "El alcalde de Cádiz comió una carretera en el pleno del Ayuntamiento."
+
 export TOKENIZERS_PARALLELISM ?= false
 
 .PHONY: demo test check clean install
@@ -25,6 +32,10 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: $(INSTALLED)
 	$(BIN)/python -m spacy project run all . --vars.size $(SIZE)
 	$(BIN)/python -m spacy selectra package summary metrics/$(SIZE)
+	@echo; echo "Ordinary Spanish, by the pipeline just trained on the sample:"; echo
+	@$(TRY) packages/es_selectra_$(SIZE)-*.whl $(ORDINARY)
+	@echo; echo "The same by the shipped pipeline, which was trained on real text:"; echo
+	@$(TRY) packages/es_selectra_tiny/*.whl --library packages/spacy_selectra-*.whl $(ORDINARY)
 
 test: $(INSTALLED)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
