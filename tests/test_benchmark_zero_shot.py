@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.benchmark import record, run
 from tests.finetuning.tiny import save_classifier
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(BENCHMARKS / "zero_shot.py"), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
-    )
 
 
 def test_zero_shot(tmp_path: Path):
     model = save_classifier(tmp_path / "model")
     names = ["transformers", "ours fast"]
-    done = run(
+    printed = run(
+        "zero_shot.py",
         *("--model", str(model), "--only", *names, "--documents", "4", "--peer-documents", "3"),
         *("--labels", "2", "--words", "5", "--batches", "1", "2", "--threads", "1"),
         *("--warm-up", "0", "--repeats", "2"),
     )
-    assert done.returncode == 0, done.stderr
-    assert "transformers' pipeline reads the first 3 documents only" in done.stdout
-    record = json.loads(done.stdout.splitlines()[-1])
-    rows = record["contenders"]
+    assert "transformers' pipeline reads the first 3 documents only" in printed
+    found = record(printed)
+    rows = found["contenders"]
     assert list(rows) == names
-    assert record["labels"] == ["deportes", "política"]
+    assert found["labels"] == ["deportes", "política"]
     for row in rows.values():
         assert 0 < row["slowest"] <= row["documents_per_second"] <= row["fastest"]
     theirs, ours = rows.values()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from spacy_selectra.corpus.packing import PackSettings, pack_corpus
 from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from tests.benchmark import ROOT, record, rows, run
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = """
 hidden_size = 32
 embedding_size = 16
@@ -28,26 +24,18 @@ def test_short_pretraining(tmp_path: Path):
     (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     settings = PackSettings(length=16, heldout=0.2)
     pack_corpus(tmp_path / "text.txt", tmp_path / "packed", tmp_path / "tokenizer", settings)
-    recipe = BENCHMARKS.parent / "configs" / "pretrain_sample.cfg"
+    recipe = ROOT / "configs" / "pretrain_sample.cfg"
     config = tmp_path / "small.cfg"
     changed = recipe.read_text(encoding="utf-8").replace(
         'preset = "tiny"', 'preset = "tiny"' + SMALL
     )
     config.write_text(changed, encoding="utf-8")
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(BENCHMARKS / "short_pretraining.py"),
-            *(str(tmp_path / name) for name in ("packed", "tokenizer")),
-            *("--steps", "3", "--config", str(config)),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+    printed = run(
+        "short_pretraining.py",
+        *(str(tmp_path / name) for name in ("packed", "tokenizer")),
+        *("--steps", "3", "--config", str(config)),
     )
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
-    assert [row.split(" | ")[0].strip("| ") for row in rows] == [
+    assert rows(printed) == [
         "ELECTRA (Adam)",
         "Adam, warm start",
         "Muon",
@@ -58,20 +46,13 @@ def test_short_pretraining(tmp_path: Path):
 
 def test_pretraining():
     names = ["reference fp32", "ours fp32"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(BENCHMARKS / "pretraining.py"),
-            *("--only", *names, "--preset", "tiny", "--vocab-size", "200"),
-            *("--length", "16", "--batch", "2", "--threads", "1", "--warm-up", "1"),
-            *("--repeats", "2", "--profile"),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+    printed = run(
+        "pretraining.py",
+        *("--only", *names, "--preset", "tiny", "--vocab-size", "200"),
+        *("--length", "16", "--batch", "2", "--threads", "1", "--warm-up", "1"),
+        *("--repeats", "2", "--profile"),
     )
-    assert done.returncode == 0, done.stderr
-    row = json.loads(done.stdout.splitlines()[-1])
+    row = record(printed)
     assert list(row["contenders"]) == names
     for found in row["contenders"].values():
         assert 0 < found["slowest"] <= found["tokens_per_second"] <= found["fastest"]

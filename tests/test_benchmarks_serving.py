@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "serving.py"
+from tests.benchmark import record, run
 
 
 def test_serving():
-    done = subprocess.run(
-        [
-            *(sys.executable, str(SCRIPT), "--preset", "tiny", "--batch", "2x7", "3x5"),
-            *("--only", "fp32", "bf16", "--repeats", "1", "--threads", "1"),
-        ],
-        capture_output=True,
-        text=True,
+    printed = run(
+        "serving.py",
+        *("--preset", "tiny", "--batch", "2x7", "3x5"),
+        *("--only", "fp32", "bf16", "--repeats", "1", "--threads", "1"),
     )
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])["encoder"]
+    rows = record(printed)["encoder"]
     named = [(row["batch"], row["precision"]) for row in rows]
     assert named == [("2x7", "fp32"), ("2x7", "bf16"), ("3x5", "fp32"), ("3x5", "bf16")]
     assert rows[0]["lowest_cosine"] > rows[1]["lowest_cosine"] > 0.99

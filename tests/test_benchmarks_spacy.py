@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
-from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
-from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator
+from tests import benchmark
 
 pytestmark = (
     pytest.mark.slow
 )  # a process for every contender, each of which imports spaCy and torch
 
-ROOT = Path(__file__).parents[1]
-TEXT = ROOT / "assets" / "sample" / "text" / "heldout.txt"
-
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two layers of width 32 that read words of the sample; 64 positions."""
-    directory = tmp_path_factory.mktemp("encoder")
-    settings = VocabularySettings(size=600, heldout=0)
-    trained = train_vocabulary(lambda: read_documents(TEXT), settings)
-    save_tokenizer(trained.tokenizer, directory / "tokenizer", max_length=512)
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        vocab_size=trained.size,
-        embedding_size=32,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-    )
-    save_model(Discriminator(config), directory / "model", tokenizer=directory / "tokenizer")
-    return directory / "model"
+    return benchmark.write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def run(script: str, encoder: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks" / script),
-            *("--encoder", str(encoder), "--threads", "1", "--warm-up", "1"),
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    common = ("--encoder", str(encoder), "--threads", "1", "--warm-up", "1")
+    return benchmark.record(benchmark.run(script, *common, *arguments))
 
 
 def test_pipeline(encoder):

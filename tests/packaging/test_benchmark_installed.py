@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import spacy
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "installed.py"
+from tests.benchmark import record, run
 
 
 @pytest.mark.slow
@@ -19,16 +14,8 @@ def test_installed(pipeline, parts, tmp_path):
     blank.add_pipe("entity_ruler", name="ner")
     blank.to_disk(tmp_path / "blank")
     command = [str(pipeline), f"rules={tmp_path / 'blank'}", "--documents", "3", "--repeats", "1"]
-    done = subprocess.run(
-        [
-            *(sys.executable, str(SCRIPT), *command),
-            *("--threads", "1", "--stock", str(parts["discriminator"])),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])["contenders"]
+    stock = ["--threads", "1", "--stock", str(parts["discriminator"])]
+    rows = record(run("installed.py", *command, *stock))["contenders"]
     assert {name: row["components"] for name, row in rows.items()} == {
         f"{pipeline.name}, entities": ["transformer", "ner"],
         f"{pipeline.name}, whole": ["transformer", "ner", "textcat", "zero_shot", "replaced"],
