@@ -141,13 +141,13 @@ class ReplacedWordDetector(ModelComponent):
                 "its 'upstream' to the name of the transformer it reads from"
             )
         from spacy_selectra.components.tokenization import PieceTokenizer
+        from spacy_selectra.corpus.longest import longest_sequence
         from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_discriminator
 
         model = load_discriminator(directory).to(default_device())
-        self._tokenizer = PieceTokenizer(
-            load_backend(directory), model.config.max_position_embeddings
-        )
+        longest = longest_sequence(directory, model.config.max_position_embeddings)
+        self._tokenizer = PieceTokenizer(load_backend(directory), longest)
         return model
 
     def _save(self, directory: Path) -> None:

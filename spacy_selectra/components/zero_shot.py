@@ -180,6 +180,7 @@ class ZeroShotClassifier(ModelComponent):
     def load(self, directory: Path) -> "EntailmentScorer":
         """Read an entailment model and its tokenizer."""
         from spacy_selectra.components.cutting import cut_evenly
+        from spacy_selectra.corpus.longest import longest_sequence
         from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_classifier
         from spacy_selectra.finetuning.entailment import EntailmentScorer
@@ -191,6 +192,7 @@ class ZeroShotClassifier(ModelComponent):
             mode=self.precision,
             long_texts=self.long_texts,
             cut=cut_evenly,
+            max_length=longest_sequence(directory, model.config.max_position_embeddings),
         )
 
     def _needed_at_once(self) -> bool:

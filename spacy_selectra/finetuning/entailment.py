@@ -48,6 +48,7 @@ class EntailmentScorer:
         cut: shares out a text's pieces over windows, for "max" and "mean": takes their (n, 2)
             characters, the text and the most pieces of a window, and returns the first piece
             of each window and the one after its last.
+        max_length: most pieces of a sequence; as many as the model has positions if None.
 
     Raises:
         SelectraError: no label is called entailment, or an unknown way with long texts.
@@ -62,6 +63,7 @@ class EntailmentScorer:
         max_pieces: int | None = None,
         long_texts: str = "cut",
         cut: Cut = cut_blindly,
+        max_length: int | None = None,
     ) -> None:
         if long_texts not in LONG_TEXTS:
             raise SelectraError(f"long_texts '{long_texts}' is not one of {', '.join(LONG_TEXTS)}")
@@ -71,7 +73,7 @@ class EntailmentScorer:
         self.max_pieces = max_pieces
         self.long_texts = long_texts
         self.cut = cut
-        self.max_length = model.config.max_position_embeddings
+        self.max_length = max_length or model.config.max_position_embeddings
         self.entailment, self.contradiction = entailment_labels(model.labels)
         self._template = Template.of(tokenizer, pairs=True)
 

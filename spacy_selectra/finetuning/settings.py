@@ -32,6 +32,8 @@ class DataSettings(Settings):
 
     `train_limit` keeps so many training examples, the first after a shuffle that is always
     the same: a smaller limit takes a part of what a greater one takes (learning curves).
+    `join_sentences` trains on up to so many successive sentences at once (tags only), as a model
+    that is to read paragraphs needs; development and test sentences stay alone.
     `unlabelled` are files of plain texts for distillation, `.txt` (one a line) or rows.
     """
 
@@ -43,6 +45,7 @@ class DataSettings(Settings):
     hub_config: str | None = None
     hub_revision: str | None = None
     train_limit: int | None = Field(default=None, ge=1)
+    join_sentences: int = Field(default=1, ge=1)
     unlabelled: Paths | None = None
 
 

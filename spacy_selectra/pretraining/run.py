@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import torch
 from confection import Config
 
 from spacy_selectra.corpus.loader import Batch, BatchLoader, PackedCorpus
+from spacy_selectra.corpus.longest import declare_longest_sequence
 from spacy_selectra.corpus.manifest import Manifest
 from spacy_selectra.corpus.prefetch import Prefetcher
 from spacy_selectra.encoder.checkpoint import save_model
@@ -158,7 +161,7 @@ def _pretrain(
         try:
             finished = trainer.train(stop)
             if finished and world.is_main:
-                _export(model, output, tokenizer)
+                _export(model, output, tokenizer, _trained_positions(settings, corpus))
         finally:
             trainer.journal.trackers.close()
     world.wait()
@@ -230,10 +233,23 @@ def _evaluation(
     return evaluate
 
 
-def _export(model: PretrainingModel, output: Path, tokenizer: Path) -> None:
-    for network, name in ((model.discriminator, "discriminator"), (model.generator, "generator")):
-        network.config = with_default_dropout(network.config)
-        save_model(network, output / name, tokenizer=tokenizer)
+def _export(model: PretrainingModel, output: Path, tokenizer: Path, positions: int | None) -> None:
+    networks = {"discriminator": model.discriminator, "generator": model.generator}
+    with tempfile.TemporaryDirectory() as scratch:
+        declaring = Path(scratch) / "tokenizer"
+        shutil.copytree(tokenizer, declaring)
+        if positions is not None:
+            declare_longest_sequence(declaring, positions)
+        for name, network in networks.items():
+            network.config = with_default_dropout(network.config)
+            save_model(network, output / name, tokenizer=declaring)
+
+
+def _trained_positions(settings: PretrainingSettings, corpus: PackedCorpus) -> int | None:
+    """How many positions this run reaches; None if an earlier one may have reached more."""
+    if settings.encoder.init_from is not None:
+        return None
+    return _longest(corpus.manifest, settings.training.max_length)
 
 
 def pick_device(name: str) -> torch.device:
@@ -271,11 +287,14 @@ def _check_output(output: Path, resume: str) -> bool:
 def _check_length(model: PretrainingModel, manifest: Manifest, max_length: int | None) -> None:
     positions = model.discriminator.config.max_position_embeddings
     positions = min(positions, model.generator.config.max_position_embeddings)
-    longest = manifest.sequence_length
-    if max_length is not None:
-        longest = min(longest, max_length)
+    longest = _longest(manifest, max_length)
     if longest > positions:
         raise SelectraError(
             f"sequences of up to {longest} pieces, the encoder has {positions} positions; "
             "set training.max_length or encoder.max_position_embeddings"
         )
+
+
+def _longest(manifest: Manifest, max_length: int | None) -> int:
+    """Most pieces of a sequence in training."""
+    return min(manifest.sequence_length, max_length or manifest.sequence_length)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.files import read_json
 from spacy_selectra.pretraining import run
 from spacy_selectra.pretraining.checkpoints import checkpoints
 from spacy_selectra.pretraining.model import PretrainingModel
@@ -125,6 +126,18 @@ def test_output_follows_the_contract(clean):
     assert all(row.keys() == LOG_KEYS for row in rows(clean))
     suffixes = {path.suffix for path in (clean / "checkpoint-12").iterdir()}
     assert suffixes == {".safetensors", ".json"}
+
+
+def test_positions_that_were_trained_are_declared(clean, settings, tmp_path):
+    for name in ("discriminator", "generator"):
+        config = read_json(clean / name / "tokenizer_config.json")
+        assert config["model_max_length"] == 32  # of the packed corpus
+    sizes = "embedding_size hidden_size num_hidden_layers num_attention_heads intermediate_size"
+    preset = dict.fromkeys((f"encoder.{name}" for name in sizes.split()), None)
+    longer = settings(**preset, encoder__init_from=str(clean), training__max_steps=1)
+    pretrain(longer, tmp_path / "more", quiet=True)
+    config = read_json(tmp_path / "more" / "discriminator" / "tokenizer_config.json")
+    assert config["model_max_length"] == 512
 
 
 def test_stopped_and_resumed_equals_uninterrupted(clean, settings, tmp_path, monkeypatch):

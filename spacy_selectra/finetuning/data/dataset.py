@@ -25,6 +25,7 @@ from spacy_selectra.finetuning.data.examples import (
     TaggedWords,
 )
 from spacy_selectra.finetuning.data.hub import hub_rows
+from spacy_selectra.finetuning.data.joining import joined_sentences
 from spacy_selectra.finetuning.data.labels import labels_of
 from spacy_selectra.finetuning.data.parsing import (
     labelled_examples,
@@ -63,8 +64,8 @@ def read_dataset(task: Task, data: DataSettings) -> Dataset:
 
     Raises:
         SelectraError: missing file, column, hub data set or split, empty split, unreadable
-            row, a label the task does not know, a label not seen in training, or a class that
-            a split does not hold.
+            row, a label the task does not know, a label not seen in training, a class that a
+            split does not hold, or texts that are to be joined and are not tagged sentences.
     """
     splits = {
         name: _nonempty(f"{name}: no example in {', '.join(sources)}", read)
@@ -74,6 +75,10 @@ def read_dataset(task: Task, data: DataSettings) -> Dataset:
     train = splits["train"]
     if data.train_limit is not None:
         train = random.Random(0).sample(train, len(train))[: data.train_limit]
+    if data.join_sentences > 1:
+        if task.head != "tags":
+            raise SelectraError(f"data.join_sentences is for tagged sentences, not for {task.name}")
+        train = list(joined_sentences(train, data.join_sentences))
     return Dataset(labels, train, splits["dev"], splits.get("test", []))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,24 @@ def test_a_limit_takes_a_part_of_what_a_greater_limit_takes(tmp_path: Path):
     assert few.train != read_split(TOPICS, path)[:5]
     assert (len(few.train), len(few.dev), len(more.train)) == (5, 50, 20)
     assert few.labels == ["a", "b"]
+
+
+def test_joined_sentences_are_all_there_in_order(tmp_path: Path):
+    lines = [f"Ana{n} B-PER\nduerme O\n\n" for n in range(400)]
+    path = write(tmp_path / "a.conll", "".join(lines))
+    alone = dataset(TASKS["ner"], path, path)
+    joined = dataset(TASKS["ner"], path, path, join_sentences=4)
+    assert joined.dev == alone.train
+    sizes = Counter(len(text.words) // 2 for text in joined.train)
+    assert set(sizes) == {1, 2, 3, 4}
+    # a quarter of some 160 texts each; five standard deviations
+    assert max(abs(count - len(joined.train) / 4) for count in sizes.values()) < 28
+    for part in ("words", "tags"):
+        assert [x for text in joined.train for x in getattr(text, part)] == [
+            x for text in alone.train for x in getattr(text, part)
+        ]
+    with pytest.raises(SelectraError, match="is for tagged sentences, not for topics"):
+        dataset(TOPICS, *2 * [topics(tmp_path / "b.tsv", "ab")], join_sentences=2)
 
 
 def test_nothing_to_read(tmp_path: Path):
