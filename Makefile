@@ -19,8 +19,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
 TRY := $(BIN)/python -m spacy selectra package try
-ORDINARY := --labels "deportes,política,salud,economía" \
-	--text "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari." \
+ORDINARY := --text "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari." \
 	--text "La selección venció a Portugal por dos goles a uno en el estadio de La Cartuja de Sevilla." \
 	--text "La Universidad de Granada prueba una vacuna contra la malaria en tres hospitales de Mozambique." \
 	--text "El alcalde de Cádiz comió una carretera en el pleno del Ayuntamiento."

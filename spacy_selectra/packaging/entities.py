@@ -59,8 +59,9 @@ def entity_pipeline(directory: str | Path, lang: str = "es") -> Language:
     doc = nlp.make_doc("Hola")
     nlp.initialize(lambda: [Example(doc, doc)])
     output = tagger.model.get_ref("output_layer")
-    output.set_param("W", output.ops.asarray(classifier.head.weight.detach().numpy()))
-    output.set_param("b", output.ops.asarray(classifier.head.bias.detach().numpy()))
+    weights = classifier.head.state_dict()
+    for name, stored in (("W", "weight"), ("b", "bias")):
+        output.set_param(name, output.ops.asarray(weights[stored].numpy()))
     return nlp
 
 

@@ -269,7 +269,7 @@ def test_several_processes(model: str, tmp_path: Path, start: str):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     alone, together = json.loads(result.stdout)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,7 +150,8 @@ def test_half_precision_and_common_weights(classifier, parts, tmp_path):
         assemble_pipeline(out, name="selectra_x", version="1.0.0", half=half, **given)
         nlp = spacy.load(out)
         docs = list(nlp.pipe(SENTENCES))
-        rows = nlp.get_pipe("zero_shot").classify(docs, ["deportes", "cultura"])
+        zero_shot: Any = nlp.get_pipe("zero_shot")
+        rows = zero_shot.classify(docs, ["deportes", "cultura"])
         answers[half] = [
             *(row["deportes"] for row in rows),
             *(token._.replaced for doc in docs for token in doc),
@@ -167,9 +169,9 @@ def test_half_precision_and_common_weights(classifier, parts, tmp_path):
     np.testing.assert_allclose(answers[True], answers[False], atol=0.02)
     assert not np.array_equal(answers[True], answers[False])
     # once loaded, each component is whole again
-    nlp.get_pipe("zero_shot").to_disk(tmp_path / "whole")
+    zero_shot.to_disk(tmp_path / "whole")
     assert "weights_shared_with" not in (tmp_path / "whole" / "config.json").read_text()
     reread = spacy.blank("es")
-    part = reread.add_pipe("selectra_zero_shot", config={"model": str(tmp_path / "whole")})
+    part: Any = reread.add_pipe("selectra_zero_shot", config={"model": str(tmp_path / "whole")})
     rows = part.classify(SENTENCES, ["deportes", "cultura"])
     np.testing.assert_allclose([row["deportes"] for row in rows], answers[True][:4], atol=1e-6)
