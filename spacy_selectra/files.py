@@ -138,6 +138,20 @@ def read_json(path: str | Path) -> Any:
         raise SelectraError(f"{path}: not a JSON file ({error})") from error
 
 
+def read_yaml(path: str | Path) -> Any:
+    """Parse a YAML file.
+
+    Raises:
+        SelectraError: it is missing or not YAML.
+    """
+    import srsly
+
+    try:
+        return srsly.read_yaml(Path(path))
+    except (OSError, ValueError) as error:
+        raise SelectraError(f"{path}: cannot be read as YAML ({error})") from error
+
+
 def sha256_of(*paths: str | Path) -> str:
     """Hex SHA-256 of the contents of the files, one after the other."""
     digest = hashlib.sha256()

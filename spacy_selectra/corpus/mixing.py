@@ -65,8 +65,9 @@ class Mixer:
     def _copies(self, document: Document) -> int:
         factor = self.factors.get(document.source, self.default)
         whole = math.floor(factor)
-        kept = uniform(text_key(document.text), "mix", self.seed) < factor - whole
-        return whole + kept
+        if factor == whole:
+            return whole
+        return whole + (uniform(text_key(document.text), "mix", self.seed) < factor - whole)
 
 
 def parse_factors(given: Sequence[str]) -> dict[str, float]:

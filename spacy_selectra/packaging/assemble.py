@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_directory
+from spacy_selectra.files import atomic_directory, read_yaml
 from spacy_selectra.packaging.annotation import load_pipeline, zero_shot_component
 from spacy_selectra.packaging.entities import entity_pipeline, is_token_classifier
 from spacy_selectra.packaging.storage import round_pipeline_to_half, store_common_weights_once
@@ -177,12 +177,7 @@ def _set_meta(
 
 
 def _read_about(path: str | Path) -> dict[str, Any]:
-    import srsly
-
-    try:
-        about: Any = srsly.read_yaml(Path(path))
-    except (OSError, ValueError) as error:
-        raise SelectraError(f"{path}: cannot be read as YAML ({error})") from error
+    about = read_yaml(path)
     if not isinstance(about, dict):
         raise SelectraError(f"{path}: expected a mapping with {', '.join(ABOUT_KEYS)}")
     if unknown := sorted(set(about) - set(ABOUT_KEYS)):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacy_selectra.encoder.checkpoint import CONFIG_FILE, load_task_model
+from spacy_selectra.encoder.models import TokenClassifier
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-CONFIG_FILE = "config.json"
 TRANSFORMER = {"@architectures": "spacy-selectra.SelectraModel.v1", "get_spans": None}
 # A word's tag comes from its first piece, as it was learnt (Devlin et al. 2019, section 5.3).
 TAGGER = {
@@ -45,9 +46,6 @@ def entity_pipeline(directory: str | Path, lang: str = "es") -> Language:
     """
     import spacy
     from spacy.training import Example
-
-    from spacy_selectra.encoder.checkpoint import load_task_model
-    from spacy_selectra.encoder.models import TokenClassifier
 
     classifier = load_task_model(TokenClassifier, directory)
     types = entity_types(classifier.labels, directory)

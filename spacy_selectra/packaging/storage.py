@@ -42,7 +42,7 @@ def round_pipeline_to_half(nlp: Language) -> None:
                     round_to_half(shim.encoder)
 
 
-def store_common_weights_once(pipeline: str | Path) -> int:
+def store_common_weights_once(pipeline: str | Path) -> None:
     """Leave out of each component's weights those that an earlier one (by name) holds as well.
 
     Only components that are directories in transformers' format take part. One that leaves
@@ -50,12 +50,8 @@ def store_common_weights_once(pipeline: str | Path) -> int:
 
     Args:
         pipeline: directory of a saved pipeline; it is changed.
-
-    Returns:
-        Bytes saved.
     """
     whole: dict[str, dict[str, Tensor]] = {}
-    saved = 0
     for weights in sorted(Path(pipeline).glob(f"*/{WEIGHTS_FILE}")):
         directory, tensors = weights.parent, load_file(weights)
         common = {name: _common(tensors, others) for name, others in whole.items()}
@@ -67,8 +63,6 @@ def store_common_weights_once(pipeline: str | Path) -> int:
         save_file(rest, weights, metadata={"format": "pt"})
         config = read_json(directory / CONFIG_FILE)
         write_json(directory / CONFIG_FILE, {**config, SHARED_WITH: best})
-        saved += _size(common[best])
-    return saved
 
 
 def _common(tensors: dict[str, Tensor], others: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_file
+from spacy_selectra.files import read_yaml, write_text
 from spacy_selectra.finetuning.data.rows import file_rows
 
 Names = Mapping[str, Sequence[str]]
@@ -59,15 +59,16 @@ def read_labelled(
     """
     random = np.random.default_rng(seed)
     found: dict[str, list[LabelledText]] = defaultdict(list)
-    seen: dict[str, int] = defaultdict(int)
+    labels: set[str] = set()
+    seen: Counter[str] = Counter()
     for path in paths:
         for place, row in file_rows(Path(path), [text_key, label_key]):
             for key in (text_key, label_key):
                 if key not in row:
                     raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
             label, text = str(row[label_key]), str(row[text_key]).strip()
+            labels.add(label)
             if label not in names or not text:
-                seen[label] += 0
                 continue
             seen[label] += 1
             kept = LabelledText(stretch(text, max_words, random), names[label])
@@ -76,7 +77,7 @@ def read_labelled(
     if missing:
         raise SelectraError(
             f"{', '.join(map(str, paths))}: no text of label '{missing[0]}' "
-            f"(found: {', '.join(sorted(seen)[:30])})"
+            f"(found: {', '.join(sorted(labels)[:30])})"
         )
     texts = [text for label in names for text in found[label]]
     return [texts[place] for place in random.permutation(len(texts))]
@@ -137,12 +138,7 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
     Raises:
         SelectraError: not such a file.
     """
-    import srsly
-
-    try:
-        given = srsly.read_yaml(Path(path))
-    except (OSError, ValueError) as error:
-        raise SelectraError(f"{path}: cannot be read as YAML ({error})") from error
+    given = read_yaml(path)
     if not isinstance(given, dict) or len(given) < 2:
         raise SelectraError(f"{path}: expected a mapping of two or more labels to names")
     names: dict[str, list[str]] = {}
@@ -156,12 +152,9 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, str]]) -> int:
     """Write one JSON object a line; returns how many. The file appears when it is complete."""
-    count = 0
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    write_text(path, "".join(lines))
+    return len(lines)
 
 
 def _keep(
