@@ -175,7 +175,7 @@ def test_sentences_it_is_tried_on_are_in_no_sample_file(steps):
 
 def test_assets_are_extra_and_come_over_https(project):
     found = {Path(asset["dest"]).parts[1] for asset in project["assets"]}
-    assert found == {"conll2002", "ancora", "xnli", "pawsx", "pos", "sts", "topics"}
+    assert found == {"conll2002", "ancora", "xnli", "pawsx", "pos", "sts", "topics", "questions"}
     assert all(asset["extra"] for asset in project["assets"])
     assert all(asset["url"].startswith("https://") for asset in project["assets"])
 

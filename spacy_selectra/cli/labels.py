@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -52,10 +52,16 @@ def texts(
     python -m spacy_selectra labels texts sib200/train.tsv train.jsonl --names topics.yml
     --label-key category
     """
-    from spacy_selectra.finetuning.data.labelled_texts import write_rows
+    from spacy_selectra.finetuning.data.labelled_texts import (
+        Selection,
+        read_labelled,
+        read_names,
+        write_rows,
+    )
 
     paths, out = split_output(sources)
-    _, found = _read(paths, names_file, text_key, label_key, max_words, per_label, seed)
+    selection = Selection(text_key, label_key, max_words, per_label, seed)
+    found = read_labelled(paths, read_names(names_file), selection)
     count = write_rows(out, ({"text": one.text, "label": one.names[0]} for one in found))
     if not quiet:
         typer.echo(f"{out}: {count:,} texts")
@@ -81,27 +87,18 @@ def pairs(
     python -m spacy_selectra labels pairs sib200/train.tsv pairs.jsonl --names topics.yml
     --label-key category --template "Este ejemplo es de {}."
     """
-    from spacy_selectra.finetuning.data.labelled_texts import entailment_pairs, write_rows
+    from spacy_selectra.finetuning.data.labelled_texts import (
+        Selection,
+        entailment_pairs,
+        read_labelled,
+        read_names,
+        write_rows,
+    )
 
     paths, out = split_output(sources)
-    names, found = _read(paths, names_file, text_key, label_key, max_words, per_label, seed)
+    names = read_names(names_file)
+    selection = Selection(text_key, label_key, max_words, per_label, seed)
+    found = read_labelled(paths, names, selection)
     count = write_rows(out, entailment_pairs(found, names, template, others, seed))
     if not quiet:
         typer.echo(f"{out}: {count:,} pairs of {len(found):,} texts")
-
-
-def _read(paths: list[str], names_file: Path, *choices: Any) -> tuple[Any, Any]:
-    from spacy_selectra.finetuning.data.labelled_texts import read_labelled, read_names
-
-    text_key, label_key, max_words, per_label, seed = choices
-    names = read_names(names_file)
-    found = read_labelled(
-        paths,
-        names,
-        text_key=text_key,
-        label_key=label_key,
-        max_words=max_words,
-        per_label=per_label,
-        seed=seed,
-    )
-    return names, found

@@ -32,54 +32,67 @@ class LabelledText:
     names: Sequence[str]
 
 
-def read_labelled(
-    paths: Sequence[str | Path],
-    names: Names,
-    *,
-    text_key: str = "text",
-    label_key: str = "label",
-    max_words: int | None = None,
-    per_label: int | None = None,
-    seed: int = 0,
-) -> list[LabelledText]:
-    """The texts of some labels.
+@dataclass(frozen=True)
+class Selection:
+    """Which texts are taken, and how much of each.
 
-    Args:
-        paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
-        names: what each label is to be called, one name or several; other labels are left out.
+    Attributes:
         text_key: column of the text.
         label_key: column of the label.
         max_words: of a longer text keep a stretch of whole sentences, chosen at random, that is
             not longer; a sentence longer than that is cut.
         per_label: keep so many texts of each label, chosen at random.
         seed: of the choices.
+    """
+
+    text_key: str = "text"
+    label_key: str = "label"
+    max_words: int | None = None
+    per_label: int | None = None
+    seed: int = 0
+
+
+def read_labelled(
+    paths: Sequence[str | Path], names: Names, selection: Selection | None = None
+) -> list[LabelledText]:
+    """The texts of some labels, in random order.
+
+    Args:
+        paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
+        names: what each label is to be called, one name or several; other labels are left out.
+        selection: which of them; None takes all, whole.
 
     Raises:
         SelectraError: a column is missing, or a label of `names` does not occur.
     """
-    random = np.random.default_rng(seed)
-    found: dict[str, list[LabelledText]] = defaultdict(list)
+    chosen = selection or Selection()
+    random = np.random.default_rng(chosen.seed)
+    found: dict[str, list[str]] = defaultdict(list)
     labels: set[str] = set()
     seen: Counter[str] = Counter()
+    keys = [chosen.text_key, chosen.label_key]
     for path in paths:
-        for place, row in file_rows(Path(path), [text_key, label_key]):
-            for key in (text_key, label_key):
+        for place, row in file_rows(Path(path), keys):
+            for key in keys:
                 if key not in row:
                     raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
-            label, text = str(row[label_key]), str(row[text_key]).strip()
+            label, text = str(row[chosen.label_key]), str(row[chosen.text_key]).strip()
             labels.add(label)
             if label not in names or not text:
                 continue
             seen[label] += 1
-            kept = LabelledText(stretch(text, max_words, random), names[label])
-            _keep(found[label], kept, seen[label], per_label, random)
+            _keep(found[label], text, seen[label], chosen.per_label, random)
     missing = [label for label in names if not found[label]]
     if missing:
         raise SelectraError(
             f"{', '.join(map(str, paths))}: no text of label '{missing[0]}' "
             f"(found: {', '.join(sorted(labels)[:30])})"
         )
-    texts = [text for label in names for text in found[label]]
+    texts = [
+        LabelledText(stretch(text, chosen.max_words, random), own)
+        for label, own in names.items()
+        for text in found[label]
+    ]
     return [texts[place] for place in random.permutation(len(texts))]
 
 
@@ -158,8 +171,8 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, str]]) -> int:
 
 
 def _keep(
-    kept: list[LabelledText],
-    text: LabelledText,
+    kept: list[str],
+    text: str,
     number: int,
     limit: int | None,
     random: np.random.Generator,

@@ -42,7 +42,10 @@ def labelled_examples(task: Task, source: str, rows: Iterable[Row]) -> Iterator[
             continue
         if task.head == "spans":
             columns = {"context": layout.text, "question": layout.pair, "answers": layout.label}
-            yield question_of({**row, **{key: row[name] for key, name in columns.items()}}, place)
+            named = {key: row[name] for key, name in columns.items()}
+            question = question_of({**row, **named}, place)
+            if question is not None:
+                yield question
             continue
         text, pair = _texts(layout, row)
         if task.head == "value":

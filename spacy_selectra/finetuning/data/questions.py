@@ -47,11 +47,19 @@ def squad_rows(path: Path) -> Iterator[Row]:
         ) from error
 
 
-def question_of(row: Mapping[str, Any], place: str) -> Question:
+# What SQuAD-es (Carrino et al. 2020) has for an answer that translation lost.
+_LOST = ("", -1)
+
+
+def question_of(row: Mapping[str, Any], place: str) -> Question | None:
     """A row with context, question and answers, whose places are checked.
 
     Answers are a list of {text, answer_start} or, as on the hub, {text: [...],
     answer_start: [...]}. A row without id is named after its place.
+
+    Returns:
+        The question; None if it has answers, and translation lost all of them (SQuAD-es), since
+        it then neither has a known answer nor is known to have none.
 
     Raises:
         SelectraError: answers of another shape, or one that is not at its place.
@@ -67,10 +75,13 @@ def question_of(row: Mapping[str, Any], place: str) -> Question:
         raise SelectraError(
             f"{place}: column 'answers' needs a text and an answer_start for each answer"
         ) from error
-    for text, start in answers:
+    kept = [answer for answer in answers if answer != _LOST]
+    if answers and not kept:
+        return None
+    for text, start in kept:
         if not text or start < 0 or context[start : start + len(text)] != text:
             raise SelectraError(
                 f"{place}: answer '{text}' is not at character {start} of the context, there is "
                 f"'{context[max(start, 0) : max(start, 0) + max(len(text), 1)]}'"
             )
-    return Question(str(row.get("id") or place), context, str(row["question"]), answers)
+    return Question(str(row.get("id") or place), context, str(row["question"]), kept)

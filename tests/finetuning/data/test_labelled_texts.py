@@ -14,6 +14,7 @@ from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.dataset import read_split
 from spacy_selectra.finetuning.data.labelled_texts import (
+    Selection,
     entailment_pairs,
     read_labelled,
     read_names,
@@ -22,6 +23,7 @@ from spacy_selectra.finetuning.data.labelled_texts import (
 from spacy_selectra.finetuning.tasks import get_task
 
 run = CliRunner()
+BY_CATEGORY = Selection(label_key="category")
 NAMES = {"sports": ["deportes", "deporte"], "food": ["cocina"], "law": ["leyes"]}
 
 
@@ -36,7 +38,7 @@ def rows(tmp_path: Path) -> Path:
 
 
 def test_texts_of_the_labels_named(rows: Path):
-    found = read_labelled([rows], NAMES, label_key="category")
+    found = read_labelled([rows], NAMES, BY_CATEGORY)
     assert Counter(one.names[0] for one in found) == {"deportes": 60, "cocina": 20, "leyes": 5}
     for one in found:
         label = one.text.split(" de ")[1].rstrip(".")
@@ -46,7 +48,9 @@ def test_texts_of_the_labels_named(rows: Path):
 def test_so_many_of_each_label_all_equally_likely(rows: Path):
     chosen: Counter[str] = Counter()
     for seed in range(300):
-        found = read_labelled([rows], NAMES, label_key="category", per_label=6, seed=seed)
+        found = read_labelled(
+            [rows], NAMES, Selection(label_key="category", per_label=6, seed=seed)
+        )
         assert Counter(one.names[0] for one in found) == {"deportes": 6, "cocina": 6, "leyes": 5}
         chosen.update(one.text for one in found)
     counts = np.array([chosen[f"Texto {n} de sports."] for n in range(60)])
@@ -73,7 +77,7 @@ def test_stretches_are_whole_sentences():
 
 
 def test_pairs_entail_their_own_label_and_contradict_others(rows: Path):
-    texts = read_labelled([rows], NAMES, label_key="category")
+    texts = read_labelled([rows], NAMES, BY_CATEGORY)
     pairs = list(entailment_pairs(texts, NAMES, "Trata de {}.", others=2))
     assert len(pairs) == 3 * len(texts)
     own = {"sports": {"deportes", "deporte"}, "food": {"cocina"}, "law": {"leyes"}}
@@ -99,7 +103,7 @@ def test_pairs_that_cannot_be_made(template: str, others: int, message: str):
 def test_label_that_does_not_occur(rows: Path):
     names = {**NAMES, "tennis": ["tenis"]}
     with pytest.raises(SelectraError, match=r"no text of label 'tennis' \(found: food, law, other"):
-        read_labelled([rows], names, label_key="category")
+        read_labelled([rows], names, BY_CATEGORY)
     with pytest.raises(SelectraError, match="no column 'label'"):
         read_labelled([rows], NAMES)
 

@@ -65,6 +65,20 @@ def test_rows_as_on_the_hub_or_as_in_squad(tmp_path: Path):
     assert len({first.id, second.id, third.id}) == 3
 
 
+def test_answers_that_translation_lost_are_left_out(tmp_path: Path):
+    lost = {"text": "", "answer_start": -1}
+    path = squad(
+        tmp_path / "train.json",
+        asked(answers=[lost, PLACE, lost]),
+        asked(id="q2", answers=[lost, lost]),
+        asked(id="q3", answers=[]),
+    )
+    assert read_split(QA, path) == [
+        Question("q1", CONTEXT, "¿Dónde?", [("España", 14)]),
+        Question("q3", CONTEXT, "¿Dónde?", []),
+    ]
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [
