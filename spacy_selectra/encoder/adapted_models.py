@@ -15,7 +15,7 @@ from spacy_selectra.encoder.adapter import model_inputs, unpack
 from spacy_selectra.encoder.models import Lengths
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_directory
+from spacy_selectra.files import atomic_directory, read_json
 
 Kind = Literal["sequence", "token", "span"]
 
@@ -38,9 +38,19 @@ class AdaptedModel(nn.Module):
 
     @classmethod
     def from_directory(
-        cls, directory: str | Path, kind: Kind, labels: Sequence[str]
+        cls,
+        directory: str | Path,
+        kind: Kind,
+        labels: Sequence[str],
+        dropout: float | None = None,
     ) -> AdaptedModel:
         """Read a model with safetensors weights; a head it lacks is drawn at random.
+
+        Args:
+            directory: of the model.
+            kind: what is classified.
+            labels: names of the classes, in the order of the logits.
+            dropout: on hidden states and attention in training; None leaves it as stored.
 
         Raises:
             SelectraError: transformers cannot read the directory, or has no such head for it.
@@ -52,12 +62,14 @@ class AdaptedModel(nn.Module):
             "token": transformers.AutoModelForTokenClassification,
             "span": transformers.AutoModelForQuestionAnswering,
         }[kind]
-        names = {} if kind == "span" else _names(labels)
+        changes: dict[str, Any] = {} if kind == "span" else _names(labels)
+        if dropout is not None:
+            changes |= dict.fromkeys(_dropouts(Path(directory)), dropout)
         try:
             with _silenced():
                 # a head of another task is replaced, whatever its size
                 model = auto.from_pretrained(
-                    str(directory), use_safetensors=True, ignore_mismatched_sizes=True, **names
+                    str(directory), use_safetensors=True, ignore_mismatched_sizes=True, **changes
                 )
         except (OSError, ValueError, KeyError) as error:
             raise SelectraError(f"{directory}: {error}") from error
@@ -95,6 +107,13 @@ def _names(labels: Sequence[str]) -> dict[str, dict[Any, Any]]:
         "id2label": dict(enumerate(labels)),
         "label2id": {label: number for number, label in enumerate(labels)},
     }
+
+
+def _dropouts(directory: Path) -> tuple[str, ...]:
+    """What a model's configuration calls its dropouts."""
+    if read_json(directory / "config.json").get("model_type") == "distilbert":
+        return ("dropout", "attention_dropout", "seq_classif_dropout", "qa_dropout")
+    return ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
 
 @contextmanager

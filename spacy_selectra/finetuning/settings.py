@@ -62,8 +62,9 @@ class TrainingSettings(Settings):
     linear decay; layer-wise decay 0.8, weight decay 0.01 and clipping at 1.0 are ELECTRA's
     (Clark et al. 2020, appendix B, and the original code for small models). A step learns from
     `batch_size` examples, `accumulation` parts of it one after the other, which is the same in
-    less memory. With `frozen_layers` the embeddings and so many layers from below stay as they
-    are, so that several models can store them once.
+    less memory. `dropout` takes the place of the encoder's own, on hidden states and attention
+    alike. With `frozen_layers` the embeddings and so many layers from below stay as they are, so
+    that several models can store them once.
     """
 
     epochs: int = Field(default=5, ge=1)
@@ -71,6 +72,7 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(default=1e-4, gt=0)
     warmup: float = Field(default=0.1, ge=0, le=1)
     layer_decay: float = Field(default=0.8, gt=0, le=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
     frozen_layers: int | None = Field(default=None, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,9 @@ _OURS: dict[Kind, Any] = {
 SUPPORTED = ("albert", "bert", "distilbert", "electra", "roberta")
 
 
-def new_task_model(directory: Path, kind: Kind, outputs: Sequence[str]) -> TaskModel:
+def new_task_model(
+    directory: Path, kind: Kind, outputs: Sequence[str], dropout: float | None = None
+) -> TaskModel:
     """A pretrained encoder under a head drawn from torch's random state.
 
     ELECTRA checkpoints get our network, all others transformers' own model with its own head.
@@ -40,16 +43,20 @@ def new_task_model(directory: Path, kind: Kind, outputs: Sequence[str]) -> TaskM
         directory: of the encoder.
         kind: what is classified.
         outputs: names of the logits.
+        dropout: on hidden states and attention in training; None leaves it as stored.
 
     Raises:
         SelectraError: a model type that is not supported, or an unreadable model.
     """
     if model_type(directory) != "electra":
-        return AdaptedModel.from_directory(directory, kind, outputs)
+        return AdaptedModel.from_directory(directory, kind, outputs, dropout)
     encoder = load_encoder(directory)
     assert isinstance(encoder, SelectraEncoder)
-    model = _OURS[kind](encoder.config, outputs)
-    model.encoder = encoder
+    config = encoder.config
+    if dropout is not None:
+        config = replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    model = _OURS[kind](config, outputs)
+    model.encoder.load_state_dict(encoder.state_dict())
     return model
 
 

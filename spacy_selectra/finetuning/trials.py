@@ -205,7 +205,8 @@ class Finetuning:
 
     def _fresh_model(self, problem: Problem | None = None) -> TaskModel:
         problem = problem or self.problem
-        return new_task_model(self.source, problem.kind, problem.outputs)
+        dropout = self.settings.training.dropout
+        return new_task_model(self.source, problem.kind, problem.outputs, dropout)
 
     def _inputs(self, split: str, examples: Sequence[Any]) -> Inputs:
         inputs = self.problem.inputs(examples)

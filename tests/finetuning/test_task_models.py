@@ -170,6 +170,24 @@ def test_hidden_states_are_those_before_the_head(encoder, kind, encoders):
 
 
 @pytest.mark.parametrize("encoder", ["electra", *SHAPES])
+def test_dropout_takes_the_place_of_the_encoders_own(encoder, encoders, tmp_path):
+    ids, types = torch.tensor([2, 8, 9, 3]), torch.zeros(4, dtype=torch.int64)
+
+    def hidden_in_training(directory: Path, dropout: float | None) -> torch.Tensor:
+        model: Any = new_task_model(directory, "token", ["a", "b"], dropout).train()
+        with torch.no_grad():
+            hidden = forward_with_hidden(model, ids, [4], types)[1]
+            right = forward_with_hidden(model.eval(), ids, [4], types)[1]
+        return hidden - right
+
+    assert hidden_in_training(encoders / encoder, 0.0).abs().max() < 1e-5
+    assert hidden_in_training(encoders / encoder, 0.5).abs().max() > 0.1
+    model = new_task_model(encoders / encoder, "token", ["a", "b"], 0.0)
+    save_task_model(model, tmp_path / "model", encoders / encoder)
+    assert hidden_in_training(tmp_path / "model", None).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("encoder", ["electra", *SHAPES])
 def test_every_parameter_has_its_depth(encoder, encoders):
     model: Any = new_task_model(encoders / encoder, "sequence", ["a", "b"])
     depths: dict[int, list[str]] = {}
