@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,13 @@ def read_json(path: str | Path) -> Any:
         raise SelectraError(f"{path}: no such file") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SelectraError(f"{path}: not a JSON file ({error})") from error
+
+
+def write_json_lines(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write one JSON object a line, complete or not at all; returns how many."""
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    write_text(path, "".join(lines))
+    return len(lines)
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 from safetensors import safe_open
+
+from spacy_selectra.packaging.installable import make_installable
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "packages" / "es_selectra_tiny"
@@ -80,6 +83,14 @@ def test_size_and_contents(installed: Path):
             assert {file.get_tensor(name).dtype.itemsize for name in file.keys()} == {2}  # noqa: SIM118
     suffixes = {file.suffix for file in data.rglob("*") if file.is_file()}
     assert not suffixes & {".pt", ".pth", ".pkl", ".pickle"}
+
+
+def test_the_directory_is_what_the_project_writes(tmp_path: Path):
+    (wheel,) = PACKAGE.glob("*.whl")
+    make_installable(shutil.copy(wheel, tmp_path))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        file.name: file.read_bytes() for file in PACKAGE.iterdir() if file.is_file()
+    }
 
 
 def test_card_says_where_it_comes_from():

@@ -52,17 +52,17 @@ def texts(
     python -m spacy_selectra labels texts sib200/train.tsv train.jsonl --names topics.yml
     --label-key category
     """
+    from spacy_selectra.files import write_json_lines
     from spacy_selectra.finetuning.data.labelled_texts import (
         Selection,
         read_labelled,
         read_names,
-        write_rows,
     )
 
     paths, out = split_output(sources)
     selection = Selection(text_key, label_key, max_words, per_label, seed)
     found = read_labelled(paths, read_names(names_file), selection)
-    count = write_rows(out, ({"text": one.text, "label": one.names[0]} for one in found))
+    count = write_json_lines(out, ({"text": one.text, "label": one.names[0]} for one in found))
     if not quiet:
         typer.echo(f"{out}: {count:,} texts")
 
@@ -87,18 +87,18 @@ def pairs(
     python -m spacy_selectra labels pairs sib200/train.tsv pairs.jsonl --names topics.yml
     --label-key category --template "Este ejemplo es de {}."
     """
+    from spacy_selectra.files import write_json_lines
     from spacy_selectra.finetuning.data.labelled_texts import (
         Selection,
         entailment_pairs,
         read_labelled,
         read_names,
-        write_rows,
     )
 
     paths, out = split_output(sources)
     names = read_names(names_file)
     selection = Selection(text_key, label_key, max_words, per_label, seed)
     found = read_labelled(paths, names, selection)
-    count = write_rows(out, entailment_pairs(found, names, template, others, seed))
+    count = write_json_lines(out, entailment_pairs(found, names, template, others, seed))
     if not quiet:
         typer.echo(f"{out}: {count:,} pairs of {len(found):,} texts")

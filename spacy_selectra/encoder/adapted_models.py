@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from spacy_selectra.encoder.adapter import model_inputs, unpack
+from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.encoder.models import Lengths
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
@@ -113,7 +114,7 @@ def _dropouts(directory: Path) -> tuple[str, ...]:
     """What a model's configuration calls its dropouts."""
     if read_json(directory / "config.json").get("model_type") == "distilbert":
         return ("dropout", "attention_dropout", "seq_classif_dropout", "qa_dropout")
-    return ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    return DROPOUTS
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import Any
 
 from spacy_selectra.errors import SelectraError
 
+# What of a configuration is dropout.
+DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,15 @@ from torch import Tensor
 
 from spacy_selectra.corpus.tokenizer import load_backend, load_tokenizer, without_batching
 from spacy_selectra.encoder.adapted_models import AdaptedModel, Kind
-from spacy_selectra.encoder.checkpoint import Classifier, load_task_model, save_model
-from spacy_selectra.encoder.load import load_encoder
+from spacy_selectra.encoder.checkpoint import (
+    Classifier,
+    encoder_from_tensors,
+    load_task_model,
+    read_checkpoint,
+    save_model,
+)
+from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.encoder.models import SequenceClassifier, SpanClassifier, TokenClassifier
-from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import atomic_directory, read_json
 
@@ -50,13 +54,12 @@ def new_task_model(
     """
     if model_type(directory) != "electra":
         return AdaptedModel.from_directory(directory, kind, outputs, dropout)
-    encoder = load_encoder(directory)
-    assert isinstance(encoder, SelectraEncoder)
-    config = encoder.config
+    config, tensors = read_checkpoint(directory)
     if dropout is not None:
-        config = replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    model = _OURS[kind](config, outputs)
-    model.encoder.load_state_dict(encoder.state_dict())
+        config = {**config, **dict.fromkeys(DROPOUTS, dropout)}
+    encoder = encoder_from_tensors(config, tensors)
+    model = _OURS[kind](encoder.config, outputs)
+    model.encoder = encoder
     return model
 
 

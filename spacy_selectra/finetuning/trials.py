@@ -21,7 +21,7 @@ from spacy_selectra.files import (
     read_json,
     sha256_of,
     write_json,
-    write_text,
+    write_json_lines,
 )
 from spacy_selectra.finetuning.data.dataset import (
     Dataset,
@@ -152,8 +152,7 @@ class Finetuning:
         }
         with atomic_directory(self._trial(number)) as directory:
             save_task_model(model, directory / "model", self.source)
-            rows = (json.dumps(row, ensure_ascii=False) for row in outcome.epochs)
-            write_text(directory / "log.jsonl", "".join(f"{row}\n" for row in rows))
+            write_json_lines(directory / "log.jsonl", outcome.epochs)
             write_json(directory / SPEED_FILE, {**speed, "device": self.device.type})
             write_json(directory / METRICS_FILE, {**metrics, "configuration": self._identity()})
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
-from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.config import DROPOUTS, EncoderConfig
 from spacy_selectra.encoder.models import Discriminator, Generator
 from spacy_selectra.encoder.networks import find_discriminator, find_generator
 from spacy_selectra.encoder.presets import generator_config, preset
@@ -35,8 +35,7 @@ def with_default_dropout(config: EncoderConfig) -> EncoderConfig:
     """The configuration to export: dropout of the pretraining run says nothing about how the
     network should be fine-tuned, so it goes back to ELECTRA's 0.1."""
     fields = EncoderConfig.__dataclass_fields__
-    names = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-    return replace(config, **{name: fields[name].default for name in names})
+    return replace(config, **{name: fields[name].default for name in DROPOUTS})
 
 
 def build_model(

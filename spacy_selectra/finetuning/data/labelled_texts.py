@@ -7,7 +7,6 @@ al. 2020, "Task-Aware Representation of Sentences for Generic Text Classificatio
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_yaml, write_text
+from spacy_selectra.files import read_yaml
 from spacy_selectra.finetuning.data.rows import file_rows
 
 Names = Mapping[str, Sequence[str]]
@@ -161,13 +160,6 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
             raise SelectraError(f"{path}: '{label}' is not called by a name or a list of names")
         names[str(label)] = own
     return names
-
-
-def write_rows(path: str | Path, rows: Iterable[Mapping[str, str]]) -> int:
-    """Write one JSON object a line; returns how many. The file appears when it is complete."""
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    write_text(path, "".join(lines))
-    return len(lines)
 
 
 def _keep(
