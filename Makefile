@@ -19,10 +19,6 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
 TRY := $(BIN)/python -m spacy selectra package try
-ORDINARY := --text "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari." \
-	--text "La selección venció a Portugal por dos goles a uno en el estadio de La Cartuja de Sevilla." \
-	--text "La Universidad de Granada prueba una vacuna contra la malaria en tres hospitales de Mozambique." \
-	--text "El alcalde de Cádiz comió una carretera en el pleno del Ayuntamiento."
 
 export TOKENIZERS_PARALLELISM ?= false
 
@@ -32,9 +28,9 @@ demo: $(INSTALLED)
 	$(BIN)/python -m spacy project run all . --vars.size $(SIZE)
 	$(BIN)/python -m spacy selectra package summary metrics/$(SIZE)
 	@echo; echo "Ordinary Spanish, by the pipeline just trained on the sample:"; echo
-	@$(TRY) packages/es_selectra_$(SIZE)-*.whl $(ORDINARY)
+	@$(TRY) packages/es_selectra_$(SIZE)-*.whl --texts assets/ordinary.txt
 	@echo; echo "The same by the shipped pipeline, which was trained on real text:"; echo
-	@$(TRY) packages/es_selectra_tiny/*.whl --library packages/spacy_selectra-*.whl $(ORDINARY)
+	@$(TRY) packages/es_selectra_tiny/*.whl --library packages/spacy_selectra-*.whl --texts assets/ordinary.txt
 
 test: $(INSTALLED)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -162,7 +162,12 @@ def wheel(
 @package.command("try")
 def try_(
     wheel: Annotated[Path, typer.Argument(help="Wheel of a pipeline.")],
-    text: Annotated[list[str], typer.Option(help="A text to annotate; can be repeated.")],
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text to annotate; can be repeated.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="More of them: .txt (one a line) or .jsonl.")
+    ] = None,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -181,12 +186,19 @@ def try_(
     """
     import json
 
+    from spacy_selectra.errors import SelectraError
     from spacy_selectra.files import write_json
+    from spacy_selectra.packaging.annotation import read_records
     from spacy_selectra.packaging.summary import trial_lines
     from spacy_selectra.packaging.trial import try_wheel
 
+    annotated = list(text or [])
+    if texts is not None:
+        annotated += [record["text"] for record in read_records(str(texts), "text")]
+    if not annotated:
+        raise SelectraError("no text to try the pipeline on; give --text or --texts")
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
-    found = try_wheel(wheel, library, text, wanted)
+    found = try_wheel(wheel, library, annotated, wanted)
     if output is not None:
         write_json(output, found)
     if as_json:

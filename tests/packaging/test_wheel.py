@@ -7,8 +7,10 @@ import sys
 import zipfile
 
 import pytest
+from typer.testing import CliRunner
 
 import spacy_selectra
+from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.installable import make_installable
 from spacy_selectra.packaging.trial import library_wheel, try_wheel
@@ -16,6 +18,10 @@ from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_w
 from tests.packaging.conftest import TEXT
 
 METRICS = {"ents_f": 0.5, "ents_per_type": {"LOC": {"p": 0.5, "r": 0.5, "f": 0.5}}, "speed": 1000.0}
+
+
+def try_by_command(wheel, *arguments):
+    return CliRunner().invoke(app, ["package", "try", str(wheel), "--json", *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +64,15 @@ def test_same_input_same_wheel(pipeline, wheels, tmp_path):
 
 
 @pytest.mark.slow
-def test_installed_wheel_works_offline_in_an_empty_folder(wheels):
-    found = try_wheel(*wheels, [TEXT], ["deportes", "cultura"])
+def test_installed_wheel_works_offline_in_an_empty_folder(wheels, tmp_path):
+    (tmp_path / "more.txt").write_text("Otra frase más.\n\nÚltima frase.\n", encoding="utf-8")
+    files = ("--library", str(wheels[1]), "--texts", str(tmp_path / "more.txt"))
+    result = try_by_command(wheels[0], *files, "--text", TEXT, "--labels", "deportes, cultura")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
     assert (found["package"], found["version"]) == ("es_selectra_test", "0.1.0")
-    (doc,) = found["docs"]
+    doc, *more = found["docs"]
+    assert [other["text"] for other in more] == ["Otra frase más.", "Última frase."]
     assert doc["text"] == TEXT  # every accent and ñ
     assert [word for word, _ in doc["words"]] == [
         "El",
@@ -74,6 +85,14 @@ def test_installed_wheel_works_offline_in_an_empty_folder(wheels):
     ]
     assert sum(doc["zero_shot"].values()) == pytest.approx(1, abs=1e-3)
     assert set(doc["cats"]) == {"cultura", "deportes"}
+
+
+def test_nothing_to_try_it_on(wheels, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    for arguments in ((), ("--texts", str(tmp_path / "empty.txt"))):
+        result = try_by_command(wheels[0], *arguments)
+        assert result.exit_code == 1
+        assert "no text to try the pipeline on" in result.stderr
 
 
 def test_a_wheel_that_cannot_be_installed(wheels, tmp_path):
