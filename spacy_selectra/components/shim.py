@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor
 
+from spacy_selectra.components.encoder_file import packed_encoder, stored_config, unpacked_encoder
 from spacy_selectra.components.forking import use_one_thread_if_forked
 from spacy_selectra.components.optimizer import LayerwiseAdam
 from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
@@ -23,13 +22,10 @@ from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
-from spacy_selectra.encoder.half import exact_type, stored_tensor
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.encoder.prepared import forget
 from spacy_selectra.errors import SelectraError
-
-FORMAT = "spacy-selectra encoder 1"
 
 # Pieces after which freed memory goes back to the system, whether of one long document or of
 # many short ones; this many take a second or more to encode, and returning it milliseconds.
@@ -224,21 +220,9 @@ class SelectraShim(Shim):
             self._model.to(device)
 
     def to_bytes(self) -> bytes:
-        """A safetensors file: weights in transformers' names (in half precision where that is
-        exact), and configuration and tokenizer as JSON in its metadata. Empty if nothing is
-        loaded."""
-        if self._model is None:
-            return b""
-        tensors = encoder_tensors(self._model)
-        dtype = exact_type(tensors.values())
-        tensors = {name: stored_tensor(tensor, dtype) for name, tensor in tensors.items()}
-        about = {
-            "format": FORMAT,
-            "config": _stored_config(self._model),
-            "tokenizer": self.pieces.to_dict(),
-        }
-        # one entry: safetensors writes several in an order that changes from run to run
-        return safetensors.torch.save(tensors, {"selectra": json.dumps(about, sort_keys=True)})
+        """A safetensors file of weights, configuration and tokenizer (see `packed_encoder`);
+        empty if nothing is loaded."""
+        return b"" if self._model is None else packed_encoder(self._model, self.pieces.to_dict())
 
     def from_bytes(self, data: bytes) -> SelectraShim:
         """Load what `to_bytes` wrote; nothing else is read.
@@ -248,47 +232,10 @@ class SelectraShim(Shim):
         """
         if not data:
             return self
-        about = read_metadata(data)
-        try:
-            tensors = safetensors.torch.load(data)
-        except Exception as error:  # safetensors raises types of its own
-            raise SelectraError(f"damaged transformer weights ({error})") from error
-        encoder = encoder_from_tensors(about["config"], tensors)
-        self.tokenizer = PieceTokenizer.from_dict(about["tokenizer"])
+        encoder, tokenizer = unpacked_encoder(data)
+        self.tokenizer = PieceTokenizer.from_dict(tokenizer)
         self._model = encoder.to(get_torch_default_device())
         return self
-
-
-def read_metadata(data: bytes) -> dict[str, Any]:
-    """Configuration and tokenizer in a safetensors payload of ours.
-
-    Raises:
-        SelectraError: data that is none.
-    """
-    # the format: 8 bytes of header length, little-endian, then the header as JSON
-    size = int.from_bytes(data[:8], "little")
-    try:
-        about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["selectra"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SelectraError(
-            "these are not the weights of a SelectraModel; was the pipeline saved with "
-            "another transformer architecture?"
-        ) from error
-    if about.get("format") != FORMAT:
-        raise SelectraError(
-            f"transformer weights of format '{about.get('format')}', this version reads "
-            f"'{FORMAT}'; update spacy-selectra"
-        )
-    return about
-
-
-def _stored_config(encoder: Any) -> dict[str, Any]:
-    """The encoder's configuration without the place it came from."""
-    config = dict(encoder.config.to_dict())
-    config.setdefault("model_type", "electra")
-    config.pop("_name_or_path", None)
-    # what JSON cannot hold, such as a torch type, is of no use here either
-    return json.loads(json.dumps(config, default=str))
 
 
 def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
@@ -296,7 +243,7 @@ def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
     changes = {key: value for key, value in changes.items() if key != "return_dict"}
     if not changes:
         return encoder
-    config = _stored_config(encoder)
+    config = stored_config(encoder)
     unknown = sorted(set(changes) - set(config))
     if unknown or changes.get("output_attentions") or changes.get("output_hidden_states"):
         named = ", ".join(unknown) or "output_attentions, output_hidden_states"

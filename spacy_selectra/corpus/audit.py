@@ -11,9 +11,9 @@ from typing import Any
 from tokenizers import Encoding, Tokenizer
 
 from spacy_selectra.corpus.reachability import unreachable_entries
+from spacy_selectra.corpus.normalization import has_accent
 from spacy_selectra.corpus.tokenizer import (
     entries,
-    has_accent,
     load_backend,
     load_declared,
     plain_copy,

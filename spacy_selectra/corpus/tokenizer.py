@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
 
+from spacy_selectra.corpus.normalization import normalizer, repair_normalizer
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import atomic_file, read_json, write_json, write_text
 
@@ -35,25 +35,6 @@ MAX_LENGTH = 512
 
 # transformers writes 1e30 when no length is known, which switches truncation off.
 _NO_LENGTH = 1_000_000
-
-
-def normalizer(
-    *, lowercase: bool = False, strip_accents: bool = False, isolate_chinese: bool = True
-) -> normalizers.Normalizer:
-    """What happens to text before it is split; by default nothing that a reader would see."""
-    # The stubs of tokenizers know neither arguments nor setters of several classes.
-    sequence: Any = normalizers.Sequence
-    return sequence(
-        [
-            normalizers.BertNormalizer(
-                clean_text=True,
-                handle_chinese_chars=isolate_chinese,
-                strip_accents=strip_accents,
-                lowercase=lowercase,
-            ),
-            normalizers.NFC(),
-        ]
-    )
 
 
 def make_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
@@ -125,7 +106,9 @@ def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
         SelectraError: no tokenizer there.
     """
     tokenizer = _from_transformers(directory)
-    settings = _repair(tokenizer.backend_tokenizer, tokenizer.init_kwargs)
+    settings = repair_normalizer(
+        tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS
+    )
     if settings is not None:
         tokenizer.init_kwargs.update(settings)
         tokenizer.do_lower_case = settings["do_lower_case"]
@@ -174,7 +157,7 @@ def load_backend(directory: str | Path) -> Tokenizer:
     else:
         raise SelectraError(f"{directory}: no such tokenizer directory")
     backend = without_batching(backend)
-    _repair(backend, declared)
+    repair_normalizer(backend, declared, SPECIAL_TOKENS)
     return backend
 
 
@@ -264,52 +247,6 @@ def without_batching(tokenizer: Tokenizer) -> Tokenizer:
     copy.no_padding()
     copy.no_truncation()
     return copy
-
-
-def _repair(backend: Any, declared: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Set the normalisation the vocabulary calls for; None when it is not BERT's WordPiece."""
-    state = _bert_state(backend)
-    if state is None:
-        return None
-    lowercase = bool(declared.get("do_lower_case", state["lowercase"]))
-    strip = declared.get("strip_accents", state["strip_accents"])
-    special = set(SPECIAL_TOKENS)
-    words = [word for word in backend.get_vocab(with_added_tokens=False) if word not in special]
-    if any(map(_has_upper_case, words)):
-        lowercase = False
-    if any(map(has_accent, words)):
-        strip = False
-    strip = lowercase if strip is None else bool(strip)
-    chinese = bool(declared.get("tokenize_chinese_chars", state["handle_chinese_chars"]))
-    backend.normalizer = normalizer(
-        lowercase=lowercase, strip_accents=strip, isolate_chinese=chinese
-    )
-    return {
-        "do_lower_case": lowercase,
-        "strip_accents": strip,
-        "tokenize_chinese_chars": chinese,
-    }
-
-
-def _bert_state(backend: Tokenizer) -> dict[str, Any] | None:
-    definition = json.loads(backend.to_str())
-    rules = definition["normalizer"] or {}
-    for part in rules.get("normalizers", [rules]):
-        if part.get("type") == "BertNormalizer" and definition["model"]["type"] == "WordPiece":
-            return part
-    return None
-
-
-def _has_upper_case(word: str) -> bool:
-    reserved = word.startswith("[") and word.endswith("]")  # such as [unused1]
-    return word != word.lower() and not reserved
-
-
-def has_accent(word: str) -> bool:
-    """Whether stripping accents (removing the combining marks of NFD) would change the word."""
-    return not word.isascii() and any(
-        unicodedata.category(char) == "Mn" for char in unicodedata.normalize("NFD", word)
-    )
 
 
 def _positions(directory: Path) -> int:

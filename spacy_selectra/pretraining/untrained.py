@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spacy_selectra.corpus.tokenizer import has_accent
+from spacy_selectra.corpus.normalization import has_accent
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.clusters import (
     Split,

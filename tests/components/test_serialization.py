@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file
 from spacy.training import Example
 
-from spacy_selectra.components.shim import read_metadata
+from spacy_selectra.components.encoder_file import read_metadata
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES
 

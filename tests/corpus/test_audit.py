@@ -7,10 +7,10 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import BertNormalizer
 
 from spacy_selectra.corpus.audit import audit_tokenizer, text_fit
+from spacy_selectra.corpus.normalization import has_accent
 from spacy_selectra.corpus.tokenizer import (
     SPECIAL_TOKENS,
     entries,
-    has_accent,
     load_backend,
     make_tokenizer,
     save_tokenizer,
