@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.cli.vocab import split_output
+from spacy_selectra.cli.outputs import Replace, split_new_file, split_output
 
 corpus_app = typer.Typer(
     help="Clean, sample, pack and inspect text.", no_args_is_help=True, rich_markup_mode=None
@@ -35,6 +35,7 @@ def clean(
     ] = 0.15,
     deduplicate: Annotated[bool, typer.Option(help="Drop texts seen before.")] = True,
     text_key: Annotated[str, _TEXT_KEY] = "text",
+    replace: Replace = False,
     as_json: Annotated[bool, _JSON] = False,
     quiet: Annotated[bool, _QUIET] = False,
 ) -> None:
@@ -49,7 +50,7 @@ def clean(
     from spacy_selectra.corpus.writers import write_documents
     from spacy_selectra.progress import Progress
 
-    paths, out = split_output(sources)
+    paths, out = split_new_file(sources, replace)
     cleaner = Cleaner(
         CleaningSettings(
             min_characters, max_characters, min_letters, min_function_words, deduplicate
@@ -84,6 +85,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     order: Annotated[int, typer.Option(help="Longest n-gram of the language model.")] = 3,
     text_key: Annotated[str, _TEXT_KEY] = "text",
+    replace: Replace = False,
     as_json: Annotated[bool, _JSON] = False,
     quiet: Annotated[bool, _QUIET] = False,
 ) -> None:
@@ -100,7 +102,7 @@ def sample(
     from spacy_selectra.corpus.writers import write_documents
     from spacy_selectra.progress import Progress
 
-    paths, out = split_output(sources)
+    paths, out = split_new_file(sources, replace)
     model = NgramModel(order)
     with Progress("language model", None, "documents", quiet=quiet) as progress:
         model.train(progress.update() or d.text for d in read_documents(reference, text_key))
@@ -143,6 +145,7 @@ def mix(
         typer.Option(help="Key or column that names the source  [default: a file is a source]"),
     ] = None,
     text_key: Annotated[str, _TEXT_KEY] = "text",
+    replace: Replace = False,
     as_json: Annotated[bool, _JSON] = False,
     quiet: Annotated[bool, _QUIET] = False,
 ) -> None:
@@ -158,7 +161,7 @@ def mix(
     from spacy_selectra.corpus.writers import write_documents
     from spacy_selectra.progress import Progress
 
-    paths, out = split_output(sources)
+    paths, out = split_new_file(sources, replace)
     mixer = Mixer(parse_factors(factor), default, seed)
     with Progress("mixing", None, "documents", quiet=quiet) as progress:
         documents = (

@@ -31,7 +31,9 @@ def discriminator_command(
     generator: Annotated[
         Path | None, typer.Option(help="Generator, if not beside the discriminator.")
     ] = None,
-    sequences: Annotated[int | None, typer.Option(help="Only so many sequences.")] = None,
+    sequences: Annotated[
+        int | None, typer.Option(help="Only so many sequences, evenly spread.")
+    ] = None,
     mask_share: Annotated[float, typer.Option(help="Share of pieces to replace.")] = 0.15,
     seed: Annotated[int, typer.Option(help="Of masks and replacements.")] = 0,
     bootstrap: Annotated[

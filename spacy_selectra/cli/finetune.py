@@ -41,10 +41,8 @@ def finetune(
     --encoder.path training/pretrain/discriminator --training.epochs 3
     """
     import json
-    import shutil
 
     from spacy_selectra.encoder.freed_memory import keep_freed_memory, limit_kept_products
-    from spacy_selectra.errors import OtherRunError
     from spacy_selectra.finetuning.settings import read_settings
     from spacy_selectra.finetuning.trials import Finetuning, Interrupted
     from spacy_selectra.signals import StopRequest
@@ -60,13 +58,7 @@ def finetune(
     keep_freed_memory()
     limit_kept_products()
     with StopRequest() as stop:
-        try:
-            run = Finetuning(settings, out, warn=warn, quiet=quiet)
-        except OtherRunError:
-            if not replace:
-                raise
-            shutil.rmtree(out)
-            run = Finetuning(settings, out, warn=warn, quiet=quiet)
+        run = Finetuning(settings, out, warn=warn, quiet=quiet, replace=replace)
         try:
             metrics = run.run(trials, lambda: stop.requested)
         except Interrupted:

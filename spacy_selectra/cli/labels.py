@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.cli.vocab import split_output
+from spacy_selectra.cli.outputs import Replace, split_new_file
 
 labels_app = typer.Typer(
     help="Name labelled texts, and make entailment pairs of them.",
@@ -43,6 +43,7 @@ def texts(
     max_words: MaxWords = None,
     per_label: PerLabel = None,
     seed: Seed = 0,
+    replace: Replace = False,
     quiet: Quiet = False,
 ) -> None:
     """Write text and label, each label under the first of its names.
@@ -59,7 +60,7 @@ def texts(
         read_names,
     )
 
-    paths, out = split_output(sources)
+    paths, out = split_new_file(sources, replace)
     selection = Selection(text_key, label_key, max_words, per_label, seed)
     found = read_labelled(paths, read_names(names_file), selection)
     count = write_json_lines(out, ({"text": one.text, "label": one.names[0]} for one in found))
@@ -78,6 +79,7 @@ def pairs(
     max_words: MaxWords = None,
     per_label: PerLabel = None,
     seed: Seed = 0,
+    replace: Replace = False,
     quiet: Quiet = False,
 ) -> None:
     """Write premise, hypothesis and label: every text entails its own label and no other.
@@ -95,7 +97,7 @@ def pairs(
         read_names,
     )
 
-    paths, out = split_output(sources)
+    paths, out = split_new_file(sources, replace)
     names = read_names(names_file)
     selection = Selection(text_key, label_key, max_words, per_label, seed)
     found = read_labelled(paths, names, selection)

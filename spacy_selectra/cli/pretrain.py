@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -58,7 +56,6 @@ def pretrain_command(
     --paths.corpus corpus/packed --training.max_seconds 2700
     """
     overrides = parse_overrides(context.args)
-    from spacy_selectra.errors import OtherRunError
     from spacy_selectra.pretraining.settings import read_settings
 
     settings = read_settings(config, overrides)
@@ -73,17 +70,7 @@ def pretrain_command(
     from spacy_selectra.pretraining.run import pretrain
 
     keep_freed_memory()
-    try:
-        result = pretrain(settings, output, resume=resume.value, quiet=quiet)
-    except OtherRunError:
-        if not replace:
-            raise
-        # moved first: what a kill leaves of it must not stand in the way
-        if os.environ.get("RANK", "0") == "0":
-            aside = output.with_name(f".{output.name}.replaced-{os.getpid()}")
-            os.replace(output, aside)
-            shutil.rmtree(aside)
-        result = pretrain(settings, output, quiet=quiet)
+    result = pretrain(settings, output, resume=resume.value, replace=replace, quiet=quiet)
     status = 0
     if result.finished:
         said = f"{output / 'discriminator'}: {result.step} steps"

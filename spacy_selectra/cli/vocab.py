@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.cli.outputs import split_output
+from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
     from spacy_selectra.corpus.audit import Audit
@@ -65,6 +66,8 @@ def train(
     from spacy_selectra.progress import Progress
 
     paths, out = split_output(sources)
+    if out.is_file():
+        raise SelectraError(f"{out}: is a file; the last argument is the directory to write to")
     settings = VocabularySettings(size, min_frequency, limit_alphabet, share, seed, heldout)
     with Progress("reading (twice)", None, "documents", quiet=quiet) as progress:
         result = train_vocabulary(
@@ -131,19 +134,6 @@ def audit(
         _print_audit(directory, result)
     if result.unreachable:
         raise typer.Exit(1)
-
-
-def split_output(sources: list[str]) -> tuple[list[str], Path]:
-    """Separate `SRC... OUT` into the sources and the output.
-
-    Raises:
-        SelectraError: fewer than two arguments.
-    """
-    from spacy_selectra.errors import SelectraError
-
-    if len(sources) < 2:
-        raise SelectraError("name at least one source and then the output")
-    return sources[:-1], Path(sources[-1])
 
 
 def _print_audit(directory: str, result: Audit) -> None:

@@ -65,7 +65,8 @@ class PackedCorpus:
         if not record.sequences:
             raise SelectraError(
                 f"{directory}: the split '{split}' is empty; pack it with a larger --heldout share "
-                "or with --heldout-from"
+                "(of documents) or with --heldout-from, or train without held-out text "
+                "(training.evaluate_every null)"
             )
         if tokenizer is not None and fingerprint(tokenizer) != self.manifest.tokenizer_sha256:
             raise SelectraError(
@@ -266,9 +267,22 @@ class BatchLoader:
 
 
 def sequence_batches(
-    corpus: PackedCorpus, batch_size: int, max_length: int | None = None
+    corpus: PackedCorpus,
+    batch_size: int,
+    max_length: int | None = None,
+    sequences: int | None = None,
 ) -> Iterator[Batch]:
-    """One pass in the order of the corpus, for evaluation; the last batch may be smaller."""
-    for start in range(0, corpus.n_sequences, batch_size):
-        indices = np.arange(start, min(start + batch_size, corpus.n_sequences))
-        yield replace(corpus.batch(indices, 0, max_length), first=start)
+    """One pass in the order of the corpus, for evaluation; the last batch may be smaller.
+
+    Args:
+        corpus: a split.
+        batch_size: sequences of a batch.
+        max_length: cut them to so many pieces.
+        sequences: take only so many, at even distances over the whole corpus: its sources, which
+            lie one after the other, keep their shares.
+    """
+    count = min(sequences or corpus.n_sequences, corpus.n_sequences)
+    chosen = np.arange(count) * corpus.n_sequences // count
+    for start in range(0, count, batch_size):
+        batch = corpus.batch(chosen[start : start + batch_size], 0, max_length)
+        yield replace(batch, first=start)

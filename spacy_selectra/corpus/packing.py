@@ -89,7 +89,8 @@ def pack_corpus(
         output: directory to make.
         tokenizer: tokenizer directory.
         settings: see there.
-        heldout_paths: text that is held out entirely, beside the share of `paths`.
+        heldout_paths: text that is held out entirely, beside the share of `paths`; files that
+            are in both are held out.
         progress: called with the number of documents finished since the last call.
 
     Raises:
@@ -101,8 +102,8 @@ def pack_corpus(
     _check(settings)
     output = Path(output)
     _check_output(output)
-    sources = _describe(paths)
     heldout_sources = _describe(heldout_paths) if heldout_paths else ()
+    sources, shared = _apart(_describe(paths), heldout_sources)
     vocab_size = _check_tokenizer(tokenizer)
     identity = {
         "format_version": FORMAT_VERSION,
@@ -112,7 +113,7 @@ def pack_corpus(
         "seed": settings.seed,
     }
     partial = partial_directory(output)
-    notices: list[str] = []
+    notices = [f"{path}: held out, so not trained on" for path in shared]
     if _prepare(partial, identity):
         notices.append("the settings changed since the interrupted run: started afresh")
     while True:
@@ -188,6 +189,17 @@ def _describe(paths: str | Path | Sequence[str | Path]) -> tuple[Source, ...]:
         Source(path=path, bytes=None if path.startswith(HUB_PREFIX) else Path(path).stat().st_size)
         for path in list_sources(paths)
     )
+
+
+def _apart(
+    sources: tuple[Source, ...], heldout: tuple[Source, ...]
+) -> tuple[tuple[Source, ...], list[str]]:
+    """The sources that are not held out, and the paths of those that are."""
+    kept_back = {os.path.realpath(source.path) for source in heldout}
+    shared = [s.path for s in sources if os.path.realpath(s.path) in kept_back]
+    if len(shared) == len(sources):
+        raise SelectraError("nothing to train on: every source is held out as well")
+    return tuple(source for source in sources if source.path not in shared), shared
 
 
 def _prepare(partial: Path, identity: dict[str, object]) -> bool:

@@ -2,7 +2,8 @@
 
 Formats, each plain or compressed with gzip, xz or zstd:
 
-* `.txt`: documents separated by blank lines;
+* `.txt`: documents separated by blank lines; one of more than 100,000 characters is read as
+  several, cut between lines;
 * `.jsonl`: one JSON object a line, the text under a key of your choice;
 * `.parquet`: the text in a column of your choice;
 * `hub:NAME[:CONFIG[:SPLIT]]`: streamed from the Hub, nothing is stored.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +30,9 @@ from spacy_selectra.errors import SelectraError
 
 FORMATS = (".txt", ".jsonl", ".parquet")
 HUB_PREFIX = "hub:"
+
+# A file of lines without any blank one among them may be larger than memory.
+_LONGEST_TXT = 100_000  # characters
 
 _PARQUET_ROWS = 256  # rows decoded at a time; a row group may hold a million
 
@@ -116,16 +121,23 @@ def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    files = [
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and split_suffix(path)[0] in FORMATS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    files: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if os.path.realpath(place) in seen:  # links may lead back
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        paths = [Path(place, name) for name in names if not name.startswith(".")]
+        files += [path for path in paths if path.is_file() and split_suffix(path)[0] in FORMATS]
     if not files:
         raise SelectraError(f"{folder}: no corpus files in this folder; {_known_formats()}")
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def _refuse(error: OSError) -> None:
+    raise SelectraError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _known_formats() -> str:
@@ -152,12 +164,16 @@ def _read(source: str, keys: Keys) -> Iterator[Document]:
 
 def _read_txt(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     lines: list[str] = []
-    start = 1
+    start, size = 1, 0
     for number, line in _decoded_lines(source, stream):
         if line.strip():
+            if lines and size + len(line) > _LONGEST_TXT:
+                yield Document("\n".join(lines), source, str(start))
+                lines = []
             if not lines:
-                start = number
+                start, size = number, 0
             lines.append(line)
+            size += len(line)
         elif lines:
             yield Document("\n".join(lines), source, str(start))
             lines = []

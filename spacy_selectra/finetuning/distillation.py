@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spacy_selectra.corpus.longest import longest_sequence
 from spacy_selectra.corpus.tokenizer import fingerprint_of
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.prediction import predict
@@ -144,22 +145,13 @@ def make_lesson(
         warn: takes one sentence for the user.
 
     Raises:
-        SelectraError: a teacher with other labels, or, for spans, with another tokenizer.
+        SelectraError: as `check_teacher`.
     """
-    model = trained_task_model(teacher, problem.kind).to(device)
-    order = _label_order(model, problem, teacher)
-    tokenizer = task_tokenizer(teacher)
-    limit = min(problem.max_length, positions(model))
-    same = fingerprint_of(tokenizer) == fingerprint_of(problem.tokenizer)
-    if problem.kind == "span" and not (same and limit == problem.max_length):
-        raise SelectraError(
-            f"{teacher}: answers are spans of pieces, and this teacher has another tokenizer or "
-            "fewer positions than the student"
-        )
-    own = make_problem(problem.task, problem.labels, tokenizer, limit)
+    model, order, own = _read_teacher(problem, teacher)
+    model = model.to(device)
     asked = own.inputs(examples)
     if asked.truncated > inputs.truncated:
-        warn(f"the teacher reads {asked.truncated:,} examples cut at {limit} pieces")
+        warn(f"the teacher reads {asked.truncated:,} examples cut at {own.max_length} pieces")
     with_hidden = settings.hidden_weight > 0
     found = predict(
         _WithHidden(model) if with_hidden else model,
@@ -173,6 +165,30 @@ def make_lesson(
     if with_hidden:
         hidden = asked.answers([scores[..., outputs:] for scores in found], np.float16)
     return Lesson(problem, inputs, asked.answers(own_logits)[:, order], settings, hidden)
+
+
+def check_teacher(problem: Problem, teacher: Path) -> None:
+    """Read a teacher to see that it can teach this problem.
+
+    Raises:
+        SelectraError: it has other labels, or, for spans, another tokenizer.
+    """
+    _read_teacher(problem, teacher)
+
+
+def _read_teacher(problem: Problem, teacher: Path) -> tuple[TaskModel, list[int], Problem]:
+    """The model, its logits in the problem's order, and the problem as it is posed to it."""
+    model = trained_task_model(teacher, problem.kind)
+    order = _label_order(model, problem, teacher)
+    tokenizer = task_tokenizer(teacher)
+    limit = min(problem.max_length, longest_sequence(teacher, positions(model)))
+    same = fingerprint_of(tokenizer) == fingerprint_of(problem.tokenizer)
+    if problem.kind == "span" and not (same and limit == problem.max_length):
+        raise SelectraError(
+            f"{teacher}: answers are spans of pieces, and this teacher has another tokenizer or "
+            "reads shorter sequences than the student"
+        )
+    return model, order, make_problem(problem.task, problem.labels, tokenizer, limit)
 
 
 class _WithHidden(nn.Module):

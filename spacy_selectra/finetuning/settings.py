@@ -50,9 +50,11 @@ class DataSettings(Settings):
 
 
 class EncoderSettings(Settings):
-    """`[encoder]`: directory or hub id of a pretrained encoder, e.g. a `discriminator/`."""
+    """`[encoder]`: directory or hub id of a pretrained encoder, e.g. a `discriminator/`, and what
+    reports call it (its path if there is no name)."""
 
     path: str = Field(min_length=1)
+    name: str | None = Field(default=None, min_length=1)
 
 
 class TrainingSettings(Settings):

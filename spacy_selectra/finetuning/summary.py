@@ -16,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.files import atomic_directory, read_json, write_json
 
 METRICS_FILE = "metrics.json"
 SPEED_FILE = "speed.json"
+BEST_DIRECTORY = "best"
 
 
 def write_summary(
@@ -44,7 +46,7 @@ def write_summary(
     scores = [trial[split][metric] for trial in trials]
     best = max(trials, key=lambda trial: (trial["dev"][metric], -trial["trial"]))
     source = directories[trials.index(best)] / "model"
-    with atomic_directory(out / "best") as directory:
+    with atomic_directory(out / BEST_DIRECTORY) as directory:
         shutil.copytree(source, directory, dirs_exist_ok=True)
     speeds = [read_json(directory / SPEED_FILE) for directory in directories]
     rates = [speed["words_per_second"] for speed in speeds if speed["words_per_second"]]
@@ -78,3 +80,51 @@ def _versions() -> dict[str, str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def trial_directory(out: Path, number: int) -> Path:
+    """Where a trial's results lie; trials are counted from 1."""
+    return out / f"trial-{number}"
+
+
+def check_output(out: Path, identity: str, sources: Sequence[Path], *, replace: bool) -> None:
+    """See that trials can be written without loss.
+
+    Args:
+        out: where to.
+        identity: digest of the configuration.
+        sources: directories of models that trials start from.
+        replace: whether trials of other configurations may go.
+
+    Raises:
+        OtherRunError: there are trials of another configuration.
+        SelectraError: one of `sources` is itself a result in `out`.
+    """
+    own = [(out / BEST_DIRECTORY).resolve(), *(path.resolve() for path in out.glob("trial-*"))]
+    for source in sources:
+        if any(source.resolve().is_relative_to(path) for path in own):
+            raise SelectraError(
+                f"{source} is itself a result in {out}, where it would be written over; "
+                "choose another output directory"
+            )
+    stale = [] if replace else _stale_trials(out, identity)
+    if stale:
+        raise OtherRunError(
+            f"{stale[0]}: a trial with other settings, data or encoder; "
+            "choose another output directory or delete this one"
+        )
+
+
+def remove_stale_results(out: Path, identity: str) -> None:
+    """Remove trials of other configurations, and what was made of them; nothing else."""
+    stale = _stale_trials(out, identity)
+    for path in stale:
+        shutil.rmtree(path)
+    if stale:
+        shutil.rmtree(out / BEST_DIRECTORY, ignore_errors=True)
+        (out / METRICS_FILE).unlink(missing_ok=True)
+
+
+def _stale_trials(out: Path, identity: str) -> list[Path]:
+    found = sorted(out.glob(f"trial-*/{METRICS_FILE}"))
+    return [path.parent for path in found if read_json(path).get("configuration") != identity]

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
+from spacy_selectra.corpus.longest import longest_sequence
 from spacy_selectra.encoder.load import resolve_model
-from spacy_selectra.errors import OtherRunError, SelectraError
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import (
     atomic_directory,
     read_json,
@@ -29,15 +30,23 @@ from spacy_selectra.finetuning.data.dataset import (
     read_dataset,
     read_unlabelled,
 )
-from spacy_selectra.finetuning.data.examples import AnyExample, Question, TaggedWords
-from spacy_selectra.finetuning.distillation import Lesson, make_lesson
+from spacy_selectra.finetuning.data.examples import count_words
+from spacy_selectra.finetuning.distillation import Lesson, check_teacher, make_lesson
 from spacy_selectra.finetuning.metrics import check_libraries
+from spacy_selectra.finetuning.optimizer import freeze_layers
 from spacy_selectra.finetuning.prediction import predict
 from spacy_selectra.finetuning.problems.base import Inputs, Problem
 from spacy_selectra.finetuning.problems.choose import make_problem
 from spacy_selectra.finetuning.settings import FinetuneSettings
 from spacy_selectra.finetuning.sharing import Share
-from spacy_selectra.finetuning.summary import METRICS_FILE, SPEED_FILE, write_summary
+from spacy_selectra.finetuning.summary import (
+    METRICS_FILE,
+    SPEED_FILE,
+    check_output,
+    remove_stale_results,
+    trial_directory,
+    write_summary,
+)
 from spacy_selectra.finetuning.task_models import (
     TaskModel,
     new_task_model,
@@ -60,9 +69,11 @@ class Finetuning:
         out: where results go; trials finished there by the same configuration are kept.
         warn: takes one sentence for the user.
         quiet: no progress on stderr.
+        replace: `run` first removes trials of another configuration from `out`, and what was
+            made of them.
 
     Raises:
-        OtherRunError: `out` holds trials of another configuration.
+        OtherRunError: `out` holds trials of another configuration, and `replace` is not set.
         SelectraError: unusable data, encoder or setting.
     """
 
@@ -73,6 +84,7 @@ class Finetuning:
         *,
         warn: Callable[[str], None],
         quiet: bool = False,
+        replace: bool = False,
     ) -> None:
         self.settings, self.out = settings, Path(out)
         self.warn, self.quiet = warn, quiet
@@ -87,13 +99,16 @@ class Finetuning:
             self.teacher = resolve_model(settings.distillation.teacher)
         self.device = _device(settings.training.device, self.share.local)
         self.problem = self._problem()
+        if self.teacher is not None:
+            check_teacher(self.problem, self.teacher)
         files = settings.data.unlabelled
         self._taught = [
             *self.dataset.train,
             *(read_unlabelled(self.task, files) if files and self.teacher else []),
         ]
         self.fingerprints = self._fingerprints()
-        self._refuse_other_configuration()
+        sources = [self.source, *([self.teacher] if self.teacher else [])]
+        check_output(self.out, self._identity(), sources, replace=replace)
         self.train = self._inputs("train", self._taught)
         self.dev = self._inputs("dev", self.dataset.dev)
         self._lesson: Lesson | None = None
@@ -108,12 +123,14 @@ class Finetuning:
             Interrupted: `should_stop` said so; finished trials, and the summary of them, stay.
             SelectraError: the output cannot be written.
         """
+        remove_stale_results(self.out, self._identity())
         for number in self.share.own(range(1, trials + 1)):
-            if not (self._trial(number) / METRICS_FILE).is_file():
+            if not (trial_directory(self.out, number) / METRICS_FILE).is_file():
                 self._run_trial(number, trials, should_stop)
             if self.share.alone:
                 self._summarise(number)
-        if all((self._trial(number) / METRICS_FILE).is_file() for number in range(1, trials + 1)):
+        directories = [trial_directory(self.out, number) for number in range(1, trials + 1)]
+        if all((directory / METRICS_FILE).is_file() for directory in directories):
             self._summarise(trials)
             return read_json(self.out / METRICS_FILE)
         return {}
@@ -150,7 +167,7 @@ class Finetuning:
             "dev": outcome.dev,
             "test": test,
         }
-        with atomic_directory(self._trial(number)) as directory:
+        with atomic_directory(trial_directory(self.out, number)) as directory:
             save_task_model(model, directory / "model", self.source)
             write_json_lines(directory / "log.jsonl", outcome.epochs)
             write_json(directory / SPEED_FILE, {**speed, "device": self.device.type})
@@ -175,13 +192,14 @@ class Finetuning:
 
     def _summarise(self, finished: int) -> None:
         write_summary(
-            [self._trial(number) for number in range(1, finished + 1)],
+            [trial_directory(self.out, number) for number in range(1, finished + 1)],
             self.out,
             self.task.metric,
             {
                 "task": self.task.name,
                 "data": self.settings.data.name,
                 "encoder": self.settings.encoder.path,
+                "name": self.settings.encoder.name,
                 "teacher": self.settings.distillation.teacher,
                 "parameters": self._parameters,
                 "labels": self.dataset.labels,
@@ -191,15 +209,14 @@ class Finetuning:
             },
         )
 
-    def _trial(self, number: int) -> Path:
-        return self.out / f"trial-{number}"
-
     def _problem(self) -> Problem:
         tokenizer, longest = task_tokenizer(self.source), self.settings.training.max_length
         problem = make_problem(self.task, self.dataset.labels, tokenizer, longest)
         model = self._fresh_model(problem)
         self._parameters = sum(parameter.numel() for parameter in model.parameters())
-        problem.max_length = min(longest, positions(model))
+        problem.max_length = min(longest, longest_sequence(self.source, positions(model)))
+        frozen = self.settings.training.frozen_layers
+        freeze_layers(model, model.config.num_hidden_layers, frozen)  # only to see that it can be
         return problem
 
     def _fresh_model(self, problem: Problem | None = None) -> TaskModel:
@@ -245,31 +262,15 @@ class Finetuning:
 
     def _identity(self) -> str:
         """Digest of everything that decides a trial's result but its number and the device."""
+        training = self.settings.training.model_dump(exclude={"device"})
         parts = {
             "task": self.task.name,
             "labels": self.dataset.labels,
-            "training": self.settings.training.model_dump(exclude={"device"}),
+            "training": {**training, "max_length": self.problem.max_length},
             "distillation": self.settings.distillation.model_dump(exclude={"teacher"}),
             "fingerprints": self.fingerprints,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    def _refuse_other_configuration(self) -> None:
-        for path in sorted(self.out.glob(f"trial-*/{METRICS_FILE}")):
-            if read_json(path).get("configuration") != self._identity():
-                raise OtherRunError(
-                    f"{path.parent}: a trial with other settings, data or encoder; "
-                    "choose another output directory or delete this one"
-                )
-
-
-def count_words(example: AnyExample) -> int:
-    """Words of an example's texts, as white space separates them."""
-    if isinstance(example, TaggedWords):
-        return len(example.words)
-    if isinstance(example, Question):
-        return len(f"{example.question} {example.context}".split())
-    return len(f"{example.text} {example.pair or ''}".split())
 
 
 def _fingerprint_of_model(directory: Path) -> str:

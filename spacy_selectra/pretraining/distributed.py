@@ -123,10 +123,15 @@ def join_world(device: torch.device) -> Iterator[World]:
 def local_device(device: torch.device) -> torch.device:
     """This process's own GPU, where several processes share a machine; other devices as they are.
 
+    A GPU becomes torch's current one: streams and events are made on that.
+
     Raises:
         SelectraError: more processes than GPUs.
     """
-    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+    if device.type != "cuda":
+        return device
+    if device.index is not None or "LOCAL_RANK" not in os.environ:
+        torch.cuda.set_device(device)
         return device
     index = int(os.environ["LOCAL_RANK"])
     if index >= torch.cuda.device_count():

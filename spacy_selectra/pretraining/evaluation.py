@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from spacy_selectra.corpus.loader import PackedCorpus, sequence_batches
+from spacy_selectra.corpus.longest import longest_sequence
 from spacy_selectra.corpus.manifest import Split
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.encoder.models import Discriminator, Generator
@@ -74,8 +75,9 @@ def collect_verdicts(
 ) -> Verdicts:
     """Mask held-out text, let the generator fill it in and the discriminator judge.
 
-    Dropout is off and masks and samples come from `seed` alone, so two checkpoints are judged on
-    the same masks. All pieces count, [CLS] and [SEP] among them, as in the original code.
+    Dropout is off and masks and samples come from `seed` and the number of sequences alone, so two
+    checkpoints are judged on the same masks. All pieces count, [CLS] and [SEP] among them, as in
+    the original code.
 
     Args:
         generator: fills in.
@@ -83,7 +85,7 @@ def collect_verdicts(
         corpus: usually the heldout split.
         masker: how to mask.
         seed: of masks and samples.
-        sequences: stop after so many, rounded up to whole batches.
+        sequences: only so many, at even distances over the corpus.
         max_length: cut sequences to this many pieces; to the encoder's positions if None.
         mode: precision, as for `spacy_selectra.encoder.precision`.
         progress: called after each batch with the number of its sequences.
@@ -101,9 +103,7 @@ def collect_verdicts(
     mlm_loss, mlm_correct, masked, count = 0.0, 0, 0, 0
     try:
         with torch.inference_mode(), precision(mode, device):
-            for batch in sequence_batches(corpus, BATCH_SEQUENCES, max_length):
-                if sequences is not None and count >= sequences:
-                    break
+            for batch in sequence_batches(corpus, BATCH_SEQUENCES, max_length, sequences):
                 part = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first).to(
                     device
                 )
@@ -159,7 +159,7 @@ def evaluate_discriminator(
         generator_directory: where the generator is, if not beside the discriminator.
         split: split of the corpus.
         seed: of masks and samples.
-        sequences: stop after so many, rounded up to whole batches.
+        sequences: only so many, at even distances over the corpus.
         mask_share: share of pieces to replace. 0.15 as in ELECTRA small and base (Clark et al.
             2020, table 6), whatever the run was trained with, so that runs can be compared.
         mode: precision.
@@ -212,7 +212,7 @@ def evaluate_discriminator(
         vocabulary.special_ids,
         vocabulary.mask_id,
         share=mask_share,
-        longest=discriminator.config.max_position_embeddings,
+        longest=corpus.manifest.sequence_length,
     )
     total = min(sequences or corpus.n_sequences, corpus.n_sequences)
     with Progress("evaluating", total, "sequences", quiet=quiet) as progress:
@@ -223,6 +223,7 @@ def evaluate_discriminator(
             masker,
             seed=seed,
             sequences=sequences,
+            max_length=longest_sequence(directory, discriminator.config.max_position_embeddings),
             mode=mode,
             progress=progress.update,
         )

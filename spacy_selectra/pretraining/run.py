@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from confection import Config
@@ -25,17 +25,17 @@ from spacy_selectra.pretraining.build import build_model, with_default_dropout
 from spacy_selectra.pretraining.checkpoints import (
     checkpoints,
     latest_checkpoint,
-    remove_leftovers,
 )
+from spacy_selectra.pretraining.directory import delete_run, holds_run, other_run
 from spacy_selectra.pretraining.distributed import World, join_world, local_device
 from spacy_selectra.pretraining.evaluation import evaluate_networks
+from spacy_selectra.pretraining.journal import Journal
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.random_state import seed_process
 from spacy_selectra.pretraining.record import (
     RECORD_FILE,
     add_part,
-    check_identity,
     run_identity,
     run_record,
 )
@@ -71,6 +71,7 @@ def pretrain(
     output: Path,
     *,
     resume: Literal["auto", "never"] = "auto",
+    replace: bool = False,
     quiet: bool = False,
 ) -> Result:
     """Pretrain, or go on with a run that was stopped.
@@ -81,9 +82,11 @@ def pretrain(
             the end discriminator/ and generator/ in transformers' format.
         resume: "auto" goes on from the newest whole checkpoint in `output`, if any; "never"
             refuses a directory that holds anything.
+        replace: a run on other data or settings in `output` is deleted and this one started.
         quiet: no progress on stderr.
 
     Raises:
+        OtherRunError: `output` holds such a run, and `replace` is not set.
         SelectraError: data, tokenizer and settings do not fit together, `output` holds
             something else, files cannot be written, or training diverged too often.
     """
@@ -95,27 +98,32 @@ def pretrain(
         join_world(device) as world,
         only_user_of(output) if world.is_main else nullcontext(),
     ):
-        return _pretrain(settings, output, resume, quiet, device, world, stop)
+        return _pretrain(settings, output, resume, replace, quiet, device, world, stop)
 
 
 def _pretrain(
     settings: PretrainingSettings,
     output: Path,
     resume: str,
+    replace: bool,
     quiet: bool,
     device: torch.device,
     world: World,
     stop: StopRequest,
 ) -> Result:
     training = settings.training
-    resuming = world.from_main(_check_output(output, resume) if world.is_main else False)
+    resuming = world.from_main(holds_run(output, resume) if world.is_main else False)
     tokenizer, data = settings.paths.tokenizer, settings.paths.corpus
     corpus = PackedCorpus(data, "train", tokenizer=tokenizer)
     vocabulary = read_vocabulary(tokenizer)
     identity = run_identity(settings, corpus.manifest)
-    problem = _other_run(output, identity) if resuming and world.is_main else None
+    problem = other_run(output, identity) if resuming and world.is_main else None
     if problem := world.from_main(problem):
-        raise OtherRunError(problem)
+        if not replace:
+            raise OtherRunError(problem)
+        if world.is_main:
+            delete_run(output)
+        resuming = False
     # a kill may come after the record and before the first checkpoint
     known = world.from_main(bool(checkpoints(output)) if world.is_main else False)
 
@@ -147,6 +155,7 @@ def _pretrain(
         if training.compile or (training.compile is None and device.type == "cuda"):
             model.compile_encoders()
         trainer = Trainer(model, batches, settings, output, world, evaluate, quiet)
+        _warn_of_unread(trainer.journal, corpus.manifest, training.max_length)
         if known:
             trainer.restore(latest_checkpoint(output) if world.is_main else None)
         if world.is_main:
@@ -166,18 +175,6 @@ def _pretrain(
             trainer.journal.trackers.close()
     world.wait()
     return Result(finished, trainer.step, output, world.is_main)
-
-
-def _other_run(output: Path, identity: dict[str, Any]) -> str | None:
-    """What distinguishes the run in `output` from this one."""
-    earlier = read_json(output / RECORD_FILE)
-    if not isinstance(earlier, dict) or "identity" not in earlier:
-        raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
-    try:
-        check_identity(earlier["identity"], identity, str(output))
-    except OtherRunError as error:
-        return str(error)
-    return None
 
 
 def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Manifest) -> Masker:
@@ -268,22 +265,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def _check_output(output: Path, resume: str) -> bool:
-    """Whether `output` holds a run to resume."""
-    if output.exists() and not output.is_dir():
-        raise SelectraError(f"{output}: is a file, not a directory")
-    remove_leftovers(output)
-    if not output.is_dir() or not any(output.iterdir()):
-        return False
-    if resume == "never":
-        raise SelectraError(
-            f"{output}: is not empty; use another directory, or --resume auto to go on with it"
-        )
-    if not (output / RECORD_FILE).is_file():
-        raise SelectraError(f"{output}: is not empty and holds no pretraining run; use another")
-    return True
-
-
 def _check_length(model: PretrainingModel, manifest: Manifest, max_length: int | None) -> None:
     positions = model.discriminator.config.max_position_embeddings
     positions = min(positions, model.generator.config.max_position_embeddings)
@@ -292,6 +273,15 @@ def _check_length(model: PretrainingModel, manifest: Manifest, max_length: int |
         raise SelectraError(
             f"sequences of up to {longest} pieces, the encoder has {positions} positions; "
             "set training.max_length or encoder.max_position_embeddings"
+        )
+
+
+def _warn_of_unread(journal: Journal, manifest: Manifest, max_length: int | None) -> None:
+    longest = _longest(manifest, max_length)
+    if longest < manifest.sequence_length:
+        journal.warn(
+            f"sequences of up to {manifest.sequence_length} pieces were packed, of which only the "
+            f"first {longest} are read; pack with --length {longest} to read all of the text"
         )
 
 

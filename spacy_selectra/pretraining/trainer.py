@@ -53,7 +53,7 @@ class Trainer:
     """Trains both networks and keeps everything that is needed to go on later.
 
     A run measured in steps that is stopped and resumed gives, bit for bit, the weights of one
-    that was not, on the same device with the same number of threads and processes.
+    that was not, on a CPU with the same number of threads and processes.
 
     Args:
         model: both networks, on their device.
@@ -150,7 +150,8 @@ class Trainer:
             while not last:
                 if self._stopping:
                     self._settle()
-                    self.save()
+                    if not self.failures:  # else the run may have to go back to before them
+                        self.save()
                     return False
                 before = self.elapsed
                 self._train_step()
@@ -162,7 +163,6 @@ class Trainer:
                     continue
                 if last and self.window.pieces:
                     self._log(self.step, self.optimizer.learning_rate)
-                # not amid bad batches: the run may have to go back to before them
                 if last or ((evaluating or saving) and not self.failures):
                     self.save()
                 if evaluating:

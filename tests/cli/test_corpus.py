@@ -47,6 +47,30 @@ def test_clean_reports_what_it_dropped_and_why(tmp_path: Path) -> None:
     ]
 
 
+def test_a_forgotten_output_destroys_nothing(source: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.jsonl"
+    second.write_text(json.dumps({"text": f"{GOOD}."}) + "\n", encoding="utf-8")
+    before = second.read_bytes()
+    names = tmp_path / "names.yml"
+    names.write_text("a: [a]\n", encoding="utf-8")
+    for command in (
+        ("corpus", "clean"),
+        ("corpus", "sample", "--reference", str(source)),
+        ("corpus", "mix", "--factor", "a=1"),
+        ("labels", "texts", "--names", str(names)),
+        ("labels", "pairs", "--names", str(names), "--template", "Es de {}."),
+        ("vocab", "train"),
+    ):
+        group, name, *options = command
+        result = run.invoke(app, [group, name, str(source), str(second), *options])
+        assert result.exit_code == 1, command
+        assert str(second) in result.stderr
+        assert second.read_bytes() == before
+    replaced = run.invoke(app, ["corpus", "clean", str(source), str(second), "--replace"])
+    assert replaced.exit_code == 0, replaced.stderr
+    assert second.read_bytes() != before
+
+
 def test_sample_keeps_the_share(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "sample.jsonl"
     arguments = ["corpus", "sample", str(source), str(out), "--reference", str(source)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,8 +131,9 @@ def test_evaluate_on_a_corpus_of_another_vocabulary(data, trained, tmp_path):
     save_tokenizer(make_tokenizer([*SPECIAL_TOKENS, "el", "perro"]), tmp_path / "other")
     (tmp_path / "text.txt").write_text("el perro el perro el perro\n" * 5, encoding="utf-8")
     settings = PackSettings(length=16, heldout=0.0)
-    text = tmp_path / "text.txt"
-    pack_corpus(text, tmp_path / "packed", tmp_path / "other", settings, heldout_paths=[text])
+    text, again = tmp_path / "text.txt", tmp_path / "again.txt"
+    shutil.copy(text, again)
+    pack_corpus(text, tmp_path / "packed", tmp_path / "other", settings, heldout_paths=[again])
     arguments = ["evaluate", "discriminator", str(trained), str(tmp_path / "packed")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1

@@ -30,24 +30,57 @@ def test_pretrain(data: Data, tmp_path: Path):
     assert (tmp_path / "run" / "run.json").read_text("utf-8") == before
 
 
-@pytest.mark.parametrize("changed", ["data", "settings"])
-def test_finetune(tmp_path: Path, changed: str):
+@pytest.fixture
+def finetuning(tmp_path: Path) -> list[object]:
+    """A command, run once."""
     save_discriminator(tmp_path / "discriminator")
-    files = {
-        split: write_jsonl(tmp_path / f"{split}.jsonl", nli_rows(30, seed))
-        for seed, split in enumerate(["train", "dev", "test"])
-    }
     config = Path(__file__).parents[2] / "configs" / "finetune_nli.cfg"
     command = ["finetune", config, tmp_path / "out", "--trials", 1, "--data.name", "sample"]
-    command += ["--encoder.path", tmp_path / "discriminator", "--training.epochs", 1]
-    for split, path in files.items():
+    command += ["--training.epochs", 1]
+    for seed, split in enumerate(["train", "dev", "test"]):
+        path = write_jsonl(tmp_path / f"{split}.jsonl", nli_rows(30, seed))
         command += [f"--data.{split}", path]
-    assert run(*command).exit_code == 0
+    assert run(*command, "--encoder.path", tmp_path / "discriminator").exit_code == 0
+    return command
+
+
+@pytest.mark.parametrize("changed", ["data", "settings"])
+def test_finetune(finetuning: list[object], tmp_path: Path, changed: str):
+    (tmp_path / "out" / "notes.txt").write_text("mine", "utf-8")
+    command = [*finetuning, "--encoder.path", tmp_path / "discriminator"]
     if changed == "data":
-        write_jsonl(files["train"], nli_rows(30, 7))
+        write_jsonl(tmp_path / "train.jsonl", nli_rows(30, 7))
     else:
         command += ["--training.seed", 3]
     refused = run(*command)
     assert refused.exit_code == 1
     assert "a trial with other settings, data or encoder" in refused.stderr
+    before = (tmp_path / "out" / "metrics.json").read_text("utf-8")
     assert run(*command, "--replace").exit_code == 0
+    assert (tmp_path / "out" / "metrics.json").read_text("utf-8") != before
+    assert (tmp_path / "out" / "notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--encoder.path", "out/best"), "is itself a result in"),
+        (("--encoder.path", "missing"), "no such model directory"),
+        (("--encoder.path", "discriminator", "--teacher", "out/best"), "is itself a result in"),
+        (("--encoder.path", "discriminator", "--training.frozen_layers", 9), "frozen_layers is 9"),
+    ],
+)
+def test_finetune_that_cannot_start_keeps_what_is_there(
+    finetuning: list[object], tmp_path: Path, wrong: tuple[object, ...], message: str
+):
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    out = tmp_path / "out"
+    before = files()
+    names = {"out/best", "missing", "discriminator"}
+    options = [tmp_path / str(value) if value in names else value for value in wrong]
+    refused = run(*finetuning, *options, "--training.seed", 3, "--replace")
+    assert refused.exit_code == 1
+    assert message in refused.stderr
+    assert files() == before

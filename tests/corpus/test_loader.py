@@ -157,6 +157,20 @@ def test_one_pass_in_order(packed: Path) -> None:
     assert found == [tuple(corpus.sequence(n)[0]) for n in range(corpus.n_sequences)]
 
 
+def test_some_sequences_come_from_everywhere(packed: Path) -> None:
+    corpus = PackedCorpus(packed, "train")
+    whole = [tuple(corpus.sequence(n)[0]) for n in range(corpus.n_sequences)]
+    count = corpus.n_sequences // 3
+    batches = list(sequence_batches(corpus, 4, sequences=count))
+    assert [batch.first for batch in batches] == list(range(0, count, 4))
+    places = [whole.index(tuple(ids)) for batch in batches for ids in split_batch(batch)]
+    assert len(places) == count
+    for part in range(3):
+        inside = [place for place in places if part * count <= place < (part + 1) * count]
+        assert len(inside) == pytest.approx(count / 3, abs=1)
+    assert len(list(sequence_batches(corpus, 4, sequences=10**9))) == -(-len(whole) // 4)
+
+
 def test_another_vocabulary_is_refused(packed: Path, tokenizer_dir: Path, tmp_path: Path) -> None:
     assert PackedCorpus(packed, tokenizer=tokenizer_dir).n_sequences > 200
     words = entries(load_backend(tokenizer_dir))

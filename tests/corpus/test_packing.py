@@ -176,6 +176,22 @@ def test_heldout_from_its_own_source(
     assert manifest.splits["heldout"].documents == 20
 
 
+def test_held_out_files_are_not_trained_on(tokenizer_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for seed, name in enumerate(("a", "b")):
+        texts = spanish_texts(20, seed=seed)
+        (folder / f"{name}.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    settings = PackSettings(length=32, heldout=0.0)
+    # another way to write the path
+    heldout = [folder / ".." / "texts" / "b.txt"]
+    result = pack_corpus(folder, tmp_path / "packed", tokenizer_dir, settings, heldout)
+    assert [split.documents for split in result.manifest.splits.values()] == [20, 20]
+    assert result.notices[0].endswith("b.txt: held out, so not trained on")
+    with pytest.raises(SelectraError, match="every source is held out"):
+        pack_corpus(heldout, tmp_path / "other", tokenizer_dir, settings, [folder])
+
+
 class Killed(BaseException):
     pass
 

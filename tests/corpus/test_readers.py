@@ -77,6 +77,28 @@ def test_folders_are_read_in_order_of_names_and_lists_as_given(tmp_path: Path) -
     assert read([tmp_path / "b.txt", tmp_path / "a.txt"]) == ["b.txt", "a.txt"]
 
 
+def test_linked_folders_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.txt").write_text("uno")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "b.txt").write_text("dos")
+    (tmp_path / "texts" / "more").symlink_to(tmp_path / "real")
+    (tmp_path / "texts" / "round").symlink_to(tmp_path / "texts")
+    assert read(tmp_path / "texts") == ["dos", "uno"]
+
+
+def test_a_file_without_blank_lines_is_cut_between_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    lines = [f"Frase número {number} de un archivo sin líneas vacías." for number in range(5000)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = list(read_documents(path))
+    assert [line for document in found for line in document.text.splitlines()] == lines
+    assert len(found) == 3
+    assert max(len(document.text) for document in found) < 105_000
+    for document in found:
+        assert document.text.startswith(lines[int(document.id) - 1])
+
+
 def test_text_key_is_configurable(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"content": "hola"}\n\n{"content": null}\n')

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spacy_selectra.corpus.longest import declare_longest_sequence
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.files import read_json
-from spacy_selectra.finetuning.settings import FinetuneSettings, read_settings
+from spacy_selectra.finetuning.settings import EncoderSettings, FinetuneSettings, read_settings
 from spacy_selectra.finetuning.tasks import get_task
 from spacy_selectra.finetuning.trials import Finetuning, Interrupted
 from spacy_selectra.settings import parse_settings
@@ -127,6 +129,17 @@ def test_warns_when_every_example_gets_one_class(files: Path, tmp_path: Path):
 def test_announces_truncation(files: Path, tmp_path: Path):
     metrics = run(settings(files, max_length=8), tmp_path / "out")
     assert "train: 240 of 240 examples are longer than 8 pieces and were cut" in metrics["warnings"]
+
+
+def test_reads_no_further_than_the_encoder_was_trained(files: Path, tmp_path: Path):
+    shutil.copytree(files / "discriminator", tmp_path / "encoder")
+    declare_longest_sequence(tmp_path / "encoder", 8)
+    encoder = EncoderSettings(path=str(tmp_path / "encoder"))
+    short = settings(files).model_copy(update={"encoder": encoder})
+    found, cut = run(short, tmp_path / "a"), run(settings(files, max_length=8), tmp_path / "b")
+    assert found["trials"] == cut["trials"]
+    assert found["warnings"] == cut["warnings"] != []
+    assert found["trials"] != run(settings(files), tmp_path / "c")["trials"]
 
 
 def test_missing_encoder_and_wrong_device(files: Path, tmp_path: Path):

@@ -35,7 +35,7 @@ def free_port() -> int:
         return chosen.getsockname()[1]
 
 
-def train(data: Data, output: Path, processes: int, **changes: object) -> str:
+def train(data: Data, output: Path, processes: int, *flags: str, **changes: object) -> str:
     launcher = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)),
         *("--master-addr", "127.0.0.1", "--master-port", str(free_port()), "-m"),
@@ -45,7 +45,15 @@ def train(data: Data, output: Path, processes: int, **changes: object) -> str:
     done = subprocess.run(
         [
             *(launcher if processes > 1 else [sys.executable, "-m"]),
-            *("spacy_selectra", "pretrain", str(data.config), str(output), "--quiet", *given),
+            *(
+                "spacy_selectra",
+                "pretrain",
+                str(data.config),
+                str(output),
+                "--quiet",
+                *flags,
+                *given,
+            ),
         ],
         capture_output=True,
         text=True,
@@ -112,6 +120,17 @@ def test_one_process_goes_on_where_two_stopped(data, tmp_path):
     assert steps == [2, 4, 6, 8]
     record = json.loads((tmp_path / "mixed" / "run.json").read_text("utf-8"))
     assert [part["world_size"] for part in record["parts"]] == [1]
+
+
+def test_two_processes_replace_another_run(data, tmp_path):
+    train(data, tmp_path / "run", 1, training__max_steps=4)
+    (tmp_path / "run" / "notes.txt").write_text("of the old run", "utf-8")
+    train(data, tmp_path / "run", 2, "--replace", training__seed=5, training__max_steps=4)
+    train(data, tmp_path / "fresh", 2, training__seed=5, training__max_steps=4)
+    assert not (tmp_path / "run" / "notes.txt").exists()
+    assert weights(tmp_path / "run").keys() == weights(tmp_path / "fresh").keys()
+    for key, tensor in weights(tmp_path / "fresh").items():
+        assert torch.equal(weights(tmp_path / "run")[key], tensor), key
 
 
 def test_batch_that_cannot_be_divided_among_processes(settings, tmp_path, monkeypatch):

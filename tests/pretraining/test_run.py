@@ -273,6 +273,26 @@ def test_diverging_loss_rolls_back_too(settings, tmp_path, monkeypatch, capsys):
     assert "rolled back to step 5" in printed
 
 
+def test_stopped_amid_bad_batches_goes_on_from_before_them(settings, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "run"
+    poison(monkeypatch, {6, 7})
+    monkeypatch.setattr(run, "StopRequest", lambda: StopAfter(7))
+    assert not pretrain(settings(), output, quiet=True).finished
+    assert capsys.readouterr().err.count("batch skipped") == 1
+    assert checkpoints(output)[-1].name == "checkpoint-5"
+    monkeypatch.undo()
+    assert pretrain(settings(), output, quiet=True).finished
+    pretrain(settings(), tmp_path / "straight", quiet=True)
+    assert_same_run(output, tmp_path / "straight")
+
+
+def test_says_that_text_is_not_read(settings, tmp_path, capsys):
+    pretrain(settings(training__max_length=16, training__max_steps=1), tmp_path / "a", quiet=True)
+    assert "the first 16 are read; pack with --length 16" in capsys.readouterr().err
+    pretrain(settings(training__max_steps=1), tmp_path / "b", quiet=True)
+    assert "are read" not in capsys.readouterr().err
+
+
 def test_a_second_process_is_kept_out(clean, settings):
     from spacy_selectra.files import only_user_of
 

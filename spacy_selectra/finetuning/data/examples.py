@@ -46,3 +46,12 @@ class Question(NamedTuple):
 
 
 AnyExample = Example | Scored | TaggedWords | Question
+
+
+def count_words(example: AnyExample) -> int:
+    """Words of an example's texts, as white space separates them."""
+    if isinstance(example, TaggedWords):
+        return len(example.words)
+    if isinstance(example, Question):
+        return len(f"{example.question} {example.context}".split())
+    return len(f"{example.text} {example.pair or ''}".split())

@@ -69,7 +69,8 @@ def collect(paths: Iterable[str | Path], names: Mapping[str, str] | None = None)
 
     Args:
         paths: directories and files; a file reached twice counts once.
-        names: display names of encoders, by the path or hub id they were fine-tuned from.
+        names: display names of encoders, by the path or hub id they were fine-tuned from; they
+            win over those that the fine-tunings were given.
 
     Raises:
         SelectraError: none found, a damaged file, two results for one cell, or one column
@@ -86,7 +87,7 @@ def collect(paths: Iterable[str | Path], names: Mapping[str, str] | None = None)
         if not isinstance(metrics, dict) or "mean" not in metrics:
             continue
         result = _measured(metrics, file)
-        result = result._replace(model=shown.get(_normal(result.encoder), result.encoder))
+        result = result._replace(model=shown.get(_normal(result.encoder), result.model))
         cell = (result.model, result.column)
         if cell in results:
             raise SelectraError(
@@ -186,7 +187,7 @@ def _measured(metrics: dict[str, Any], file: Path) -> Result:
         trials = metrics["trials"]
         examples = metrics.get("examples") or {}
         return Result(
-            model=metrics["encoder"],
+            model=metrics.get("name") or metrics["encoder"],
             parameters=metrics["parameters"],
             column=column if split == "test" else f"{column} ({split})",
             mean=_finite(metrics["mean"]),
