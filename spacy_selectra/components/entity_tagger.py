@@ -4,6 +4,7 @@ Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
 are not postponed, because spaCy reads the factory's own as types.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -12,19 +13,23 @@ import numpy as np
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Linear, Model, chain, with_array
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.entity_tags import (
+    MISSING,
     best_tags,
     entities_of,
     tag_count,
     tag_loss,
     tags_of,
 )
+
+# What `Token.ent_iob` is of the first word of an entity, or of a blocked word, which has no type.
+_BLOCKED = 3
 
 DEFAULT_MODEL = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
@@ -81,6 +86,7 @@ class EntityTagger(TrainablePipe):
 
     def __init__(self, vocab: Vocab, model: Model, name: str = "selectra_ner") -> None:
         super().__init__(vocab, model, name, labels=[])
+        self._unknown: set[str] = set()  # types of which a warning has been given
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -142,41 +148,89 @@ class EntityTagger(TrainablePipe):
         self.model.initialize(X=documents)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[tuple[int, int, int]]]:
-        """Entities of each document, see `entities_of`; nothing is set."""
+        """Entities of each document, see `entities_of`; nothing is set.
+
+        Words are judged as if no white space stood between them: no entity begins or ends with
+        it, but one may go on behind it.
+        """
         docs = list(docs)
-        lengths = [len(doc) for doc in docs]
+        places = [np.flatnonzero(_readable(doc)) for doc in docs]
+        lengths = [len(own) for own in places]
         if not sum(lengths):
             return [[] for _ in docs]
         scores: Any = self.model.ops.xp.concatenate(self.model.predict(docs))
-        return entities_of(best_tags(self.model.ops.to_numpy(scores), lengths), lengths)
+        starts = np.cumsum([0, *map(len, docs)])[:-1]
+        rows = np.concatenate([own + start for own, start in zip(places, starts, strict=True)])
+        tags = best_tags(self.model.ops.to_numpy(scores)[rows], lengths)
+        return [
+            [(int(own[begin]), int(own[end - 1]) + 1, kind) for begin, end, kind in found]
+            for own, found in zip(places, entities_of(tags, lengths), strict=True)
+        ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
-        """Set the entities that `predict` found, where there are none yet."""
+        """Set the entities that `predict` found, where there are none yet and none are ruled out
+        (`blocked` of `doc.set_ents`)."""
         labels = self.labels
         for doc, found in zip(docs, scores, strict=True):
             there = list(doc.ents)
-            taken = {place for entity in there for place in range(entity.start, entity.end)}
+            blocked = [doc[word.i : word.i + 1] for word in doc if _is_blocked(word)]
+            kept = [*there, *blocked]
+            taken = {place for span in kept for place in range(span.start, span.end)}
             new = [
                 Span(doc, begin, end, label=labels[kind])
                 for begin, end, kind in found
                 if taken.isdisjoint(range(begin, end))
             ]
-            doc.set_ents([*there, *new], default="outside")
+            doc.set_ents([*there, *new], blocked=blocked, default="outside")
 
     def get_loss(self, examples: Iterable[Example], scores: list[Any]) -> tuple[float, list[Any]]:
-        """Mean cross-entropy over the annotated words, and the gradient of each array."""
+        """Mean cross-entropy over the annotated words, and the gradient of each array.
+
+        White space, and entities of types that the component does not have, count for nothing;
+        of the latter a warning is given once.
+        """
         examples = list(examples)
         validate_examples(examples, "EntityTagger.get_loss")
+        self._announce_unknown(examples)
         gold = [tags_of(example.get_aligned_ner(), self.labels) for example in examples]
+        for tags_of_one, example in zip(gold, examples, strict=True):
+            tags_of_one[~_readable(example.predicted)] = MISSING
         xp = self.model.ops.xp
         tags = self.model.ops.asarray(np.concatenate(gold))
         loss, gradient = tag_loss(xp.concatenate(scores), tags)
         ends = np.cumsum([len(part) for part in gold])[:-1]
         return loss, xp.split(gradient, ends.tolist())
 
+    def _announce_unknown(self, examples: list[Example]) -> None:
+        types = {entity.label_ for example in examples for entity in example.reference.ents}
+        new = sorted(types - set(self.labels) - self._unknown)
+        if new:
+            self._unknown.update(new)
+            warnings.warn(
+                f"component '{self.name}' learns nothing of {', '.join(new)}: it was initialised "
+                f"for {', '.join(self.labels)} (said once)",
+                UserWarning,
+                stacklevel=2,
+            )
+
     def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
         """Precision, recall and F1 of entities, as spaCy's `ner` computes them."""
         return get_ner_prf(examples, **options)
+
+
+def _readable(doc: Doc) -> np.ndarray:
+    """(n,) bool: words of which there is something to read, unlike white space and control
+    characters, of which the encoder reads nothing."""
+    if doc.text.isprintable() and not any(word.is_space for word in doc):
+        return np.ones(len(doc), dtype=bool)
+    return np.array(
+        [any(char.isprintable() and not char.isspace() for char in word.text) for word in doc],
+        dtype=bool,
+    )
+
+
+def _is_blocked(word: Token) -> bool:
+    return word.ent_iob == _BLOCKED and not word.ent_type
 
 
 __all__ = ["EntityTagger", "entity_tagger", "make_entity_tagger"]

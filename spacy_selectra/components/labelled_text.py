@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data.rows import json_objects, numbered_lines
+from spacy_selectra.finetuning.data.rows import json_objects, numbered_lines, unquoted
 
 # Names under which data sets store the two texts of a pair.
 PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
@@ -38,7 +37,7 @@ def read_pairs(path: str | Path) -> list[Row]:
 
 
 def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix == ".jsonl":
         values = json_objects(path, numbered_lines(path))
     elif suffix == ".tsv":
@@ -62,11 +61,10 @@ def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
 
 def _tsv(path: str | Path) -> Iterator[tuple[int, dict]]:
     header: list[str] | None = None
-    # quotation marks are text: in tab-separated files nothing needs them
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
-        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
+        fields = [unquoted(field) for field in line.split("\t")]
         if header is None:
             header = fields
         elif len(fields) != len(header):

@@ -66,6 +66,9 @@ def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Fl
         return pooling.ops.alloc2f(0, 0)
     flat = hidden.reshape(-1, hidden.shape[-1])
     lengths: Any = data.align.lengths
+    # of documents from bytes; thinc asks for writeable ones
+    if isinstance(lengths, np.ndarray) and not lengths.flags.writeable:
+        lengths = lengths.copy()
     rows: Any = data.align.dataXd
     ends = np.cumsum(lengths)
     tokens: Any = None

@@ -70,15 +70,23 @@ class ModelComponent(Pipe):
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Annotate a stream of documents, `batch_size` at a time."""
+        """Annotate a stream of documents, `batch_size` at a time.
+
+        If a batch fails, its documents are tried one by one; those that fail again go to the
+        error handler of spaCy and, should that not raise, are left out.
+        """
         handle: Callable[..., Any] = self.get_error_handler()
         for batch in minibatch(stream, size=batch_size):
             docs = list(batch)
             try:
                 self.annotate(docs)
             except Exception as error:  # spaCy's handler decides what errors mean
-                handle(self.name, self, docs, error)
-            yield from docs
+                if len(docs) == 1:
+                    handle(self.name, self, docs, error)
+                else:
+                    yield from self.pipe(docs, batch_size=1)
+            else:
+                yield from docs
 
     @property
     def loaded_model(self) -> Any:

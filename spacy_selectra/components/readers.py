@@ -12,6 +12,7 @@ from spacy.training import Example
 
 from spacy_selectra.components.labelled_text import Row, read_pairs, read_texts
 from spacy_selectra.components.spacing import guess_spaces
+from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.corpus.readers import read_documents
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import Sentence, read_sentences
@@ -58,19 +59,21 @@ def text_reader(path: str | Path | None, labels: list[str] | None = None, limit:
     """`spacy-selectra.Text.v1`: one document a row, its label as `doc.cats`.
 
     Args:
-        path: `.jsonl` with keys "text" and "label", `.tsv` with such a header, or plain
-            `.txt` (documents separated by blank lines, no categories).
+        path: `.jsonl` with keys "text" and "label", `.tsv` with such a header, or text without
+            categories: `.txt` (documents separated by blank lines, also compressed) or a folder
+            of whatever `corpus` commands read.
         labels: all categories; those of the file if None. Every document gets all of
             them, 1 for its own and 0 for the others.
         limit: most documents to read; 0 for all.
 
     Raises:
-        SelectraError: when read: missing, empty or malformed file, with the line.
+        SelectraError: when read: missing, empty or malformed file, with the line, or one of
+            another format.
     """
     source = _given(path)
 
     def read(nlp: Language) -> Iterator[Example]:
-        if source.suffix not in (".jsonl", ".tsv"):
+        if source.is_dir() or split_suffix(source)[0] == ".txt":
             for document in islice(read_documents(source), limit or None):
                 yield _categorised(nlp, nlp.make_doc(document.text), {})
             return

@@ -12,6 +12,9 @@ from spacy_selectra.encoder.packing import AttentionGroup, CellMap, PackedLayout
 
 _flash_forward = torch.ops.aten._flash_attention_forward
 
+# Compute capability from which on torch's flash attention runs.
+_AMPERE = (8, 0)
+
 
 def packed_attention(
     qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: float = 0.0
@@ -46,7 +49,8 @@ def _takes_flash(qkv: Tensor) -> bool:
     return (
         qkv.is_cuda
         and qkv.dtype in (torch.bfloat16, torch.float16)
-        and torch.backends.cuda.is_flash_attention_available()
+        and torch.backends.cuda.is_flash_attention_available()  # in this build of torch
+        and torch.cuda.get_device_capability(qkv.device) >= _AMPERE
     )
 
 

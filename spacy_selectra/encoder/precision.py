@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, Literal
@@ -89,68 +89,84 @@ def _announce_no_int8(reason: str) -> None:
 def _native_bfloat16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return kind == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # not in the oldest torch
+    return kind == "cpu" and asked is not None and bool(asked())
 
 
 @contextmanager
 def _fast_products(kind: str) -> Iterator[None]:
-    if kind == "cuda":
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
-    elif kind == "cpu" and _onednn_is_float32():
-        with _onednn_products():
+    switch = _tf32 if kind == "cuda" else _onednn
+    if kind == "cuda" or (kind == "cpu" and _onednn_is_float32()):
+        with switch.on():
             yield
     else:
         yield
 
 
 class _Switch:
-    """oneDNN for float32 products, on while anybody needs it.
+    """A way of computing float32 products, on while anybody needs it.
 
     The setting belongs to the process. Threads come and go in any order, and the last one to
     leave puts back what the first one found.
+
+    Args:
+        read: what is set.
+        write: sets it.
+        wanted: what it is to be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], Any], write: Callable[[Any], None], wanted: str) -> None:
+        self._read, self._write, self._wanted = read, write, wanted
         self._lock = threading.Lock()
         self._users = 0
         self._before: Any = None
 
-    def on(self) -> None:
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Within the block the setting holds."""
         with self._lock:
             if not self._users:
-                backend = _matmul_backend()
-                self._before, backend.fp32_precision = backend.fp32_precision, "bf16"
+                self._before = self._read()
+                self._write(self._wanted)
             self._users += 1
-
-    def off(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                _matmul_backend().fp32_precision = self._before
-
-
-_switch = _Switch()
-
-
-@contextmanager
-def _onednn_products() -> Iterator[None]:
-    # On AMD processors torch's default (MKL) reaches half of oneDNN's speed. Allowing
-    # bf16 here is what routes products to oneDNN, which without AMX still computes float32.
-    _switch.on()
-    try:
-        yield
-    finally:
-        _switch.off()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._write(self._before)
 
 
 def _matmul_backend() -> Any:
     # the per-backend switch came with torch 2.9; older versions compute as "fp32"
     return getattr(torch.backends.mkldnn, "matmul", None)
+
+
+def _set_onednn(value: Any) -> None:
+    _matmul_backend().fp32_precision = value
+
+
+# On AMD processors torch's default (MKL) reaches half of oneDNN's speed. Allowing bf16 here is
+# what routes products to oneDNN, which without AMX still computes float32.
+_onednn = _Switch(lambda: _matmul_backend().fp32_precision, _set_onednn, "bf16")
+
+
+def _tf32_setting() -> Any:
+    # beside the switches of torch 2.9 the older one must not be touched: torch refuses a mixture
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        return torch.backends.cuda.matmul.fp32_precision
+    return torch.backends.cuda.matmul.allow_tf32
+
+
+def _set_tf32(value: Any) -> None:
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        torch.backends.cuda.matmul.fp32_precision = value
+    else:
+        torch.backends.cuda.matmul.allow_tf32 = value in (True, "tf32")
+
+
+_tf32 = _Switch(_tf32_setting, _set_tf32, "tf32")
 
 
 @cache
@@ -162,6 +178,6 @@ def _onednn_is_float32() -> bool:
     left = torch.randn(256, 1024, generator=generator)
     right = torch.randn(1024, 256, generator=generator)
     exact = left.double() @ right.double()
-    with _onednn_products():
+    with _onednn.on():
         error = (left @ right).double() - exact
     return bool(error.abs().max() < _FLOAT32_CLASS * exact.abs().max())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import spacy
 from spacy.tokens import Span
@@ -66,6 +68,46 @@ def test_missing_annotations_do_not_count(nlp):
     assert loss == 0
     assert all(not gradient.any() for gradient in gradients)
     assert [len(gradient) for gradient in gradients] == [len(nlp.make_doc(text)) for text in texts]
+
+
+@pytest.mark.parametrize("space", ["  ", "\n", " \n\n", "\t", " \u200b "])
+def test_white_space_changes_nothing(nlp, space):
+    train(nlp)
+    for text, ents in DATA:
+        doc = nlp(f"{space}{text.replace(' ', space)}{space}")
+        found = [" ".join(ent.text.replace("\u200b", " ").split()) for ent in doc.ents]
+        assert found == [text[begin:end] for begin, end, _ in ents], doc
+        assert [ent.label_ for ent in doc.ents] == [label for _, _, label in ents]
+        assert not any(ent[0].is_space or ent[-1].is_space for ent in doc.ents)
+    assert nlp(space * 3).ents == ()
+
+
+def test_white_space_does_not_count_in_training(nlp):
+    component = nlp.get_pipe("selectra_ner")
+    doc = nlp.make_doc("Íñigo\n\nGarcía\n")
+    example = Example.from_dict(doc, {"entities": [(0, 13, "PER")]})
+    _, (gradient,) = component.get_loss([example], [component.model.ops.alloc2f(len(doc), 5)])
+    assert [bool(row.any()) for row in gradient] == [not word.is_space for word in doc]
+
+
+def test_ruled_out_words_stay_free(nlp):
+    train(nlp)
+    doc = nlp.make_doc(DATA[0][0])
+    place = next(word.i for word in doc if word.text == "Málaga")
+    doc.set_ents([], blocked=[doc[place : place + 1]], default="unmodified")
+    for _, component in nlp.pipeline:
+        doc = component(doc)
+    assert entities(doc) == [(10, 16, "PER")]
+    assert (doc[place].ent_iob, doc[place].ent_type_) == (3, "")
+
+
+def test_types_it_cannot_learn_are_announced_once(nlp):
+    new = [Example.from_dict(nlp.make_doc("El martes."), {"entities": [(3, 9, "FECHA")]})]
+    with pytest.warns(UserWarning, match="learns nothing of FECHA: .* for LOC, PER"):
+        nlp.update(new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.update(new)
 
 
 def test_entities_that_are_there_stay(nlp):

@@ -156,6 +156,7 @@ def test_spacing_restores_ordinary_text(text):
             '{"text": "Gana el Cádiz", "label": "deporte"}\n\n{"text": "Ñu", "label": "ciencia"}\n',
         ),
         ("a.tsv", "label\ttext\ndeporte\tGana el Cádiz\nciencia\tÑu\n"),
+        ("A.TSV", 'label\ttext\ndeporte\t"Gana el Cádiz"\nciencia\tÑu\n'),
     ],
 )
 def test_texts(nlp, tmp_path, name, text):
@@ -203,6 +204,7 @@ def test_pairs(nlp, tmp_path, keys):
         ("a.jsonl", "[1]\n", "line 1: not a JSON object"),
         ("a.tsv", "text\tlabel\na\tb\nc\n", "line 3: 1 columns where the header has 2"),
         ("a.csv", "text,label\n", "unknown format|format"),
+        ("a.jsonl.gz", '{"text": "a", "label": "b"}\n', "unknown format '.gz'"),
     ],
 )
 def test_malformed_texts(nlp, tmp_path, name, text, message):

@@ -95,6 +95,26 @@ def test_a_long_document_is_read_to_its_end(model: str):
     assert values(doc)[inner] == pytest.approx(values(alone)[inner], abs=1e-5)
 
 
+def test_of_a_failing_batch_only_the_bad_documents_are_left_out(model: str, monkeypatch):
+    nlp = make(model)
+    detector = component(nlp)
+    annotate, failed = detector.annotate, []
+
+    def fail(docs):
+        if any(doc.text == "malo" for doc in docs):
+            raise ValueError("cannot be read")
+        annotate(docs)
+
+    monkeypatch.setattr(detector, "annotate", fail)
+    with pytest.raises(ValueError, match="cannot be read"):
+        list(nlp.pipe(["El gato", "malo"]))
+    detector.set_error_handler(lambda name, pipe, docs, error: failed.extend(docs))
+    docs = list(nlp.pipe(["El gato", "malo", "El perro"]))
+    assert [doc.text for doc in docs] == ["El gato", "El perro"]
+    assert [doc.text for doc in failed] == ["malo"]
+    assert all(word._.replaced > 0 for doc in docs for word in doc)
+
+
 def test_two_detectors_and_an_existing_extension(model: str):
     make(model)
     nlp = make(model)

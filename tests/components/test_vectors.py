@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import spacy
+from spacy.tokens import Doc, DocBin
 
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES
@@ -136,6 +137,18 @@ def test_documents_can_be_copied_and_pickled(nlp):
     assert np.allclose(pickle.loads(pickle.dumps(doc)).vector, expected)
     component = copy.deepcopy(nlp.get_pipe("selectra_vectors"))
     assert np.allclose(component(nlp(SENTENCES[1])).vector, expected)
+
+
+def test_documents_from_elsewhere_get_their_vectors_back(nlp):
+    doc = nlp("El niño comió piñón en Cádiz.")
+    expected = doc.vector
+    stored = DocBin(docs=[doc], store_user_data=True)
+    for travelled in (
+        Doc(nlp.vocab).from_bytes(doc.to_bytes()),
+        next(iter(DocBin().from_bytes(stored.to_bytes()).get_docs(nlp.vocab))),
+    ):
+        found = nlp.get_pipe("selectra_vectors")(travelled)
+        np.testing.assert_array_equal(found.vector, expected)
 
 
 def test_bytes_of_a_document_do_not_grow(nlp):

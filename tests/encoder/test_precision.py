@@ -32,6 +32,21 @@ def test_nothing_stays_switched():
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
+@pytest.mark.parametrize("outside", ["none", "ieee", "tf32"])
+def test_gpu_products_whatever_was_set_for_them(outside: str):
+    backend = torch.backends.cuda.matmul
+    if not hasattr(backend, "fp32_precision"):
+        pytest.skip("this torch has the older switch only")
+    before = backend.fp32_precision
+    backend.fp32_precision = outside
+    try:
+        with precision("fast"), precision("fast", "cuda"), precision("fast", "cuda"):
+            assert backend.fp32_precision == "tf32"
+        assert backend.fp32_precision == outside
+    finally:
+        backend.fp32_precision = before
+
+
 def test_unknown_mode():
     with pytest.raises(ValueError, match="'half' is not one of"), precision("half"):
         pass

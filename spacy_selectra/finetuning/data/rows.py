@@ -108,7 +108,7 @@ def _tsv_rows(
             raise SelectraError(
                 f"{path}, line {number}: {len(fields)} columns, {origin} {len(header)}"
             )
-        yield number, dict(zip(header, map(_unquote, fields), strict=True))
+        yield number, dict(zip(header, map(unquoted, fields), strict=True))
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -125,7 +125,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise SelectraError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
 
 
-def _unquote(field: str) -> str:
+def unquoted(field: str) -> str:
+    """A field of a tab-separated file, without quotation marks around it and with those inside
+    written once, as spreadsheets mean them; text that has others stays as it is."""
     if len(field) >= 2 and field[0] == field[-1] == '"':
         inner = field[1:-1].replace('""', "\0")
         if '"' not in inner:
