@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
 from safetensors import safe_open
 
 from spacy_selectra.packaging.installable import make_installable
@@ -73,6 +74,16 @@ def test_the_snippet_gives_what_the_readme_prints(installed: Path, tmp_path: Pat
     for one, other in zip(found, expected, strict=True):
         values = [line if line[0] not in "[{(" else ast.literal_eval(line) for line in (one, other)]
         assert same(*values), f"{one}\nREADME: {other}"
+
+
+def test_line_breaks_change_no_entity(installed: Path):
+    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    nlp = spacy.load(data, exclude=["textcat", "replaced"])
+    text = "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari."
+    expected = [("Iberdrola", "ORG"), ("Ignacio Galán", "PER"), ("Bilbao", "LOC")]
+    for space in (" ", "  ", "\n", "\n\n"):
+        doc = nlp(text.replace(" ", space))
+        assert [(" ".join(ent.text.split()), ent.label_) for ent in doc.ents] == expected
 
 
 def test_size_and_contents(installed: Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    (wheel,) = Path(__file__).parent.glob("*.whl")
+    (wheel,) = Path(__file__).parent.glob("es_selectra_tiny-*.whl")
     shutil.copyfile(wheel, Path(wheel_directory) / wheel.name)
     return wheel.name
 

@@ -47,7 +47,7 @@ def annotate(
         zero_shot_component(nlp)  # fail before the first document, not after the first batch
     found = annotate_records(
         nlp,
-        read_records(input_path, text_key),
+        read_records(input_path, text_key, nlp.max_length),
         text_key=text_key,
         labels=wanted,
         batch_size=batch_size,

@@ -38,7 +38,7 @@ def finetune(
     `accelerate launch` or torchrun, each process takes its share of the trials.
 
     Example: python -m spacy selectra finetune configs/finetune_nli.cfg training/nli --trials 5
-    --encoder.path training/pretrain/discriminator --training.epochs 3
+    --encoder.path training/tiny/pretrain/discriminator --training.epochs 3
     """
     import json
 

@@ -46,7 +46,7 @@ def assemble(
 
     Example: python -m spacy selectra package assemble training/pipeline
     --ner training/ner/model-best --textcat training/textcat/model-best
-    --entailment training/entailment/best --discriminator training/pretrain/discriminator
+    --entailment training/entailment/best --discriminator training/tiny/pretrain/discriminator
     --name selectra_tiny
     """
     from spacy_selectra.packaging.assemble import assemble_pipeline
@@ -137,10 +137,13 @@ def wheel(
     Example: python -m spacy selectra package wheel training/pipeline packages
     --metrics metrics/pipeline.json --with-library
     """
+    from spacy_selectra.errors import SelectraError
     from spacy_selectra.files import read_json
     from spacy_selectra.packaging.installable import make_installable
     from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
 
+    if installable and with_library:
+        raise SelectraError("--installable is a directory of one wheel: leave --with-library out")
     comparison = ""
     if compared:
         from spacy_selectra.finetuning.report.collect import collect, published_for

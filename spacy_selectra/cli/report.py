@@ -47,7 +47,7 @@ def report(
     """Print one Markdown table of models by tasks from the metrics.json of fine-tunings.
 
     Example: python -m spacy selectra report training/finetuned
-    --name training/pretrain/discriminator=ours --into README.md --picture scores.svg
+    --name training/tiny/pretrain/discriminator=ours --into README.md --picture scores.svg
     """
     import json
 

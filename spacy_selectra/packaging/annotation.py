@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ZERO_SHOT = "selectra_zero_shot"
 STANDARD_STREAM = "-"
+MAX_CHARACTERS = 1_000_000  # spaCy's own `nlp.max_length`
 
 
 def load_pipeline(name_or_path: str | Path) -> Language:
@@ -100,13 +101,32 @@ def describe(doc: Doc) -> dict[str, Any]:
     return record
 
 
-def read_records(path: str, text_key: str = "text") -> Iterator[dict[str, Any]]:
+def unreadable(text: str, longest: int) -> str | None:
+    """Why spaCy cannot read a text; None if it can.
+
+    Args:
+        text: a document.
+        longest: characters at most, the pipeline's `max_length`.
+    """
+    if len(text) > longest:
+        return f"{len(text):,} characters, at most {longest:,} are read; split the text"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"half a surrogate pair at character {error.start + 1}"
+    return None
+
+
+def read_records(
+    path: str, text_key: str = "text", longest: int = MAX_CHARACTERS
+) -> Iterator[dict[str, Any]]:
     """The documents of a .jsonl file (objects with `text_key`) or a .txt file (one a line).
 
     `-` reads standard input: JSON lines if the first line starts with `{`, else plain text.
 
     Raises:
-        SelectraError: missing file, not UTF-8, or a line that is not an object with `text_key`.
+        SelectraError: missing file, not UTF-8, a line that is not an object with `text_key`, or a
+            text of more than `longest` characters or otherwise `unreadable`.
     """
     with _open_input(path) as stream:
         lines = enumerate(_decoded(stream, path), start=1)
@@ -117,12 +137,13 @@ def read_records(path: str, text_key: str = "text") -> Iterator[dict[str, Any]]:
         if path == STANDARD_STREAM:
             is_json = first[1].lstrip().startswith("{")
         for number, line in (item for part in ([first], lines) for item in part):
-            if line.strip():
-                yield (
-                    _parse(line, f"{path}:{number}", text_key)
-                    if is_json
-                    else {text_key: line.strip()}
-                )
+            if not line.strip():
+                continue
+            place = f"{path}:{number}"
+            record = _parse(line, place, text_key) if is_json else {text_key: line.strip()}
+            if problem := unreadable(record[text_key], longest):
+                raise SelectraError(f"{place}: {problem}")
+            yield record
 
 
 def annotate_records(
@@ -181,7 +202,7 @@ def _decoded(stream: Iterable[bytes], path: str) -> Iterator[str]:
 def _parse(line: str, place: str, text_key: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SelectraError(f"{place}: not JSON ({error})") from error
     if not isinstance(record, dict) or not isinstance(record.get(text_key), str):
         raise SelectraError(f"{place}: expected an object with a string under '{text_key}'")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    (wheel,) = Path(__file__).parent.glob("*.whl")
+    (wheel,) = Path(__file__).parent.glob("@-*.whl")
     shutil.copyfile(wheel, Path(wheel_directory) / wheel.name)
     return wheel.name
 
@@ -36,18 +36,40 @@ def build_sdist(sdist_directory, config_settings=None):
 def make_installable(wheel: str | Path) -> None:
     """Write beside a pipeline's wheel what pip needs to install the directory, and its model card.
 
-    Wheels of other versions are removed, since a directory installs one.
+    Wheels of the same package in other versions are removed, since a directory installs one.
 
     Raises:
-        SelectraError: the wheel has no model card.
+        SelectraError: the wheel has no model card, or the directory is another project's.
     """
     wheel = Path(wheel)
-    write_text(wheel.parent / "README.md", card_of(wheel))
-    write_text(wheel.parent / "pyproject.toml", _PROJECT)
-    write_text(wheel.parent / "finished_wheel.py", _BACKEND)
-    for other in wheel.parent.glob("*.whl"):
+    directory, package = wheel.parent, wheel.name.split("-")[0]
+    check_installable(directory, package)
+    write_text(directory / "README.md", card_of(wheel))
+    write_text(directory / "finished_wheel.py", _BACKEND.replace("@", package))
+    write_text(directory / "pyproject.toml", _PROJECT)
+    for other in directory.glob(f"{package}-*.whl"):
         if other.name != wheel.name:
             other.unlink()
+
+
+def check_installable(directory: str | Path, package: str) -> None:
+    """See that a directory can be made one that installs this package.
+
+    Raises:
+        SelectraError: it holds another project, or another package's wheel.
+    """
+    project = Path(directory) / "pyproject.toml"
+    if project.is_file() and project.read_text(encoding="utf-8") != _PROJECT:
+        raise SelectraError(
+            f"{directory}: holds another project (pyproject.toml); give the package a "
+            "directory of its own"
+        )
+    others = [path.name for path in sorted(Path(directory).glob("*.whl"))]
+    others = [name for name in others if name.split("-")[0] != package]
+    if others:
+        raise SelectraError(
+            f"{directory}: holds {others[0]}; give the package a directory of its own"
+        )
 
 
 def card_of(wheel: str | Path) -> str:

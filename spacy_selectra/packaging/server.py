@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.annotation import annotate_texts
+from spacy_selectra.packaging.annotation import annotate_texts, unreadable
 from spacy_selectra.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ANNOTATE = "/annotate"
 HEALTH = "/health"
 POLL_SECONDS = 0.2  # how often a request to stop is looked at
+DRAINED_BYTES = 1 << 26  # of a body that is refused
 SOCKET_SECONDS = 30.0  # a client that sends nothing for so long is dropped
 
 
@@ -46,6 +47,7 @@ class AnnotationServer(ThreadingHTTPServer):
         SelectraError: the port is taken or not allowed.
     """
 
+    request_queue_size = 128  # socketserver's 5 has the system refuse clients that come together
     daemon_threads = False  # closing the server waits for the answers under way
 
     def __init__(
@@ -91,6 +93,10 @@ class AnnotationServer(ThreadingHTTPServer):
         for name, value in (("texts", texts), ("labels", labels)):
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise RequestError(HTTPStatus.BAD_REQUEST, f"'{name}' must hold strings")
+            for place, item in enumerate(value):
+                if problem := unreadable(item, self.nlp.max_length):
+                    where = "text" if single and name == "texts" else f"{name}[{place}]"
+                    raise RequestError(HTTPStatus.BAD_REQUEST, f"'{where}': {problem}")
         with self._one_at_a_time, self.nlp.memory_zone():
             try:
                 records = annotate_texts(self.nlp, texts, labels)
@@ -124,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         try:
             if self.path != ANNOTATE:
+                self._drain()
                 raise RequestError(HTTPStatus.NOT_FOUND, f"no such page; try POST {ANNOTATE}")
             answer = self._service.annotate(self._read_body())
         except RequestError as error:
@@ -144,23 +151,34 @@ class _Handler(BaseHTTPRequestHandler):
         except (TypeError, ValueError):
             raise RequestError(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing") from None
         if not 0 <= length <= self._service.max_body:
+            self._drain()
             raise RequestError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the body has {length} bytes, at most {self._service.max_body} are accepted",
             )
         try:
             body = json.loads(self.rfile.read(length).decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(HTTPStatus.BAD_REQUEST, f"not UTF-8 JSON ({error})") from error
         if not isinstance(body, dict):
             raise RequestError(HTTPStatus.BAD_REQUEST, "expected a JSON object")
         return body
 
+    def _drain(self) -> None:
+        """Read on, up to a limit, what the client is sending: before that it reads no answer."""
+        try:
+            left = min(int(self.headers["Content-Length"]), DRAINED_BYTES)
+        except (TypeError, ValueError):
+            return
+        while left > 0 and (part := self.rfile.read(min(left, 1 << 16))):
+            left -= len(part)
+
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         self._send(status, {"error": message})
 
     def _send(self, status: HTTPStatus, value: dict[str, Any]) -> None:
-        body = json.dumps(value, ensure_ascii=False).encode("utf-8")
+        # half a surrogate pair, in a key that is complained of, is no UTF-8
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -44,6 +44,11 @@ def test_trials_then_report(arguments: list[str], tmp_path: Path):
     table = CliRunner().invoke(app, ["report", str(tmp_path / "out")])
     header = "| model | parameters | size (MB) | words/s | sample accuracy |"
     assert table.stdout.splitlines()[0] == header
+    assert table.stdout.splitlines()[2].startswith(f"| {tmp_path / 'discriminator'} |")
+    named = [*arguments, "--encoder.name", "la mía", "--trials", "2", "--quiet"]
+    assert CliRunner().invoke(app, named).exit_code == 0  # no trial is run again for that
+    table = CliRunner().invoke(app, ["report", str(tmp_path / "out")])
+    assert table.stdout.splitlines()[2].startswith("| la mía |")
     cells = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--json"])
     assert json.loads(cells.stdout)[0]["trials"] == 2
     teacher = str(tmp_path / "out" / "best")

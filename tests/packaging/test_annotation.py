@@ -22,6 +22,21 @@ def run(*arguments: str, stdin: str | None = None):
     return CliRunner().invoke(app, ["annotate", *arguments], input=stdin)
 
 
+def test_texts_that_cannot_be_read_are_named(pipeline, tmp_path):
+    (tmp_path / "half.jsonl").write_text('{"text": "uno"}\n{"text": "\\ud83d"}\n', "utf-8")
+    (tmp_path / "long.txt").write_text("uno\n" + "a" * 1_000_001 + "\n", "utf-8")
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000, "utf-8")
+    for name, message in (
+        ("half.jsonl", "half.jsonl:2: half a surrogate pair at character 1"),
+        ("long.txt", "long.txt:2: 1,000,001 characters, at most 1,000,000 are read"),
+        ("deep.jsonl", "deep.jsonl:1: not JSON"),
+    ):
+        result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_offsets_are_characters_of_the_text(nlp):
     record = describe(nlp(TEXT))
     for key in ("ents", "replaced"):

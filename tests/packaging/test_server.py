@@ -13,7 +13,7 @@ import pytest
 import spacy
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.server import AnnotationServer
+from spacy_selectra.packaging.server import AnnotationServer, RequestError
 
 TEXT = "El niño comió piñón en Cádiz."
 
@@ -54,6 +54,43 @@ def test_several_texts_with_labels(url):
     status, answer = call(url, {"texts": [TEXT, ""], "labels": ["cine", "año"]})
     assert status == 200
     assert [set(doc["zero_shot"]) for doc in answer["docs"]] == [{"cine", "año"}] * 2
+
+
+def test_many_clients_at_once(url):
+    with ThreadPoolExecutor(40) as clients:
+        answers = list(clients.map(lambda _: call(url, path="/health"), range(40)))
+    assert [status for status, _ in answers] == [200] * 40
+
+
+@pytest.mark.parametrize("path", ["/annotate", "/elsewhere"])
+def test_a_large_body_gets_its_answer(url, path):
+    status, answer = call(url, b'{"text": "' + b"a" * 8_000_000 + b'"}', path)
+    assert status == (413 if path == "/annotate" else 404)
+    assert "at most 2000" in answer["error"] or "no such page" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"texts": ["hola", "\\ud83d"]}', "'texts[1]': half a surrogate pair at character 1"),
+        (b'{"text": "hola", "labels": ["\\ud83d"]}', "'labels[0]': half a surrogate pair"),
+        (b'{"\\ud83d": 1}', "unknown key"),
+        (b"[" * 1900, "not UTF-8 JSON"),
+    ],
+)
+def test_what_cannot_be_read_is_the_clients_mistake(url, body, message):
+    status, answer = call(url, body)
+    assert status == 400
+    assert message in answer["error"]
+
+
+def test_text_longer_than_the_pipeline_reads(pipeline):
+    nlp = spacy.load(pipeline)
+    nlp.max_length = 20
+    server = AnnotationServer(nlp, "127.0.0.1", 0, 2000, quiet=True)
+    with pytest.raises(RequestError, match="29 characters, at most 20 are read"):
+        server.annotate({"text": TEXT})
+    server.server_close()
 
 
 def test_parallel_requests_get_their_own_answers(url):

@@ -140,9 +140,27 @@ def test_pip_installs_the_directory_of_a_wheel(wheels, tmp_path):
     assert (place / "es_selectra_test" / "es_selectra_test-0.1.0" / "config.cfg").is_file()
 
 
-def test_a_wheel_without_model_card(wheels):
+def test_a_wheel_without_model_card(wheels, tmp_path):
     with pytest.raises(SelectraError, match="has no model card"):
-        make_installable(wheels[1])
+        make_installable(shutil.copy(wheels[1], tmp_path))
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "es_other-1.0.0-py3-none-any.whl"])
+def test_a_directory_of_something_else_stays_as_it_is(wheels, tmp_path, name):
+    wheel = shutil.copy(wheels[0], tmp_path)
+    (tmp_path / name).write_bytes(b"[project]")
+    with pytest.raises(SelectraError, match="give the package a directory of its own"):
+        make_installable(wheel)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([wheels[0].name, name])
+    assert (tmp_path / name).read_bytes() == b"[project]"
+
+
+def test_installable_is_one_wheel(pipeline, tmp_path):
+    command = ["package", "wheel", str(pipeline), str(tmp_path), "--installable", "--with-library"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "leave --with-library out" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_old_setuptools(tmp_path, monkeypatch):

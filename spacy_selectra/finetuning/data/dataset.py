@@ -74,7 +74,10 @@ def read_dataset(task: Task, data: DataSettings) -> Dataset:
     labels = labels_of(task, splits)
     train = splits["train"]
     if data.train_limit is not None:
-        train = random.Random(0).sample(train, len(train))[: data.train_limit]
+        chosen = random.Random(0).sample(range(len(train)), len(train))[: data.train_limit]
+        if data.join_sentences > 1:  # neighbours stay neighbours
+            chosen.sort()
+        train = [train[place] for place in chosen]
     if data.join_sentences > 1:
         if task.head != "tags":
             raise SelectraError(f"data.join_sentences is for tagged sentences, not for {task.name}")

@@ -245,6 +245,8 @@ def test_joined_sentences_are_all_there_in_order(tmp_path: Path):
     assert set(sizes) == {1, 2, 3, 4}
     # a quarter of some 160 texts each; five standard deviations
     assert max(abs(count - len(joined.train) / 4) for count in sizes.values()) < 28
+    limited = dataset(TASKS["ner"], path, path, join_sentences=4, train_limit=400)
+    assert limited.train == joined.train
     for part in ("words", "tags"):
         assert [x for text in joined.train for x in getattr(text, part)] == [
             x for text in alone.train for x in getattr(text, part)
