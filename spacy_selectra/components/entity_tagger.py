@@ -221,12 +221,17 @@ class EntityTagger(TrainablePipe):
 def _readable(doc: Doc) -> np.ndarray:
     """(n,) bool: words of which there is something to read, unlike white space and control
     characters, of which the encoder reads nothing."""
-    if doc.text.isprintable() and not any(word.is_space for word in doc):
+    if (
+        doc.text.isprintable()
+        and "\ufffd" not in doc.text
+        and not any(word.is_space for word in doc)
+    ):
         return np.ones(len(doc), dtype=bool)
-    return np.array(
-        [any(char.isprintable() and not char.isspace() for char in word.text) for word in doc],
-        dtype=bool,
-    )
+    return np.array([any(map(_is_seen, word.text)) for word in doc], dtype=bool)
+
+
+def _is_seen(char: str) -> bool:
+    return char.isprintable() and not char.isspace() and char != "\ufffd"
 
 
 def _is_blocked(word: Token) -> bool:

@@ -70,12 +70,15 @@ def test_missing_annotations_do_not_count(nlp):
     assert [len(gradient) for gradient in gradients] == [len(nlp.make_doc(text)) for text in texts]
 
 
-@pytest.mark.parametrize("space", ["  ", "\n", " \n\n", "\t", " \u200b "])
+@pytest.mark.parametrize("space", ["  ", "\n", " \n\n", "\t", " \u200b ", " \ufffd "])
 def test_white_space_changes_nothing(nlp, space):
     train(nlp)
     for text, ents in DATA:
         doc = nlp(f"{space}{text.replace(' ', space)}{space}")
-        found = [" ".join(ent.text.replace("\u200b", " ").split()) for ent in doc.ents]
+        found = [
+            " ".join(ent.text.replace("\u200b", " ").replace("\ufffd", " ").split())
+            for ent in doc.ents
+        ]
         assert found == [text[begin:end] for begin, end, _ in ents], doc
         assert [ent.label_ for ent in doc.ents] == [label for _, _, label in ents]
         assert not any(ent[0].is_space or ent[-1].is_space for ent in doc.ents)
