@@ -65,10 +65,7 @@ def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Fl
     if hidden is None or hidden.size == 0:
         return pooling.ops.alloc2f(0, 0)
     flat = hidden.reshape(-1, hidden.shape[-1])
-    lengths: Any = data.align.lengths
-    # of documents from bytes; thinc asks for writeable ones
-    if isinstance(lengths, np.ndarray) and not lengths.flags.writeable:
-        lengths = lengths.copy()
+    lengths = _writeable(data.align.lengths)
     rows: Any = data.align.dataXd
     ends = np.cumsum(lengths)
     tokens: Any = None
@@ -87,6 +84,12 @@ def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Fl
         tokens[begin:end] = part
         begin = end
     return pooling.ops.alloc2f(0, flat.shape[1]) if tokens is None else tokens
+
+
+def _writeable(lengths: Any) -> Any:
+    """What thinc asks for; of documents from bytes they are not."""
+    frozen = isinstance(lengths, np.ndarray) and not lengths.flags.writeable
+    return lengths.copy() if frozen else lengths
 
 
 def _forward(
