@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.errors import SelectraError
 
 package = typer.Typer(help="Assemble, measure, package and try a pipeline.", no_args_is_help=True)
 app.add_typer(package, name="package")
@@ -90,7 +91,6 @@ def evaluate(
     """
     import json
 
-    from spacy_selectra.errors import SelectraError
     from spacy_selectra.files import write_json
     from spacy_selectra.packaging.annotation import load_pipeline
     from spacy_selectra.packaging.evaluation import discriminator_scores, evaluate_pipeline
@@ -137,7 +137,6 @@ def wheel(
     Example: python -m spacy selectra package wheel training/pipeline packages
     --metrics metrics/pipeline.json --with-library
     """
-    from spacy_selectra.errors import SelectraError
     from spacy_selectra.files import read_json
     from spacy_selectra.packaging.installable import make_installable
     from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
@@ -189,7 +188,6 @@ def try_(
     """
     import json
 
-    from spacy_selectra.errors import SelectraError
     from spacy_selectra.files import write_json
     from spacy_selectra.packaging.annotation import read_records
     from spacy_selectra.packaging.summary import trial_lines

@@ -221,12 +221,6 @@ class EntityTagger(TrainablePipe):
 def _readable(doc: Doc) -> np.ndarray:
     """(n,) bool: words of which there is something to read, unlike white space and control
     characters, of which the encoder reads nothing."""
-    if (
-        doc.text.isprintable()
-        and "\ufffd" not in doc.text
-        and not any(word.is_space for word in doc)
-    ):
-        return np.ones(len(doc), dtype=bool)
     return np.array([any(map(_is_seen, word.text)) for word in doc], dtype=bool)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
-from spacy_selectra.corpus.reachability import unreachable_entries
 from spacy_selectra.corpus.normalization import has_accent
+from spacy_selectra.corpus.reachability import unreachable_entries
 from spacy_selectra.corpus.tokenizer import (
     entries,
     load_backend,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenizers import Tokenizer, normalizers
+
 
 def normalizer(
     *, lowercase: bool = False, strip_accents: bool = False, isolate_chinese: bool = True
@@ -33,7 +34,7 @@ def normalizer(
 
 
 def repair_normalizer(
-    backend: Any, declared: Mapping[str, Any], special: Container[str]
+    backend: Any, declared: Mapping[str, Any], special: Iterable[str]
 ) -> dict[str, Any] | None:
     """Give a tokenizer the normalisation that its vocabulary calls for.
 
@@ -50,7 +51,7 @@ def repair_normalizer(
         return None
     lowercase = bool(declared.get("do_lower_case", state["lowercase"]))
     strip = declared.get("strip_accents", state["strip_accents"])
-    words = [word for word in backend.get_vocab(with_added_tokens=False) if word not in special]
+    words = set(backend.get_vocab(with_added_tokens=False)).difference(special)
     if any(map(_has_upper_case, words)):
         lowercase = False
     if any(map(has_accent, words)):

@@ -195,11 +195,19 @@ def _apart(
     sources: tuple[Source, ...], heldout: tuple[Source, ...]
 ) -> tuple[tuple[Source, ...], list[str]]:
     """The sources that are not held out, and the paths of those that are."""
+    if not heldout:
+        return sources, []
     kept_back = {os.path.realpath(source.path) for source in heldout}
-    shared = [s.path for s in sources if os.path.realpath(s.path) in kept_back]
-    if len(shared) == len(sources):
+    training: list[Source] = []
+    shared: list[str] = []
+    for source in sources:
+        if os.path.realpath(source.path) in kept_back:
+            shared.append(source.path)
+        else:
+            training.append(source)
+    if not training:
         raise SelectraError("nothing to train on: every source is held out as well")
-    return tuple(source for source in sources if source.path not in shared), shared
+    return tuple(training), shared
 
 
 def _prepare(partial: Path, identity: dict[str, object]) -> bool:

@@ -125,10 +125,11 @@ def _files_in(folder: Path) -> list[Path]:
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        if os.path.realpath(place) in seen:  # links may lead back
+        real = os.path.realpath(place)
+        if real in seen:  # links may lead back
             folders.clear()
             continue
-        seen.add(os.path.realpath(place))
+        seen.add(real)
         paths = [Path(place, name) for name in names if not name.startswith(".")]
         files += [path for path in paths if path.is_file() and split_suffix(path)[0] in FORMATS]
     if not files:
@@ -166,17 +167,16 @@ def _read_txt(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     lines: list[str] = []
     start, size = 1, 0
     for number, line in _decoded_lines(source, stream):
-        if line.strip():
-            if lines and size + len(line) > _LONGEST_TXT:
-                yield Document("\n".join(lines), source, str(start))
-                lines = []
-            if not lines:
-                start, size = number, 0
-            lines.append(line)
-            size += len(line)
-        elif lines:
+        blank = not line.strip()
+        if lines and (blank or size + len(line) > _LONGEST_TXT):
             yield Document("\n".join(lines), source, str(start))
             lines = []
+        if blank:
+            continue
+        if not lines:
+            start, size = number, 0
+        lines.append(line)
+        size += len(line)
     if lines:
         yield Document("\n".join(lines), source, str(start))
 

@@ -106,9 +106,7 @@ def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
         SelectraError: no tokenizer there.
     """
     tokenizer = _from_transformers(directory)
-    settings = repair_normalizer(
-        tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS
-    )
+    settings = repair_normalizer(tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS)
     if settings is not None:
         tokenizer.init_kwargs.update(settings)
         tokenizer.do_lower_case = settings["do_lower_case"]

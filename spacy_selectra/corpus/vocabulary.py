@@ -16,9 +16,9 @@ from tokenizers.trainers import WordPieceTrainer
 
 from spacy_selectra.corpus.alphabet import AlphabetCounter
 from spacy_selectra.corpus.heldout import is_heldout, text_key, uniform
+from spacy_selectra.corpus.normalization import normalizer
 from spacy_selectra.corpus.reachability import unreachable_entries
 from spacy_selectra.corpus.readers import Document
-from spacy_selectra.corpus.normalization import normalizer
 from spacy_selectra.corpus.tokenizer import (
     CONTINUATION,
     SPECIAL_TOKENS,

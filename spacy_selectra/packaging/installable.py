@@ -43,33 +43,13 @@ def make_installable(wheel: str | Path) -> None:
     """
     wheel = Path(wheel)
     directory, package = wheel.parent, wheel.name.split("-")[0]
-    check_installable(directory, package)
+    _check_directory(directory, package)
     write_text(directory / "README.md", card_of(wheel))
     write_text(directory / "finished_wheel.py", _BACKEND.replace("@", package))
     write_text(directory / "pyproject.toml", _PROJECT)
     for other in directory.glob(f"{package}-*.whl"):
         if other.name != wheel.name:
             other.unlink()
-
-
-def check_installable(directory: str | Path, package: str) -> None:
-    """See that a directory can be made one that installs this package.
-
-    Raises:
-        SelectraError: it holds another project, or another package's wheel.
-    """
-    project = Path(directory) / "pyproject.toml"
-    if project.is_file() and project.read_text(encoding="utf-8") != _PROJECT:
-        raise SelectraError(
-            f"{directory}: holds another project (pyproject.toml); give the package a "
-            "directory of its own"
-        )
-    others = [path.name for path in sorted(Path(directory).glob("*.whl"))]
-    others = [name for name in others if name.split("-")[0] != package]
-    if others:
-        raise SelectraError(
-            f"{directory}: holds {others[0]}; give the package a directory of its own"
-        )
 
 
 def card_of(wheel: str | Path) -> str:
@@ -84,3 +64,16 @@ def card_of(wheel: str | Path) -> str:
             raise SelectraError(f"{wheel}: has no model card")
         # that of the pipeline's data lies deepest
         return archive.read(max(names, key=lambda name: name.count("/"))).decode("utf-8")
+
+
+def _check_directory(directory: Path, package: str) -> None:
+    """See that nothing else lives there that would be written over."""
+    project = directory / "pyproject.toml"
+    wheels = sorted(path.name for path in directory.glob("*.whl"))
+    found = [name for name in wheels if name.split("-")[0] != package]
+    if project.is_file() and project.read_text(encoding="utf-8") != _PROJECT:
+        found = ["another project (pyproject.toml)"]
+    if found:
+        raise SelectraError(
+            f"{directory}: holds {found[0]}; give the package a directory of its own"
+        )

@@ -100,7 +100,7 @@ def collect_verdicts(
     labels: list[np.ndarray] = []
     pieces: list[np.ndarray] = []
     lengths: list[int] = []
-    mlm_loss, mlm_correct, masked, count = 0.0, 0, 0, 0
+    mlm_loss, mlm_correct, masked = 0.0, 0, 0
     try:
         with torch.inference_mode(), precision(mode, device):
             for batch in sequence_batches(corpus, BATCH_SEQUENCES, max_length, sequences):
@@ -120,7 +120,6 @@ def collect_verdicts(
                 mlm_loss += float(loss)
                 mlm_correct += int((scores.argmax(dim=1) == targets).sum())
                 masked += len(targets)
-                count += len(part.lengths)
                 progress(len(part.lengths))
     finally:
         discriminator.train(was_training[0])

@@ -11,7 +11,6 @@ from spacy_selectra.corpus.mixing import Mixer, parse_factors
 from spacy_selectra.corpus.readers import Document, read_documents
 from spacy_selectra.errors import SelectraError
 
-
 run = CliRunner()
 
 
