@@ -24,13 +24,13 @@ def packed_attention(
     On CPUs `layer_function` has its own; this is for other devices.
 
     Args:
-        qkv: (T, 3 * H) queries, keys and values side by side.
+        qkv: (R, 3 * H) queries, keys and values side by side.
         layout: which rows form a sequence.
         heads: number of heads; divides H.
         dropout_probability: dropout on attention weights, 0 outside training.
 
     Returns:
-        (T, H), in the dtype of `qkv`.
+        (R, H), in the dtype of `qkv`.
     """
     if _takes_flash(qkv):
         return _flash(qkv, layout, heads, dropout_probability)
@@ -91,7 +91,7 @@ def _attend(qkv: Tensor, group: AttentionGroup, heads: int, dropout_probability:
 
 class _RowsToCells(torch.autograd.Function):
     """Lay rows out in cells. A row has one cell, so the gradient is a plain lookup, where
-    autograd's own would add up, one by one; empty cells get none, nothing reads them."""
+    autograd's own would add up, one by one; nothing reads empty cells and padding rows."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
@@ -100,7 +100,7 @@ class _RowsToCells(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.map.collect(grads[0]), None
+        return ctx.map.collect(grads[0], clear=True), None
 
 
 class _CellsToRows(torch.autograd.Function):

@@ -29,14 +29,14 @@ def attention_forward(
     Products are computed in the type of `qkv`, the softmax in float32 at least.
 
     Args:
-        qkv: (T, 3H) queries, keys and values side by side.
+        qkv: (R, 3H) queries, keys and values side by side.
         layout: which rows form a sequence.
         heads: number of heads; divides H.
         dropout: probability on attention weights, 0 outside training.
         masks: where their masks come from.
 
     Returns:
-        (T, H), and what `attention_backward` needs.
+        (R, H), and what `attention_backward` needs.
     """
     cells = _rows_to_cells(qkv, layout)
     mixed = cells.new_empty(len(cells), cells.shape[1] // 3)
@@ -49,7 +49,7 @@ def attention_forward(
 
 
 def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """`attention_forward` for those who need no gradient: (T, 3H) to (T, H).
+    """`attention_forward` for those who need no gradient: (R, 3H) to (R, H).
 
     Long sequences attend a few at a time, so that scores stay in the cache.
     """
@@ -59,7 +59,8 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
     for group, part, result in zip(
         layout.groups, layout.by_group(cells), layout.by_group(mixed), strict=True
     ):
-        at_once = max(1, SCORES_AT_ONCE // (heads * group.length**2))
+        fitting = max(1, SCORES_AT_ONCE // (heads * group.length**2))
+        at_once = 1 << (fitting.bit_length() - 1)  # a power of two, as counts are
         for begin in range(0, group.count, at_once):
             end = min(begin + at_once, group.count)
             rows = slice(begin * group.length, end * group.length)
@@ -71,7 +72,7 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
 def attention_backward(
     grad: Tensor, layout: PackedLayout, heads: int, dropout: float, saved: Sequence[Any]
 ) -> Tensor:
-    """(T, H) gradient of the result of `attention_forward` to (T, 3H) of its `qkv`."""
+    """(R, H) gradient of the result of `attention_forward` to (R, 3H) of its `qkv`."""
     mixed = _rows_to_cells(grad, layout, clear=True)
     qkv = mixed.new_empty(len(mixed), 3 * mixed.shape[1])
     for place, (group, part, result) in enumerate(
@@ -79,7 +80,7 @@ def attention_backward(
     ):
         own = saved[_SAVED * place : _SAVED * (place + 1)]
         _attend_backward(part, group, heads, dropout, own, result)
-    return _cells_to_rows(qkv, layout)
+    return _cells_to_rows(qkv, layout, clear=True)
 
 
 def _attend(
@@ -149,5 +150,5 @@ def _rows_to_cells(values: Tensor, layout: PackedLayout, clear: bool = False) ->
     return values if layout.map is None else layout.map.spread(values, clear)
 
 
-def _cells_to_rows(cells: Tensor, layout: PackedLayout) -> Tensor:
-    return cells if layout.map is None else layout.map.collect(cells)
+def _cells_to_rows(cells: Tensor, layout: PackedLayout, clear: bool = False) -> Tensor:
+    return cells if layout.map is None else layout.map.collect(cells, clear)

@@ -18,21 +18,16 @@ def first_piece_attention(
 
     Args:
         queries: (B, H), one of each sequence, in their order.
-        keys_values: (T, 2 * H) keys and values side by side.
+        keys_values: (R, 2 * H) keys and values side by side.
         layout: which rows form a sequence.
         heads: number of heads; divides H.
 
     Returns:
         (B, H), in the dtype of `keys_values`.
     """
-    order: Tensor | None = None
     if layout.map is not None:
         keys_values = layout.map.spread(keys_values)
-        cells = zip(layout.by_group(layout.map.rows), layout.groups, strict=True)
-        firsts = torch.cat([rows[:: group.length] for rows, group in cells])
-        # which sequence each line of the groups holds: rows of first pieces grow with it
-        order = torch.searchsorted(layout.first, firsts)
-        queries = queries.index_select(0, order)
+        queries = queries.index_select(0, layout.map.sequences)
     size = queries.shape[1] // heads
     mixed: list[Tensor] = []
     begin = 0
@@ -44,4 +39,4 @@ def first_piece_attention(
         mixed.append(attended.reshape(group.count, heads * size))
         begin += group.count
     result = torch.cat(mixed)
-    return result if order is None else torch.empty_like(result).index_copy_(0, order, result)
+    return result if layout.map is None else result.index_select(0, layout.map.lines)

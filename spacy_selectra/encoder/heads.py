@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.dropout import Dropout
 from spacy_selectra.encoder.network import activation, initialise
+from spacy_selectra.encoder.sizes import pad_rows
 
 
 class DiscriminatorHead(nn.Module):
@@ -23,7 +24,8 @@ class DiscriminatorHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Positive logits mean replaced."""
-        return self.dense_prediction(self.activation(self.dense(hidden))).squeeze(-1)
+        rows = self.dense(pad_rows(hidden))
+        return self.dense_prediction(self.activation(rows)).squeeze(-1)[: len(hidden)]
 
 
 class GeneratorHead(nn.Module):
@@ -42,7 +44,8 @@ class GeneratorHead(nn.Module):
 
     def forward(self, hidden: Tensor, word_embeddings: Tensor) -> Tensor:
         """Score every entry of the (V, E) embeddings."""
-        return F.linear(self.project(hidden), word_embeddings, self.bias)
+        rows = self.project(pad_rows(hidden))
+        return F.linear(rows, word_embeddings, self.bias)[: len(hidden)]
 
     def project(self, hidden: Tensor) -> Tensor:
         """(M, H) to the (M, E) vectors that are compared with the embeddings."""
@@ -63,7 +66,8 @@ class SequenceHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Unnormalised scores."""
-        return self.out_proj(self.dropout(self.activation(self.dense(self.dropout(hidden)))))
+        rows = self.dense(pad_rows(self.dropout(hidden)))
+        return self.out_proj(self.dropout(self.activation(rows)))[: len(hidden)]
 
 
 class TokenHead(nn.Linear):
@@ -82,4 +86,4 @@ class TokenHead(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Unnormalised scores."""
-        return super().forward(self.dropout(input))
+        return super().forward(pad_rows(self.dropout(input)))[: len(input)]

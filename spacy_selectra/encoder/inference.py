@@ -25,13 +25,13 @@ def inference_layer(
 
     Args:
         layer: where the weights are.
-        hidden: (T, H).
+        hidden: (R, H), the rows of `layout`.
         layout: which rows form a sequence.
         heads: number of heads; divides H.
         options: see there; dropout is not applied.
 
     Returns:
-        (T, H) in the type of `hidden`.
+        (R, H) in the type of `hidden`.
     """
     with torch.autocast("cpu", enabled=False):
         int8 = int8_is_on() and hidden.dtype == torch.float32

@@ -24,7 +24,7 @@ _aten = torch.ops.aten
 
 
 class LayerFunction(torch.autograd.Function):
-    """(T, H) and a layer's twelve weights to (T, H).
+    """(R, H) and a layer's twelve weights to (R, H).
 
     Products are computed in `dtype`, sums, LayerNorm and softmax in the type of the hidden
     states (Micikevicius et al. 2018, section 3.3, with bfloat16, which needs no loss scaling).
@@ -84,7 +84,7 @@ def layer_function(
     """Apply `LayerFunction`.
 
     Args:
-        hidden: (T, H).
+        hidden: (R, H), the rows of `layout`.
         layout: which rows form a sequence.
         heads: number of heads; divides H.
         options: see there.

@@ -18,11 +18,12 @@ from spacy_selectra.encoder.inference import inference_layer
 from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.encoder.prepared import forget
+from spacy_selectra.encoder.sizes import pad_rows
 from spacy_selectra.errors import SelectraError
 
 
 class Embeddings(nn.Module):
-    """Sum of token, position and segment embeddings, normalised: (T,) ids to (T, E)."""
+    """Sum of token, position and segment embeddings, normalised: (R,) ids to (R, E)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class Embeddings(nn.Module):
         self.lookup: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
-        """Embed T pieces; without `type_ids` all are of the first segment."""
+        """Embed all rows of `layout`; without `type_ids` all are of the first segment."""
         if type_ids is None:
             types = self.token_type_embeddings.weight[0]
         else:
@@ -50,7 +51,7 @@ class Embeddings(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward, each with dropout, residual and LayerNorm: (T, H) to (T, H).
+    """Attention and feed-forward, each with dropout, residual and LayerNorm: (R, H) to (R, H).
 
     Queries, keys and values come from one product.
     """
@@ -77,7 +78,7 @@ class Layer(nn.Module):
         return super().train(mode)
 
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
-        """Transform T pieces."""
+        """Transform all rows of `layout`."""
         if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
             if not self.training and not torch.is_grad_enabled():
                 return inference_layer(self, hidden, layout, self.heads, self._options(hidden))
@@ -92,17 +93,19 @@ class Layer(nn.Module):
         return self.output_norm(hidden + self.dropout(self.output(expanded)))
 
     def first_pieces(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
-        """(T, H) to (B, H): `forward` at the rows `layout.first`, without dropout.
+        """(R, H) to (B, H): `forward` at the rows `layout.first`, without dropout.
 
         Only keys and values are computed of all pieces.
         """
-        first, width = hidden[layout.first], hidden.shape[1]
+        count, width = len(layout.first), hidden.shape[1]
+        first = pad_rows(hidden[layout.first])
         weight, bias = self.qkv.weight, self.qkv.bias
-        queries = F.linear(first, weight[:width], bias[:width])
+        queries = F.linear(first, weight[:width], bias[:width])[:count]
         keys_values = F.linear(hidden, weight[width:], bias[width:])
-        attended = first_piece_attention(queries, keys_values, layout, self.heads)
+        attended = pad_rows(first_piece_attention(queries, keys_values, layout, self.heads))
         middle = self.attention_norm(first + self.attention_output(attended))
-        return self.output_norm(middle + self.output(self.activation(self.intermediate(middle))))
+        expanded = self.activation(self.intermediate(middle))
+        return self.output_norm(middle + self.output(expanded))[:count]
 
     def _options(self, hidden: Tensor) -> LayerOptions:
         autocast = torch.is_autocast_enabled("cpu")
@@ -148,7 +151,9 @@ class SelectraEncoder(nn.Module):
             ValueError: lengths that do not add up to the number of pieces, or a length of 0.
         """
         if not isinstance(lengths, PackedLayout):
-            lengths = PackedLayout.from_lengths(lengths, input_ids.device)
+            device = input_ids.device
+            few_sizes = device.type == "cpu" and not torch.compiler.is_compiling()
+            lengths = PackedLayout.from_lengths(lengths, device, few_sizes)
         if lengths.total != input_ids.shape[0]:
             raise ValueError(
                 f"lengths add up to {lengths.total}, but there are {input_ids.shape[0]} pieces"
@@ -189,6 +194,9 @@ class SelectraEncoder(nn.Module):
         layout = self.layout(input_ids, lengths)
         if layout.total == 0:
             return self.embeddings.word_embeddings.weight.new_zeros((0, self.config.hidden_size))
+        input_ids = _padded(input_ids, layout, self.config.pad_token_id)
+        if type_ids is not None:
+            type_ids = _padded(type_ids, layout, 0)
         hidden = self.embeddings(input_ids, layout, type_ids)
         if self.embeddings_project is not None:
             # autocast would start the residual stream in bf16 here
@@ -203,7 +211,9 @@ class SelectraEncoder(nn.Module):
             last = self.layers[-1]
             assert isinstance(last, Layer)
             return last.first_pieces(hidden, layout)
-        return hidden[layout.first] if first_only else hidden
+        if first_only:
+            return hidden[layout.first]
+        return hidden[: layout.total] if layout.rows > layout.total else hidden
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -232,6 +242,12 @@ class SelectraEncoder(nn.Module):
         padded = packed.new_zeros((*input_ids.shape, packed.shape[-1]))
         padded[present] = packed
         return padded
+
+
+def _padded(values: Tensor, layout: PackedLayout, filling: int) -> Tensor:
+    """(T,) to (R,)."""
+    missing = layout.rows - layout.total
+    return F.pad(values, (0, missing), value=filling) if missing else values
 
 
 def activation(name: str) -> nn.Module:

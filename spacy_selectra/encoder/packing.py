@@ -1,9 +1,13 @@
 """Where each sequence lies in a packed batch, and how attention walks over it.
 
-A packed batch is one flat tensor of T pieces, sequence after sequence, with no
-padding. Everything but attention works on single pieces and needs no more. For
-attention, sequences of similar length form groups, each a rectangle of cells
-(sequences x longest); a batch of equal lengths is one such rectangle as it is.
+A packed batch is one flat tensor of T pieces, sequence after sequence. Everything but attention
+works on single pieces and needs no more. For attention, sequences of similar length form groups,
+each a rectangle of cells (sequences x longest); a batch of equal lengths is one such rectangle as
+it is.
+
+On CPUs the layers compute a few rows more than there are pieces, and rectangles are a little larger
+than they need be, so that sizes come again (`encoder.sizes`). What is in padding rows and empty
+cells is finite, enters nothing and has a gradient of zero.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+
+from spacy_selectra.encoder.sizes import rounded_count, rounded_length, rounded_rows
 
 # A group holds sequences down to this share of its longest one, which fills rectangles to
 # nine tenths on average, and shorter ones until so many attention scores (of each head) are
@@ -45,26 +51,36 @@ class AttentionGroup:
 
 @dataclass(frozen=True)
 class CellMap:
-    """Between the T rows of a packed batch and the C cells of its groups.
+    """Between the R rows that layers compute, T of them pieces, and the C cells of the groups.
 
     Attributes:
         rows: (C,) int64, row of each cell; 0 for empty cells.
-        cells: (T,) int64, cell of each row.
+        cells: (R,) int64, cell of each row; 0 for padding rows.
         empty: (C - T,) int64, cells without a piece.
+        pieces: T.
+        lines: (B,) int64, which line of the rectangles, counted through all groups, each
+            sequence has.
+        sequences: (lines,) int64, which sequence each line holds; 0 for empty ones.
     """
 
     rows: Tensor
     cells: Tensor
     empty: Tensor
+    pieces: int
+    lines: Tensor
+    sequences: Tensor
 
     def spread(self, values: Tensor, clear: bool = False) -> Tensor:
-        """Rows (T, ...) laid out in their cells (C, ...); `clear` zeroes those without a piece."""
+        """Rows (R, ...) laid out in their cells (C, ...); `clear` zeroes those without a piece."""
         cells = values.index_select(0, self.rows)
         return cells.index_fill_(0, self.empty, 0) if clear else cells
 
-    def collect(self, cells: Tensor) -> Tensor:
-        """The rows (T, ...) back out of their cells (C, ...)."""
-        return cells.index_select(0, self.cells)
+    def collect(self, cells: Tensor, clear: bool = False) -> Tensor:
+        """The rows (R, ...) back out of their cells (C, ...); `clear` zeroes padding rows."""
+        rows = cells.index_select(0, self.cells)
+        if clear and len(rows) > self.pieces:
+            rows[self.pieces :].zero_()
+        return rows
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,8 @@ class PackedLayout:
     Attributes:
         lengths: pieces of each sequence.
         total: T.
-        positions: (T,) int64, place of each piece in its sequence.
+        rows: R, how many rows the layers compute: T, or more.
+        positions: (R,) int64, place of each piece in its sequence; 0 for padding rows.
         first: (B,) int64, row of each sequence's first piece ([CLS]).
         groups: how attention is computed; their cells lie one group after the other.
         map: which row each cell holds; None if cells are the rows in order.
@@ -84,6 +101,7 @@ class PackedLayout:
 
     lengths: list[int]
     total: int
+    rows: int
     positions: Tensor
     first: Tensor
     groups: list[AttentionGroup]
@@ -108,14 +126,29 @@ class PackedLayout:
             ],
             map=None
             if self.map is None
-            else CellMap(change(self.map.rows), change(self.map.cells), change(self.map.empty)),
+            else replace(
+                self.map,
+                rows=change(self.map.rows),
+                cells=change(self.map.cells),
+                empty=change(self.map.empty),
+                lines=change(self.map.lines),
+                sequences=change(self.map.sequences),
+            ),
         )
 
     @classmethod
     def from_lengths(
-        cls, lengths: Sequence[int] | Tensor | np.ndarray, device: torch.device | str = "cpu"
+        cls,
+        lengths: Sequence[int] | Tensor | np.ndarray,
+        device: torch.device | str = "cpu",
+        few_sizes: bool = False,
     ) -> PackedLayout:
         """Lay out sequences of the given lengths.
+
+        Args:
+            lengths: pieces of each.
+            device: where the tensors of the layout are to be.
+            few_sizes: round up to sizes that come again; only CPUs gain from it.
 
         Raises:
             ValueError: a sequence without pieces.
@@ -128,11 +161,14 @@ class PackedLayout:
         ends = np.cumsum(sizes)
         starts = ends - sizes
         total = int(ends[-1]) if sizes.size else 0
-        positions = np.arange(total) - np.repeat(starts, sizes)
-        groups, cell_map = _arrange(starts, sizes, device)
+        rows = rounded_rows(total) if few_sizes else total
+        positions = np.zeros(rows, dtype=np.int64)
+        positions[:total] = np.arange(total) - np.repeat(starts, sizes)
+        groups, cell_map = _arrange(starts, sizes, rows, few_sizes, device)
         return cls(
             lengths=sizes.tolist(),
             total=total,
+            rows=rows,
             positions=torch.from_numpy(positions).to(device),
             first=torch.from_numpy(starts).to(device),
             groups=groups,
@@ -143,50 +179,73 @@ class PackedLayout:
 
 
 def _arrange(
-    starts: np.ndarray, sizes: np.ndarray, device: torch.device | str
+    starts: np.ndarray, sizes: np.ndarray, n_rows: int, few_sizes: bool, device: torch.device | str
 ) -> tuple[list[AttentionGroup], CellMap | None]:
     if not sizes.size:
         return [], None
-    if (sizes == sizes[0]).all():
-        return [AttentionGroup(count=len(sizes), length=int(sizes[0]))], None
+    chosen = _group_by_length(sizes, few_sizes)
+    (members, count, length), *others = chosen
+    if not others and count * length == n_rows == sizes.sum():
+        return [AttentionGroup(count=count, length=length)], None
     groups: list[AttentionGroup] = []
     rows: list[np.ndarray] = []
     filled: list[np.ndarray] = []
-    for members in _group_by_length(sizes):
-        length = int(sizes[members].max())
-        places = np.arange(length)
-        present = places[None, :] < sizes[members][:, None]
+    lines: list[np.ndarray] = []
+    for members, count, length in chosen:
+        extents = np.zeros(count, dtype=np.int64)
+        extents[: len(members)] = sizes[members]
+        present = np.arange(length)[None, :] < extents[:, None]
         bias = None
         if not present.all():
             values = np.where(present, 0.0, -np.inf).astype(np.float32)
+            values[len(members) :] = 0.0  # softmax of nothing but -inf is no number
             bias = torch.from_numpy(values[:, None, None, :]).to(device)
-        groups.append(AttentionGroup(count=len(members), length=length, bias=bias))
-        rows.append(np.where(present, starts[members][:, None] + places[None, :], 0).reshape(-1))
+        groups.append(AttentionGroup(count=count, length=length, bias=bias))
+        line = np.zeros(count, dtype=np.int64)
+        line[: len(members)] = members
+        rows.append(np.where(present, starts[line][:, None] + np.arange(length), 0).reshape(-1))
         filled.append(present.reshape(-1))
+        lines.append(np.where(extents > 0, line, -1))
     row_of_cell, present = np.concatenate(rows), np.concatenate(filled)
-    cell_of_row = np.empty(int(sizes.sum()), dtype=np.int64)
+    cell_of_row = np.zeros(n_rows, dtype=np.int64)
     cell_of_row[row_of_cell[present]] = np.flatnonzero(present)
+    sequence_of_line = np.concatenate(lines)
+    line_of_sequence = np.empty(len(sizes), dtype=np.int64)
+    held = np.flatnonzero(sequence_of_line >= 0)
+    line_of_sequence[sequence_of_line[held]] = held
     return groups, CellMap(
         rows=torch.from_numpy(row_of_cell).to(device),
         cells=torch.from_numpy(cell_of_row).to(device),
         empty=torch.from_numpy(np.flatnonzero(~present)).to(device),
+        pieces=int(sizes.sum()),
+        lines=torch.from_numpy(line_of_sequence).to(device),
+        sequences=torch.from_numpy(np.maximum(sequence_of_line, 0)).to(device),
     )
 
 
-def _group_by_length(sizes: np.ndarray) -> list[np.ndarray]:
-    """Members of each group: neighbours in order of length, as far as padding them is worth it."""
+def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarray, int, int]]:
+    """Members of each group, its lines (of which some may stay empty) and the length of a line.
+
+    Members are neighbours in order of length, as far as padding them is worth it.
+    """
     order = np.argsort(-sizes, kind="stable")
     descending = sizes[order]
     area = np.concatenate([[0], np.cumsum(descending**2)])
-    groups: list[np.ndarray] = []
+    groups: list[tuple[np.ndarray, int, int]] = []
     begin = 0
     while begin < len(order):
-        shortest = descending[begin] * SHORTEST_IN_GROUP
-        similar = np.searchsorted(-descending, -shortest, side="right")
-        ends = np.arange(begin, len(order) + 1)
-        wasted = (ends - begin) * descending[begin] ** 2 - (area[ends] - area[begin])
-        bearable = begin + np.searchsorted(wasted, WASTED_IN_GROUP, side="right") - 1
-        end = int(max(similar, bearable))
-        groups.append(order[begin:end])
-        begin = end
+        left = len(order) - begin
+        longest = int(descending[begin])
+        similar = np.searchsorted(-descending, -longest * SHORTEST_IN_GROUP, side="right") - begin
+        length = rounded_length(longest) if few_sizes else longest
+        counts = np.arange(left + 1)
+        wasted = counts * length**2 - (area[begin : begin + left + 1] - area[begin])
+        bearable = np.searchsorted(wasted, WASTED_IN_GROUP, side="right") - 1
+        count = max(1, int(similar), int(bearable))
+        if few_sizes and (larger := rounded_count(count)) > count:
+            empty = max(0, larger - left)
+            cost = wasted[min(larger, left)] + empty * length**2
+            count = larger if cost <= WASTED_IN_GROUP else larger // 2
+        groups.append((order[begin : begin + count], count, length))
+        begin += count
     return groups

@@ -45,8 +45,9 @@ class MaskedBatch:
 
     @cached_property
     def layout(self) -> PackedLayout:
-        """Where its sequences lie, on the device of the pieces."""
-        return PackedLayout.from_lengths(self.lengths, device=self.input_ids.device)
+        """Where its sequences lie, on the device of the pieces; in few sizes on a CPU."""
+        device = self.input_ids.device
+        return PackedLayout.from_lengths(self.lengths, device, few_sizes=device.type == "cpu")
 
     def to(self, device: torch.device) -> MaskedBatch:
         """The same batch on another device."""
@@ -67,7 +68,10 @@ class MaskedBatch:
             positions=change(self.positions),
             uniforms=change(self.uniforms),
         )
-        changed.__dict__["layout"] = self.layout.each(change)
+        # a GPU wants the exact sizes; `pin` has made that layout, `to` takes it along
+        pinned = self.input_ids.is_pinned() and "layout" in self.__dict__
+        layout = self.layout if pinned else PackedLayout.from_lengths(self.lengths)
+        changed.__dict__["layout"] = layout.each(change)
         return changed
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.heads import GeneratorHead
 from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
+from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.sizes import pad_rows
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.objective import discriminator_loss, replace
 from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
@@ -107,6 +109,8 @@ class PretrainingModel(nn.Module):
         pieces: int | Tensor | None,
     ) -> Losses:
         layout = batch.layout
+        if self._compiled and self.device.type == "cpu":  # one compilation is for all sizes
+            layout = PackedLayout.from_lengths(batch.lengths)
         masked = max(1, len(batch.positions)) if masked is None else masked
         pieces = max(1, layout.total) if pieces is None else pieces
         targets = batch.input_ids[batch.positions]
@@ -139,7 +143,7 @@ class PretrainingModel(nn.Module):
         targets: Tensor,
         uniforms: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        projected = head.project(hidden)
+        projected = head.project(pad_rows(hidden))
         return vocabulary_loss(projected, table, head.bias, targets, uniforms, self._cast)
 
     def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:

@@ -146,8 +146,10 @@ def _pretrain(
 
     def prepare(batch: Batch) -> MaskedBatch:
         masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
+        if device.type == "cuda":
+            return masked.pin()
         masked.layout  # noqa: B018 - computed here, in the background
-        return masked.pin() if device.type == "cuda" else masked
+        return masked
 
     loader = _loader(settings, corpus, world)
     evaluate = _evaluation(settings, model, masker) if world.is_main else None

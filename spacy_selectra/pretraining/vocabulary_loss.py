@@ -60,11 +60,12 @@ class _VocabularyLoss(torch.autograd.Function):
             rows = max(1, _BLOCK.get(kind, 1 << 27) // max(1, logits.shape[1]))
             losses, samples = [], []
             for start in range(0, len(targets), rows):
-                block = slice(start, start + rows)
+                block = slice(start, min(start + rows, len(targets)))
                 draws = None if uniforms is None else uniforms[block]
                 loss, drawn = _block(logits[block], targets[block], draws, bias)
                 losses.append(loss)
                 samples.append(drawn)
+            logits[len(targets) :].zero_()
         ctx.save_for_backward(source, table, logits)
         ctx.types = hidden.dtype, words.dtype, bias.dtype
         chosen = torch.cat(samples) if samples else targets
@@ -90,8 +91,7 @@ def _block(
     logits: Tensor, targets: Tensor, uniforms: Tensor | None, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Losses and samples of some rows, whose logits (less the bias) become softmax - one-hot."""
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    weights = logits.to(wide, copy=True)
+    weights = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if bias is not None:
         weights.add_(bias)
     greatest = weights.amax(dim=1, keepdim=True)
@@ -106,7 +106,8 @@ def _block(
     # at the target minus one, so that it is rounded to the type of the logits only once
     weights.mul_((1 / totals)[:, None])
     weights.scatter_add_(1, targets[:, None], torch.full_like(chosen, -1))
-    logits.copy_(weights)
+    if weights.dtype != logits.dtype:
+        logits.copy_(weights)
     return losses, samples
 
 
@@ -127,7 +128,7 @@ def vocabulary_loss(
     number a row in place of V.
 
     Args:
-        hidden: (M, E), at the masked positions.
+        hidden: (N, E), at the M masked positions; rows below the first M do not count.
         words: (V, E) token embeddings.
         bias: (V,).
         targets: (M,) int64, the original pieces.
