@@ -42,7 +42,7 @@ def finetune(
     """
     import json
 
-    from spacy_selectra.encoder.freed_memory import keep_freed_memory, limit_kept_products
+    from spacy_selectra.encoder.freed_memory import keep_freed_memory
     from spacy_selectra.finetuning.settings import read_settings
     from spacy_selectra.finetuning.trials import Finetuning, Interrupted
     from spacy_selectra.signals import StopRequest
@@ -56,7 +56,6 @@ def finetune(
         typer.echo(f"warning: {message}", err=True)
 
     keep_freed_memory()
-    limit_kept_products()
     with StopRequest() as stop:
         run = Finetuning(settings, out, warn=warn, quiet=quiet, replace=replace)
         try:

@@ -21,7 +21,7 @@ from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
 from spacy_selectra.components.windows import Windows
 from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
-from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
+from spacy_selectra.encoder.freed_memory import return_freed_memory
 from spacy_selectra.encoder.load import load_encoder
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.encoder.prepared import forget
@@ -60,7 +60,6 @@ class SelectraShim(Shim):
         self.tokenizer: PieceTokenizer | None = None
         self.truncation_announced = False
         self._since_return = 0
-        limit_kept_products()
 
     @property
     def loaded(self) -> bool:

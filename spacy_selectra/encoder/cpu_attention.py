@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -38,14 +38,12 @@ def attention_forward(
     Returns:
         (R, H), and what `attention_backward` needs.
     """
-    cells = _rows_to_cells(qkv, layout)
-    mixed = cells.new_empty(len(cells), cells.shape[1] // 3)
+    apart = _apart(qkv, layout, heads)
+    mixed = torch.empty_like(apart[0])
     saved: list[Tensor | None] = []
-    for group, part, result in zip(
-        layout.groups, layout.by_group(cells), layout.by_group(mixed), strict=True
-    ):
-        saved.extend(_attend(part, group, heads, dropout, masks, result))
-    return _cells_to_rows(mixed, layout), saved
+    for group, rows in _by_group(layout, heads):
+        saved.extend(_attend(apart[:, rows], group, heads, dropout, masks, mixed[rows]))
+    return _together(mixed, layout, heads), saved
 
 
 def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
@@ -53,89 +51,120 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
 
     Long sequences attend a few at a time, so that scores stay in the cache.
     """
-    cells = _rows_to_cells(qkv, layout)
-    mixed = cells.new_empty(len(cells), cells.shape[1] // 3)
+    apart = _apart(qkv, layout, heads)
+    mixed = torch.empty_like(apart[0])
     masks = DropoutMasks({})
-    for group, part, result in zip(
-        layout.groups, layout.by_group(cells), layout.by_group(mixed), strict=True
-    ):
+    for group, rows in _by_group(layout, heads):
         fitting = max(1, SCORES_AT_ONCE // (heads * group.length**2))
         at_once = 1 << (fitting.bit_length() - 1)  # a power of two, as counts are
+        line = heads * group.length
         for begin in range(0, group.count, at_once):
             end = min(begin + at_once, group.count)
-            rows = slice(begin * group.length, end * group.length)
             some = group if end - begin == group.count else group.part(begin, end)
-            _attend(part[rows], some, heads, 0.0, masks, result[rows])
-    return _cells_to_rows(mixed, layout)
+            part = slice(rows.start + begin * line, rows.start + end * line)
+            _attend(apart[:, part], some, heads, 0.0, masks, mixed[part])
+    return _together(mixed, layout, heads)
 
 
 def attention_backward(
     grad: Tensor, layout: PackedLayout, heads: int, dropout: float, saved: Sequence[Any]
 ) -> Tensor:
     """(R, H) gradient of the result of `attention_forward` to (R, 3H) of its `qkv`."""
-    mixed = _rows_to_cells(grad, layout, clear=True)
-    qkv = mixed.new_empty(len(mixed), 3 * mixed.shape[1])
-    for place, (group, part, result) in enumerate(
-        zip(layout.groups, layout.by_group(mixed), layout.by_group(qkv), strict=True)
-    ):
+    size = grad.shape[1] // heads
+    if layout.map is None:
+        (group,) = layout.groups
+        shares = grad.view(group.count, group.length, heads, size).transpose(1, 2)
+        mixed = shares.reshape(-1, size)
+    else:
+        places = layout.by_head(heads)
+        mixed = grad.view(-1, size).index_select(0, places.rows).index_fill_(0, places.empty, 0)
+    if dropout:
+        mixed.mul_(DropoutMasks.scale(dropout))
+    apart = mixed.new_empty((3, *mixed.shape))
+    for place, (group, rows) in enumerate(_by_group(layout, heads)):
         own = saved[_SAVED * place : _SAVED * (place + 1)]
-        _attend_backward(part, group, heads, dropout, own, result)
-    return _cells_to_rows(qkv, layout, clear=True)
+        _attend_backward(mixed[rows], group, heads, own, apart[:, rows])
+    if layout.map is None:
+        together = apart.view(3, group.count, heads, group.length, size).permute(1, 3, 0, 2, 4)
+        return together.reshape(len(grad), -1)
+    qkv = apart.view(-1, size).index_select(0, layout.by_head(heads).qkv_back)
+    qkv = qkv.view(len(grad), -1)
+    qkv[layout.total :].zero_()
+    return qkv
 
 
 def _attend(
-    qkv: Tensor,
+    apart: Tensor,
     group: AttentionGroup,
     heads: int,
     dropout: float,
     masks: DropoutMasks,
     result: Tensor,
 ) -> list[Tensor | None]:
-    """(count * length, 3H) to `result`, (count * length, H); returns what the gradient needs."""
-    count, length = group.count, group.length
-    size = qkv.shape[-1] // (3 * heads)
-    apart = qkv.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
-    query, key, value = apart.reshape(3, count * heads, length, size).unbind(0)
+    """(3, count * heads * length, size) to `result`; returns what the gradient needs."""
+    count, length, size = group.count, group.length, apart.shape[-1]
+    query, key, value = apart.view(3, count * heads, length, size).unbind(0)
     if group.bias is None:
-        bias, beta = qkv.new_empty(1, 1, 1), 0
+        bias, beta = apart.new_empty(1, 1, 1), 0
     else:
-        bias = group.bias.to(qkv.dtype).expand(count, heads, 1, length)
+        bias = group.bias.to(apart.dtype).expand(count, heads, 1, length)
         bias, beta = bias.reshape(count * heads, 1, length), 1
     scores = torch.baddbmm(bias, query, key.transpose(1, 2), beta=beta, alpha=_scale(size))
     # in float32 even of bfloat16 numbers, whose own softmax is slower than this detour
-    weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(qkv.dtype)).to(qkv.dtype)
+    weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(apart.dtype)).to(apart.dtype)
     mask = masks.take(dropout, weights.shape)
-    mixed = torch.bmm(apply_mask(weights, mask, copy=True), value)
-    together = result.view(count, length, heads, size).transpose(1, 2)
-    together.copy_(mixed.view(count, heads, length, size))
+    mixed = result.view(count * heads, length, size)
+    torch.bmm(apply_mask(weights, mask, copy=True), value, out=mixed)
     if mask is not None:
-        result.mul_(masks.scale(dropout))
+        mixed.mul_(masks.scale(dropout))
     return [query, key, value, weights, mask]
 
 
 def _attend_backward(
-    grad: Tensor,
-    group: AttentionGroup,
-    heads: int,
-    dropout: float,
-    saved: Sequence[Any],
-    result: Tensor,
+    grad: Tensor, group: AttentionGroup, heads: int, saved: Sequence[Any], result: Tensor
 ) -> None:
-    """(count * length, H) to `result`, (count * length, 3H)."""
+    """(count * heads * length, size), scaled, to `result`, (3, count * heads * length, size)."""
     query, key, value, weights, mask = saved
-    count, length, size = group.count, group.length, query.shape[-1]
-    mixed = grad.view(count, length, heads, size).transpose(1, 2).reshape(-1, length, size)
-    if mask is not None:
-        mixed.mul_(DropoutMasks.scale(dropout))
-    apart = torch.empty((3, count * heads, length, size), dtype=grad.dtype)
+    length, size = group.length, query.shape[-1]
+    mixed = grad.view(-1, length, size)
+    apart = result.view(3, -1, length, size)
     torch.bmm(apply_mask(weights, mask, copy=True).transpose(1, 2), mixed, out=apart[2])
     grads = apply_mask(torch.bmm(mixed, value.transpose(1, 2)), mask)
     scores = _aten._softmax_backward_data(grads, weights, -1, grads.dtype)
     scale = _scale(size)
     torch.baddbmm(apart[0], scores, key, beta=0, alpha=scale, out=apart[0])
     torch.baddbmm(apart[1], scores.transpose(1, 2), query, beta=0, alpha=scale, out=apart[1])
-    together = result.view(count, length, 3, heads, size).permute(2, 0, 3, 1, 4)
-    together.copy_(apart.view(3, count, heads, length, size))
+
+
+def _by_group(layout: PackedLayout, heads: int) -> Iterator[tuple[AttentionGroup, slice]]:
+    """Each group, and where its shares are among all (C * heads)."""
+    begin = 0
+    for group in layout.groups:
+        end = begin + group.count * heads * group.length
+        yield group, slice(begin, end)
+        begin = end
+
+
+def _apart(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
+    """(R, 3H) to the (3, C * heads, size) shares of queries, keys and values."""
+    size = qkv.shape[1] // (3 * heads)
+    if layout.map is None:
+        (group,) = layout.groups
+        shares = qkv.view(group.count, group.length, 3, heads, size).permute(2, 0, 3, 1, 4)
+        return shares.reshape(3, -1, size)
+    places = layout.by_head(heads).qkv
+    return qkv.view(-1, size).index_select(0, places.view(-1)).view(3, -1, size)
+
+
+def _together(mixed: Tensor, layout: PackedLayout, heads: int) -> Tensor:
+    """(C * heads, size) shares to (R, H); what is in padding rows is finite and means nothing."""
+    size = mixed.shape[1]
+    if layout.map is None:
+        (group,) = layout.groups
+        lines = mixed.view(group.count, heads, group.length, size).transpose(1, 2)
+        return lines.reshape(-1, heads * size)
+    rows = mixed.index_select(0, layout.by_head(heads).rows_back)
+    return rows.view(-1, heads * size)
 
 
 def _scale(size: int) -> float:
@@ -144,11 +173,3 @@ def _scale(size: int) -> float:
 
 def _softmax_type(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-
-
-def _rows_to_cells(values: Tensor, layout: PackedLayout, clear: bool = False) -> Tensor:
-    return values if layout.map is None else layout.map.spread(values, clear)
-
-
-def _cells_to_rows(cells: Tensor, layout: PackedLayout, clear: bool = False) -> Tensor:
-    return cells if layout.map is None else layout.map.collect(cells, clear)

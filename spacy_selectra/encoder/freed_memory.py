@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable
 from functools import cache
 
 # Parameters of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _NEVER = 2**31 - 1
-
-# oneDNN keeps the code of its last 1024 products, and torch their descriptions and work space,
-# one for each number of rows, and batches of documents hardly ever have the same number twice.
-# Within a batch all layers share a handful.
-_KEPT_PRODUCTS = "64"
-_LIMITS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 def keep_freed_memory() -> bool:
@@ -43,15 +36,6 @@ def return_freed_memory() -> None:
     trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)
-
-
-def limit_kept_products() -> None:
-    """Let oneDNN and torch keep fewer products; what the environment says already stays.
-
-    They read the variables at their first product, and never again.
-    """
-    for name in _LIMITS:
-        os.environ.setdefault(name, _KEPT_PRODUCTS)
 
 
 @cache

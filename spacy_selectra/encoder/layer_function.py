@@ -156,7 +156,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     residual, norm2_dw, norm2_db = _aten.native_layer_norm_backward(
         grad.contiguous(), sum2, width, mean2, rstd2, norm2_w, norm2_b, everything
     )
-    branch = apply_mask(residual.to(dtype, copy=True), mask2, scale)
+    branch = _dropped(residual, dtype, mask2, scale)
     out_dw, out_db = (branch.t() @ active).to(wide), branch.sum(0).to(wide)
     inner_grad = _activate_backward(branch @ out_w, inner, options.activation)
     in_dw, in_db = (inner_grad.t() @ inner_source).to(wide), inner_grad.sum(0).to(wide)
@@ -166,7 +166,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     residual, norm1_dw, norm1_db = _aten.native_layer_norm_backward(
         residual, sum1, width, mean1, rstd1, norm1_w, norm1_b, everything
     )
-    branch = apply_mask(residual.to(dtype, copy=True), mask1, scale)
+    branch = _dropped(residual, dtype, mask1, scale)
     mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
     qkv = attention_backward(branch @ mix_w, layout, ctx.heads, options.attention_dropout, groups)
     qkv_dw, qkv_db = (qkv.t() @ source).to(wide), qkv.sum(0).to(wide)
@@ -182,6 +182,13 @@ def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: flo
     """hidden + dropout(branch); `branch` is overwritten."""
     # converting first: additions of mixed types are three times as slow
     return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
+
+
+def _dropped(grad: Tensor, dtype: torch.dtype, mask: Tensor | None, scale: float) -> Tensor:
+    """The gradient of dropout, for reading only: without a mask it may be `grad` itself."""
+    if mask is None:
+        return grad.to(dtype)
+    return apply_mask(grad.to(dtype, copy=True), mask, scale)
 
 
 def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:

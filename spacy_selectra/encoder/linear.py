@@ -6,13 +6,19 @@ activation or a residual added while results are in registers.
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.activated import POST_OPERATIONS, activated
+
+_active: ContextVar[bool] = ContextVar("laid_out_weights", default=False)
 
 # oneDNN lays weights out for a number of rows; this layout serves from a handful to thousands.
 _ROWS_EXPECTED = 512
@@ -58,7 +64,7 @@ class OneDnnLinear:
     Args:
         weight: (out, in).
         bias: (out,).
-        dtype: type of the product, one for which `onednn_computes`.
+        dtype: type of the product, one for which `takes_onednn`.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
@@ -84,20 +90,35 @@ class OneDnnLinear:
         )
 
 
-def onednn_computes(dtype: torch.dtype) -> bool:
-    """Whether products of this type are oneDNN's, in the precision now set."""
+@contextmanager
+def laid_out_weights() -> Iterator[None]:
+    """Within the block, layers that record no gradient multiply float32 by `OneDnnLinear`, too."""
+    token = _active.set(True)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def laid_out_weights_are_on() -> bool:
+    """Whether this is within `laid_out_weights`."""
+    return _active.get()
+
+
+def takes_onednn(dtype: torch.dtype) -> bool:
+    """Whether `OneDnnLinear` multiplies this type, in the precision now set."""
     if not _has_operators():
         return False
     if dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    # where this is not asked for, float32 products are those of another library
-    backend: Any = getattr(torch.backends.mkldnn, "matmul", None)
-    return dtype == torch.float32 and getattr(backend, "fp32_precision", "") == "bf16"
+    return dtype == torch.float32 and laid_out_weights_are_on()
 
 
 @cache
 def _has_operators() -> bool:
     names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
-    return torch.backends.mkldnn.is_available() and all(
-        hasattr(torch.ops.mkldnn, name) for name in names
+    return (
+        platform.machine() in ("x86_64", "AMD64")  # float32 is rounded elsewhere
+        and torch.backends.mkldnn.is_available()
+        and all(hasattr(torch.ops.mkldnn, name) for name in names)
     )

@@ -18,7 +18,7 @@ from spacy_selectra.encoder.inference import inference_layer
 from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.encoder.prepared import forget
-from spacy_selectra.encoder.sizes import pad_rows
+from spacy_selectra.encoder.sizes import few_sizes_pay, pad_rows
 from spacy_selectra.errors import SelectraError
 
 
@@ -152,7 +152,7 @@ class SelectraEncoder(nn.Module):
         """
         if not isinstance(lengths, PackedLayout):
             device = input_ids.device
-            few_sizes = device.type == "cpu" and not torch.compiler.is_compiling()
+            few_sizes = device.type == "cpu" and few_sizes_pay()
             lengths = PackedLayout.from_lengths(lengths, device, few_sizes)
         if lengths.total != input_ids.shape[0]:
             raise ValueError(

@@ -13,7 +13,8 @@ cells is finite, enters nothing and has a gradient of zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +23,12 @@ from torch import Tensor
 from spacy_selectra.encoder.sizes import rounded_count, rounded_length, rounded_rows
 
 # A group holds sequences down to this share of its longest one, which fills rectangles to
-# nine tenths on average, and shorter ones until so many attention scores (of each head) are
-# computed for nothing: from there on they cost more than the kernel calls of another group.
+# nine tenths on average, and shorter ones until so much is computed for nothing: from there on
+# they cost more than the kernel calls of another group. Counted are attention scores of each head,
+# and for each cell what copying its query, key, value and result costs beside them.
 SHORTEST_IN_GROUP = 0.8
-WASTED_IN_GROUP = 200_000
+WASTED_IN_GROUP = 50_000
+CELL_COST = 170
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,28 @@ class CellMap:
 
 
 @dataclass(frozen=True)
+class HeadMap:
+    """A `CellMap` by attention head: cells come in the order group, line, head, place.
+
+    So one lookup takes a head's share of every row straight to where products read it.
+
+    Attributes:
+        qkv: (3, C * heads) int64, which of the R * 3 * heads shares of queries, keys and values
+            each cell takes.
+        qkv_back: (R * 3 * heads) int64, where in (3 * C * heads) the share of each row is.
+        rows: (C * heads) int64, which of R * heads shares each cell takes.
+        rows_back: (R * heads) int64, where in (C * heads) the share of each row is.
+        empty: int64, cells without a piece.
+    """
+
+    qkv: Tensor
+    qkv_back: Tensor
+    rows: Tensor
+    rows_back: Tensor
+    empty: Tensor
+
+
+@dataclass(frozen=True)
 class PackedLayout:
     """Geometry of a packed batch of B sequences and T pieces, computed once for all layers.
 
@@ -108,6 +133,14 @@ class PackedLayout:
     map: CellMap | None
     offsets: Tensor
     longest: int
+    _by_head: dict[int, HeadMap] = field(default_factory=dict, repr=False, compare=False)
+
+    def by_head(self, heads: int) -> HeadMap:
+        """The map for so many heads, made once; there must be a `map`."""
+        if heads not in self._by_head:
+            assert self.map is not None
+            self._by_head[heads] = _head_map(self.map, self.groups, heads)
+        return self._by_head[heads]
 
     def by_group(self, cells: Tensor) -> tuple[Tensor, ...]:
         """The (C, ...) cells of each group."""
@@ -117,6 +150,7 @@ class PackedLayout:
         """The same layout with every tensor changed, say moved to a device."""
         return replace(
             self,
+            _by_head={},
             positions=change(self.positions),
             first=change(self.first),
             offsets=change(self.offsets),
@@ -223,6 +257,41 @@ def _arrange(
     )
 
 
+def _head_map(cells: CellMap, groups: list[AttentionGroup], heads: int) -> HeadMap:
+    device = cells.rows.device
+    head = torch.arange(heads, device=device)
+    # of each cell: the first of its group, and where in its group the share of head 0 is
+    places, begin = [], 0
+    for group in groups:
+        line = torch.arange(group.count, device=device)[:, None] * (heads * group.length)
+        place = line + torch.arange(group.length, device=device)
+        places.append(begin * heads + place.reshape(-1))
+        begin += group.count * group.length
+    step = [group.length for group in groups for _ in range(group.count * group.length)]
+    steps = torch.tensor(step, device=device)
+    target = torch.cat(places)[:, None] + head * steps[:, None]  # (C, heads)
+    total = begin * heads
+
+    def ordered(values: Tensor) -> Tensor:
+        return (
+            torch.empty_like(target)
+            .reshape(-1)
+            .index_copy_(0, target.reshape(-1), values.expand_as(target).reshape(-1))
+        )
+
+    rows = ordered(cells.rows[:, None] * heads + head)
+    share = ordered(cells.rows[:, None] * (3 * heads) + head)
+    parts = torch.arange(3, device=device)[:, None]
+    rows_back = target[cells.cells]  # (R, heads)
+    return HeadMap(
+        qkv=share + parts * heads,
+        qkv_back=(rows_back[:, None, :] + parts * total).reshape(-1),
+        rows=rows,
+        rows_back=rows_back.reshape(-1),
+        empty=target[cells.empty].reshape(-1),
+    )
+
+
 def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarray, int, int]]:
     """Members of each group, its lines (of which some may stay empty) and the length of a line.
 
@@ -230,7 +299,7 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
     """
     order = np.argsort(-sizes, kind="stable")
     descending = sizes[order]
-    area = np.concatenate([[0], np.cumsum(descending**2)])
+    useful = np.concatenate([[0], np.cumsum(_line_cost(descending))])
     groups: list[tuple[np.ndarray, int, int]] = []
     begin = 0
     while begin < len(order):
@@ -239,13 +308,18 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
         similar = np.searchsorted(-descending, -longest * SHORTEST_IN_GROUP, side="right") - begin
         length = rounded_length(longest) if few_sizes else longest
         counts = np.arange(left + 1)
-        wasted = counts * length**2 - (area[begin : begin + left + 1] - area[begin])
+        wasted = counts * _line_cost(length) - (useful[begin : begin + left + 1] - useful[begin])
         bearable = np.searchsorted(wasted, WASTED_IN_GROUP, side="right") - 1
         count = max(1, int(similar), int(bearable))
         if few_sizes and (larger := rounded_count(count)) > count:
             empty = max(0, larger - left)
-            cost = wasted[min(larger, left)] + empty * length**2
+            cost = wasted[min(larger, left)] + empty * _line_cost(length)
             count = larger if cost <= WASTED_IN_GROUP else larger // 2
         groups.append((order[begin : begin + count], count, length))
         begin += count
     return groups
+
+
+def _line_cost(length: Any) -> Any:
+    """What a line of a rectangle costs each head, in attention scores."""
+    return length**2 + CELL_COST * length

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from spacy_selectra.encoder.int8 import int8_products, why_not_int8
+from spacy_selectra.encoder.linear import laid_out_weights
 
 Precision = Literal["auto", "fp32", "fast", "bf16", "int8"]
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
@@ -26,11 +29,11 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
     """Compute in the given precision within the block, backward passes included.
 
     Args:
-        mode: "fp32", plain float32; "fast", float32 through oneDNN on CPUs where that
-            really computes float32 (checked once against float64; else as "fp32"), TF32 on
-            GPUs; "bf16", autocast with the residual stream in float32; "auto", "bf16"
-            where the device computes it natively, else "fast"; "int8", products of our layers
-            with their weights in 8 bits (`encoder.int8`) and all others as in "auto".
+        mode: "fp32", plain float32; "fast", float32 by the fastest library for it on CPUs (see
+            `_fast_on_cpu`), TF32 on GPUs; "bf16", autocast with the residual stream in float32;
+            "auto", "bf16" where the device computes it natively, else "fast"; "int8", products
+            of our layers with their weights in 8 bits (`encoder.int8`) and all others as in
+            "auto".
             "int8" is for inference on CPUs: where gradients are recorded when the block is
             entered it means "fast", and likewise, with one warning, on devices and processors
             without such products.
@@ -93,14 +96,27 @@ def _native_bfloat16(kind: str) -> bool:
     return kind == "cpu" and asked is not None and bool(asked())
 
 
+def _fast_products(kind: str) -> AbstractContextManager[None]:
+    if kind == "cuda":
+        return _tf32.on()
+    return _fast_on_cpu() if kind == "cpu" else nullcontext()
+
+
 @contextmanager
-def _fast_products(kind: str) -> Iterator[None]:
-    switch = _tf32 if kind == "cuda" else _onednn
-    if kind == "cuda" or (kind == "cpu" and _onednn_is_float32()):
-        with switch.on():
-            yield
-    else:
+def _fast_on_cpu() -> Iterator[None]:
+    """Weights laid out by oneDNN where nobody asks for a gradient; on AMD's processors, where MKL
+    reaches half of oneDNN's speed, oneDNN's products everywhere."""
+    onednn = _onednn.on() if _is_amd() and _onednn_is_float32() else nullcontext()
+    with laid_out_weights(), onednn:
         yield
+
+
+@cache
+def _is_amd() -> bool:
+    try:
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return "AuthenticAMD" in platform.processor()
 
 
 class _Switch:
@@ -147,8 +163,7 @@ def _set_onednn(value: Any) -> None:
     _matmul_backend().fp32_precision = value
 
 
-# On AMD processors torch's default (MKL) reaches half of oneDNN's speed. Allowing bf16 here is
-# what routes products to oneDNN, which without AMX still computes float32.
+# Allowing bf16 here is what routes products to oneDNN, which without AMX still computes float32.
 _onednn = _Switch(lambda: _matmul_backend().fp32_precision, _set_onednn, "bf16")
 
 

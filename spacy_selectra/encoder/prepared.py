@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.int8 import QuantisedLinear
 from spacy_selectra.encoder.layer_function import layer_weights
-from spacy_selectra.encoder.linear import Linear, OneDnnLinear, PlainLinear, onednn_computes
+from spacy_selectra.encoder.linear import Linear, OneDnnLinear, PlainLinear, takes_onednn
 
 # Rows multiplied at once: the widest tensor of a layer stays small for any number of pieces.
 # Int8 takes fewer, so that what lies between two products stays in the cache and a large number
@@ -74,7 +74,7 @@ def layer_products(layer: nn.Module, dtype: torch.dtype, int8: bool) -> LayerPro
         dtype: type of its products.
         int8: with weights of 8 bits.
     """
-    if not int8 and not onednn_computes(dtype):
+    if not int8 and not takes_onednn(dtype):
         return LayerProducts(layer, lambda w, b: PlainLinear(w, b, dtype), FLOAT_ROWS, dtype)
     weights = layer_weights(layer)
     known = _prepared.get(layer)

@@ -11,7 +11,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_FINEST = 16  # rows of a tile of AMX, and pieces of the shortest attention rectangle
+from spacy_selectra.encoder.int8 import int8_is_on
+from spacy_selectra.encoder.linear import laid_out_weights_are_on
+
+_ROWS = 16  # of a tile of AMX
+_SHORTEST = 8  # side of the smallest attention rectangle
+
+
+def few_sizes_pay() -> bool:
+    """Whether products on CPUs are now computed by oneDNN, here and in the precision now set."""
+    if torch.compiler.is_compiling():  # one compilation is for all sizes
+        return False
+    laid_out = laid_out_weights_are_on() and not torch.is_grad_enabled()
+    backend = getattr(torch.backends.mkldnn, "matmul", None)  # since torch 2.9
+    by_onednn = getattr(backend, "fp32_precision", "") == "bf16"
+    return torch.is_autocast_enabled("cpu") or int8_is_on() or laid_out or by_onednn
 
 
 def rounded_rows(rows: int) -> int:
@@ -22,7 +36,7 @@ def rounded_rows(rows: int) -> int:
     rounded number when blocks of 2048 are taken off it is a rounded number, too.
     """
     if rows <= 128:
-        step = _FINEST
+        step = _ROWS
     elif rows <= 512:
         step = 32
     else:
@@ -31,9 +45,9 @@ def rounded_rows(rows: int) -> int:
 
 
 def rounded_length(pieces: int) -> int:
-    """The side of the attention rectangle of a sequence: steps of 16 up to 128 pieces, above
-    that an eighth of the next power of two."""
-    step = max(_FINEST, _power_of_two(pieces) // 8)
+    """The side of the attention rectangle of a sequence: steps of 8 up to 64 pieces, above that
+    of an eighth of the next power of two."""
+    step = max(_SHORTEST, _power_of_two(pieces) // 8)
     return -(-pieces // step) * step
 
 
@@ -42,11 +56,11 @@ def rounded_count(sequences: int) -> int:
     return _power_of_two(sequences)
 
 
-def pad_rows(values: Tensor, rows: int | None = None) -> Tensor:
-    """(N, ...) on a CPU with zeros below, up to `rows` or a rounded number; else as it is."""
-    if values.device.type != "cpu" or torch.compiler.is_compiling():
+def pad_rows(values: Tensor) -> Tensor:
+    """(N, ...) with zeros below, up to a rounded number, where few sizes pay; else as it is."""
+    if values.device.type != "cpu" or not few_sizes_pay():
         return values
-    missing = (rounded_rows(len(values)) if rows is None else rows) - len(values)
+    missing = rounded_rows(len(values)) - len(values)
     # pad counts from the last dimension
     return F.pad(values, [0, 0] * (values.ndim - 1) + [0, missing]) if missing else values
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.sizes import few_sizes_pay
 
 _SEQUENCE_BIT, _SPECIAL_BIT = 33, 32
 _WORDS = 4  # 64-bit words that Philox draws at once
@@ -45,9 +46,10 @@ class MaskedBatch:
 
     @cached_property
     def layout(self) -> PackedLayout:
-        """Where its sequences lie, on the device of the pieces; in few sizes on a CPU."""
+        """Where its sequences lie, on the device of the pieces; for the precision now set."""
         device = self.input_ids.device
-        return PackedLayout.from_lengths(self.lengths, device, few_sizes=device.type == "cpu")
+        few_sizes = device.type == "cpu" and few_sizes_pay()
+        return PackedLayout.from_lengths(self.lengths, device, few_sizes)
 
     def to(self, device: torch.device) -> MaskedBatch:
         """The same batch on another device."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.muon import Muon
 from spacy_selectra.pretraining.settings import OptimizerSettings
 
 # Adam divides its means by 1 - beta^t. ELECTRA's does not. From t = 2^24 on the divisor is
@@ -85,9 +85,6 @@ def build_optimizer(
 
     Frozen parameters are left out. A single parameter alone is a table of embeddings of which
     some rows are trained: then nothing decays, as decay would change the other rows.
-
-    Raises:
-        SelectraError: Muon with a torch that has none.
     """
     parameters = {name: p for name, p in parameters.items() if p.requires_grad}
     if len(parameters) == 1:
@@ -98,7 +95,13 @@ def build_optimizer(
         optimizer = PretrainingOptimizer([adam], [1.0])
     else:
         rest = [parameter for name, parameter in parameters.items() if name not in inner]
-        parts = [_adam(rest, settings), _muon(list(inner.values()), settings)]
+        muon = Muon(
+            inner.values(),
+            lr=settings.matrix_learning_rate,
+            weight_decay=settings.weight_decay,
+            momentum=settings.momentum,
+        )
+        parts = [_adam(rest, settings), muon]
         ratio = settings.matrix_learning_rate / settings.learning_rate
         optimizer = PretrainingOptimizer(parts, [1.0, ratio])
     optimizer.set_learning_rate(settings.learning_rate)
@@ -131,27 +134,4 @@ def _adam(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": torch.zeros_like(parameter),
         }
-    return optimizer
-
-
-def _muon(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """Momentum whose matrices are made orthogonal before each step (Jordan et al. 2024).
-
-    Steps have the root mean square of Adam's (Liu et al. 2025, section 2.2), so that one
-    learning rate serves matrices of all shapes.
-    """
-    if not hasattr(torch.optim, "Muon"):
-        raise SelectraError(
-            f'optimizer.method = "muon" needs torch 2.9 or later, this is {torch.__version__}; '
-            'update torch, or set "adam"'
-        )
-    optimizer = torch.optim.Muon(
-        parameters,
-        lr=settings.matrix_learning_rate,
-        weight_decay=settings.weight_decay,
-        momentum=settings.momentum,
-        adjust_lr_fn="match_rms_adamw",
-    )
-    for parameter in parameters:
-        optimizer.state[parameter] = {"momentum_buffer": torch.zeros_like(parameter)}
     return optimizer

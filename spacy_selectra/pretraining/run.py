@@ -18,7 +18,7 @@ from spacy_selectra.corpus.longest import declare_longest_sequence
 from spacy_selectra.corpus.manifest import Manifest
 from spacy_selectra.corpus.prefetch import Prefetcher
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.precision import resolve_precision
+from spacy_selectra.encoder.precision import precision, resolve_precision
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.files import only_user_of, read_json, write_json, write_text
 from spacy_selectra.pretraining.build import build_model, with_default_dropout
@@ -148,7 +148,8 @@ def _pretrain(
         masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
         if device.type == "cuda":
             return masked.pin()
-        masked.layout  # noqa: B018 - computed here, in the background
+        with precision(mode, device):
+            masked.layout  # noqa: B018 - computed here, in the background
         return masked
 
     loader = _loader(settings, corpus, world)

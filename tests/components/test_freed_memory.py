@@ -8,7 +8,7 @@ import platform
 import pytest
 
 from spacy_selectra.components import shim
-from spacy_selectra.encoder.freed_memory import limit_kept_products, return_freed_memory
+from spacy_selectra.encoder.freed_memory import return_freed_memory
 from tests.components.conftest import SENTENCES
 from tests.components.test_transformer import token_vectors
 
@@ -28,16 +28,6 @@ def test_freed_memory_is_returned():
     return_freed_memory()
     assert resident() < full - 50_000_000
     assert len(last) == 50_000
-
-
-@pytest.mark.parametrize("name", ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"])
-def test_environment_is_respected(name, monkeypatch):
-    monkeypatch.setenv(name, "7")
-    limit_kept_products()
-    assert os.environ[name] == "7"
-    monkeypatch.delenv(name)
-    limit_kept_products()
-    assert 0 < int(os.environ[name]) < 1024
 
 
 def test_every_so_many_pieces_of_long_and_of_short_documents(make_nlp, monkeypatch):

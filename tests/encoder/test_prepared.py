@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spacy_selectra.encoder import cpu_attention, prepared
 from spacy_selectra.encoder.int8 import QuantisedLinear, why_not_int8
-from spacy_selectra.encoder.linear import OneDnnLinear, PlainLinear, onednn_computes
+from spacy_selectra.encoder.linear import OneDnnLinear, PlainLinear, takes_onednn
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
 from tests.encoder.conftest import LENGTHS, encode
@@ -144,7 +144,7 @@ def test_products_of_every_kind_agree(dtype, name):
     tolerance = 0.05 if dtype == torch.bfloat16 else 2e-5
     with precision("fast"):
         kinds = [PlainLinear(weight, bias, dtype)]
-        if onednn_computes(dtype):
+        if takes_onednn(dtype):
             kinds.append(OneDnnLinear(weight, bias, dtype))
         for product in kinds:
             found = product(values, torch.float32, name)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.muon import orthogonalised
 from spacy_selectra.pretraining.optimizer import build_optimizer
 from spacy_selectra.pretraining.settings import OptimizerSettings
 
@@ -133,10 +133,50 @@ def test_muon_follows_the_schedule():
     assert rates == pytest.approx([0.005, 0.005, 0.02])
 
 
-def test_muon_needs_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(SelectraError, match=r"torch 2\.9 or later.*\"adam\""):
-        build_optimizer(dict(Layered().named_parameters()), settings(method="muon"))
+@pytest.mark.parametrize("shape", [(8, 32), (32, 8), (8, 8)])
+def test_orthogonalised_in_bfloat16_equals_torchs_own(shape):
+    muon = pytest.importorskip("torch.optim._muon")  # since torch 2.9
+    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(5))
+    expected = [
+        muon._zeropower_via_newtonschulz(each, (3.4445, -4.7750, 2.0315), 5, 1e-7).float()
+        for each in matrices
+    ]
+    found = orthogonalised(matrices, torch.bfloat16)
+    torch.testing.assert_close(found, torch.stack(expected), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (32, 8)])
+def test_orthogonalised_keeps_singular_vectors(shape):
+    matrices = torch.randn(2, *shape, generator=torch.Generator().manual_seed(6)).double()
+    found = orthogonalised(matrices)
+    assert found.dtype == torch.float64
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    inner = left.transpose(1, 2) @ found @ right.transpose(1, 2)
+    values = inner.diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(inner, torch.diag_embed(values), rtol=0, atol=1e-12)
+    assert 0.5 < values.min()
+    assert values.max() < 1.3
+    torch.testing.assert_close(orthogonalised(torch.zeros(1, *shape)), torch.zeros(1, *shape))
+
+
+def test_muon_follows_its_formula():
+    model, decay = Layered(), 0.1
+    name = "encoder.layers.0.weight"
+    options = settings(method="muon", matrix_learning_rate=0.02, weight_decay=decay)
+    optimizer = build_optimizer(dict(model.named_parameters()), options)
+    weight = model.get_parameter(name).detach().double().clone()
+    mean, rng = torch.zeros_like(weight), torch.Generator().manual_seed(7)
+    for _ in range(5):
+        set_gradients(model, rng)
+        gradient = model.get_parameter(name).grad
+        assert gradient is not None
+        optimizer.step()
+        mean = 0.95 * mean + 0.05 * gradient.double()
+        ahead = 0.95 * mean + 0.05 * gradient.double()
+        step = orthogonalised(ahead[None])[0]
+        weight = weight * (1 - 0.02 * decay) - 0.02 * 0.2 * 32**0.5 * step
+    # in bfloat16 where the processor has it
+    torch.testing.assert_close(model.get_parameter(name).double(), weight, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize(
