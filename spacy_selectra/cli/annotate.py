@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.cli.threads import share_the_machine
 
 
 @app.command("annotate")
@@ -30,6 +31,7 @@ def annotate(
 
     Example: python -m spacy selectra annotate es_selectra_tiny noticias.txt noticias.jsonl
     """
+    share_the_machine()
     import json
 
     from spacy_selectra.packaging.annotation import (

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
+from spacy_selectra.cli.threads import share_the_machine
 
 
 @app.command("finetune", context_settings=WITH_OVERRIDES)
@@ -40,6 +41,7 @@ def finetune(
     Example: python -m spacy selectra finetune configs/finetune_nli.cfg training/nli --trials 5
     --encoder.path training/tiny/pretrain/discriminator --training.epochs 3
     """
+    share_the_machine()  # before torch is loaded
     import json
 
     from spacy_selectra.encoder.freed_memory import keep_freed_memory

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
+from spacy_selectra.cli.threads import share_the_machine
 
 
 class Resume(str, Enum):
@@ -55,6 +56,7 @@ def pretrain_command(
     Example: selectra pretrain configs/pretrain_tiny.cfg training/tiny
     --paths.corpus corpus/packed --training.max_seconds 2700
     """
+    share_the_machine()
     overrides = parse_overrides(context.args)
     from spacy_selectra.pretraining.settings import read_settings
 

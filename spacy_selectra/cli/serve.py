@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.cli.threads import share_the_machine
 
 
 @app.command("serve")
@@ -25,6 +26,7 @@ def serve(
 
     Example: python -m spacy selectra serve es_selectra_tiny --port 8000
     """
+    share_the_machine()
     from spacy_selectra.packaging.annotation import load_pipeline
     from spacy_selectra.packaging.server import AnnotationServer
 

@@ -70,27 +70,14 @@ def attention_backward(
     grad: Tensor, layout: PackedLayout, heads: int, dropout: float, saved: Sequence[Any]
 ) -> Tensor:
     """(R, H) gradient of the result of `attention_forward` to (R, 3H) of its `qkv`."""
-    size = grad.shape[1] // heads
-    if layout.map is None:
-        (group,) = layout.groups
-        shares = grad.view(group.count, group.length, heads, size).transpose(1, 2)
-        mixed = shares.reshape(-1, size)
-    else:
-        places = layout.by_head(heads)
-        mixed = grad.view(-1, size).index_select(0, places.rows).index_fill_(0, places.empty, 0)
+    mixed = _gradient_apart(grad, layout, heads)
     if dropout:
         mixed.mul_(DropoutMasks.scale(dropout))
     apart = mixed.new_empty((3, *mixed.shape))
     for place, (group, rows) in enumerate(_by_group(layout, heads)):
         own = saved[_SAVED * place : _SAVED * (place + 1)]
         _attend_backward(mixed[rows], group, heads, own, apart[:, rows])
-    if layout.map is None:
-        together = apart.view(3, group.count, heads, group.length, size).permute(1, 3, 0, 2, 4)
-        return together.reshape(len(grad), -1)
-    qkv = apart.view(-1, size).index_select(0, layout.by_head(heads).qkv_back)
-    qkv = qkv.view(len(grad), -1)
-    qkv[layout.total :].zero_()
-    return qkv
+    return _gradient_together(apart, layout, heads)
 
 
 def _attend(
@@ -165,6 +152,30 @@ def _together(mixed: Tensor, layout: PackedLayout, heads: int) -> Tensor:
         return lines.reshape(-1, heads * size)
     rows = mixed.index_select(0, layout.by_head(heads).rows_back)
     return rows.view(-1, heads * size)
+
+
+def _gradient_apart(grad: Tensor, layout: PackedLayout, heads: int) -> Tensor:
+    """(R, H) to (C * heads, size) shares, zero where there is no piece."""
+    size = grad.shape[1] // heads
+    if layout.map is None:
+        (group,) = layout.groups
+        shares = grad.view(group.count, group.length, heads, size).transpose(1, 2)
+        return shares.reshape(-1, size)
+    places = layout.by_head(heads)
+    return grad.view(-1, size).index_select(0, places.rows).index_fill_(0, places.empty, 0)
+
+
+def _gradient_together(apart: Tensor, layout: PackedLayout, heads: int) -> Tensor:
+    """(3, C * heads, size) shares to (R, 3H), zero in padding rows."""
+    size = apart.shape[-1]
+    if layout.map is None:
+        (group,) = layout.groups
+        lines = apart.view(3, group.count, heads, group.length, size).permute(1, 3, 0, 2, 4)
+        return lines.reshape(-1, 3 * heads * size)
+    shares = apart.view(-1, size).index_select(0, layout.by_head(heads).qkv_back)
+    qkv = shares.view(layout.rows, -1)
+    qkv[layout.total :].zero_()
+    return qkv
 
 
 def _scale(size: int) -> float:

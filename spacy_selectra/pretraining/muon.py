@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Change the weights by their gradients; parameters without one stay."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     alike[parameter.shape].append(parameter)
@@ -60,7 +60,7 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, list(steps.unbind()), alpha=-size)
 
-    def _directions(self, parameters: list[nn.Parameter], momentum: float) -> Tensor:
+    def _directions(self, parameters: list[Tensor], momentum: float) -> Tensor:
         """(n, rows, columns): of each its gradient, looking ahead along the momentum."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         means = [self.state[p]["momentum_buffer"] for p in parameters]
