@@ -16,7 +16,6 @@ at the neighbours; entries that never occur start at random, as in any pretraini
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from processor import conclude
 
 from spacy_selectra.corpus.loader import PackedCorpus
 from spacy_selectra.corpus.packing import PackSettings, pack_corpus
@@ -214,7 +214,7 @@ def main() -> None:
         "pairs": results,
         "seconds": round(time.monotonic() - began, 1),
     }
-    print(json.dumps(summary))
+    conclude(summary)
 
 
 if __name__ == "__main__":

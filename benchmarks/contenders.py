@@ -6,7 +6,6 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.models import Discriminator, Generator
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.encoder.presets import generator_config, preset
+from spacy_selectra.pretraining.build import encoder_config
 from spacy_selectra.pretraining.guard import Guard
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import PretrainingModel
@@ -27,7 +27,6 @@ from spacy_selectra.pretraining.settings import PretrainingSettings, read_settin
 from spacy_selectra.pretraining.step import TrainingStep
 from spacy_selectra.pretraining.utilization import step_flops
 
-RECIPE = Path(__file__).parents[1] / "configs" / "pretrain_small.cfg"
 PAD, CLS, SEP, MASK = (SPECIAL_TOKENS.index(name) for name in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))
 
 
@@ -46,6 +45,12 @@ class Task:
     threads: int | None
     device: str
     seed: int
+    recipe: str
+
+    @property
+    def settings(self) -> PretrainingSettings:
+        """The recipe; sizes come from the task."""
+        return _settings(self.recipe)
 
     @property
     def cuda(self) -> bool:
@@ -55,8 +60,10 @@ class Task:
     @property
     def configs(self) -> tuple[EncoderConfig, EncoderConfig]:
         """Shapes of discriminator and generator."""
-        config = preset(self.preset, self.vocab_size)
-        return config, generator_config(config, recipe().generator.scale)
+        # dropout, say, is the recipe's
+        settings = self.settings.encoder.model_copy(update={"preset": self.preset})
+        config = encoder_config(settings, self.vocab_size or preset(self.preset).vocab_size)
+        return config, generator_config(config, self.settings.generator.scale)
 
     def draw(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """A batch: (T,) int64 ids of random pieces and (B,) int64 lengths.
@@ -74,9 +81,8 @@ class Task:
 
 
 @cache
-def recipe() -> PretrainingSettings:
-    """The configuration of SELECTRA small; sizes come from the task."""
-    return read_settings(RECIPE)
+def _settings(path: str) -> PretrainingSettings:
+    return read_settings(path)
 
 
 def useful_flops(task: Task, lengths: np.ndarray) -> float:
@@ -87,7 +93,10 @@ def useful_flops(task: Task, lengths: np.ndarray) -> float:
     """
     pieces = int(lengths.sum())
     length = float((lengths**2).sum() / pieces)
-    return step_flops(*task.configs, pieces, pieces * recipe().objective.mask_share, length)
+    objective = task.settings.objective
+    corrected = task.loop == "ours" and objective.correction_weight > 0
+    masked = pieces * objective.mask_share
+    return step_flops(*task.configs, pieces, masked, length, corrected)
 
 
 class Contender(Protocol):
@@ -103,7 +112,7 @@ class Reference:
 
     def __init__(self, task: Task) -> None:
         self.mode, self.length, self.device = task.mode, task.length, torch.device(task.device)
-        self.settings = recipe()
+        self.settings = task.settings
         discriminator, generator = (ElectraConfig(**each.to_dict()) for each in task.configs)
         self.discriminator = ElectraForPreTraining(discriminator)
         self.generator = ElectraForMaskedLM(generator)
@@ -161,9 +170,17 @@ class Ours:
     """What `selectra pretrain` does for a step, from the ids on."""
 
     def __init__(self, task: Task) -> None:
-        settings, device = recipe(), torch.device(task.device)
+        settings, device = task.settings, torch.device(task.device)
         config, generator = task.configs
-        model = PretrainingModel(Generator(generator), Discriminator(config)).to(device).train()
+        objective = settings.objective
+        model = PretrainingModel(
+            Generator(generator),
+            Discriminator(config),
+            objective.mlm_weight,
+            objective.rtd_weight,
+            objective.correction_weight,
+        )
+        model = model.to(device).train()
         compiled = settings.training.compile
         if compiled or (compiled is None and task.cuda):
             model.compile_encoders()
@@ -172,8 +189,8 @@ class Ours:
             config.vocab_size,
             range(len(SPECIAL_TOKENS)),
             MASK,
-            settings.objective.mask_share,
-            settings.objective.mask_token_share,
+            objective.mask_share,
+            objective.mask_token_share,
             seed=task.seed,
             longest=task.length,
         )

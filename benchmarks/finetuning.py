@@ -14,7 +14,6 @@ needs the package accelerate.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from finetuning_model import Prepared, write_model
+from processor import conclude
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
@@ -265,7 +265,7 @@ def main() -> None:
         "versions": {package: version(package) for package in packages},
         "contenders": rows,
     }
-    print(json.dumps(record))
+    conclude(record)
 
 
 if __name__ == "__main__":

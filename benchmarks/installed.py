@@ -14,7 +14,6 @@ Prints a Markdown table and one JSON line last.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from processor import conclude
 from spacy_models import SAMPLE
 from turns import ContenderError, Process, take_turns
 
@@ -109,7 +109,7 @@ def main() -> None:
         row["slowest"], row["fastest"] = min(rates), max(rates)
     print(table(rows))
     options = {name: str(value) for name, value in vars(arguments).items()}
-    print(json.dumps({**options, "words": words, "contenders": rows}))
+    conclude({**options, "words": words, "contenders": rows})
 
 
 if __name__ == "__main__":

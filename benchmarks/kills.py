@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from killing import EXPORTS, Moments, Output, Start, StartError, phase
+from processor import conclude
 
 # A process with threads cannot be forked safely, and numpy and torch start them when imported.
 ENVIRONMENT = {
@@ -294,7 +295,7 @@ def main() -> None:
     print("| what a kill hit | kills |\n|---|---|")
     for name, count in row.get("phases", {}).items():
         print(f"| {name} | {count} |")
-    print(json.dumps(row))
+    conclude(row)
     sys.exit(0 if row["identical"] else 1)
 
 

@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from processor import conclude
+
 PROCESS = Path(__file__).with_name("memory_process.py")
 MIB = 1 << 20
 # Name, components, listener of `ner`.
@@ -94,7 +96,7 @@ def main() -> None:
             task["encoder"] = measure({**task, "prepare": True})["encoder"]
         found = {name: measure({**task, "case": name, **CASES[name]}) for name in options.only}
     print(table(found))
-    print(json.dumps({"settings": vars(options), "cases": found}))
+    conclude({"settings": vars(options), "cases": found})
 
 
 if __name__ == "__main__":

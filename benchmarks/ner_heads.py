@@ -10,7 +10,6 @@ says what the columns count.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import spacy
 import torch
+from processor import conclude
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
@@ -114,7 +114,7 @@ def main() -> None:
             f"| {row['training_seconds']:.0f} | {row['head_words_per_second']:,.0f} "
             f"| {row['words_per_second']:,.0f} |"
         )
-    print(json.dumps({"steps": arguments.steps, "seed": arguments.seed, "heads": rows}))
+    conclude({"steps": arguments.steps, "seed": arguments.seed, "heads": rows})
 
 
 def nlp_examples(nlp: Language, path: Path) -> Any:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processor import conclude
 from spacy_models import SAMPLE, sample_documents, write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
@@ -225,7 +226,7 @@ def main() -> None:
     packages = ("spacy", "spacy-transformers", "torch", "transformers")
     about = {"words_in_all": words, "documents": len(texts)}
     versions = {package: version(package) for package in packages}
-    print(json.dumps({**options, **about, "versions": versions, "contenders": found}))
+    conclude({**options, **about, "versions": versions, "contenders": found})
 
 
 if __name__ == "__main__":

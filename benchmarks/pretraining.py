@@ -13,7 +13,6 @@ Prints a Markdown table and one JSON line last; README.md says what the columns 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from processor import conclude
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.presets import PRESETS
@@ -28,6 +28,7 @@ from spacy_selectra.encoder.presets import PRESETS
 BASE = "reference fp32"
 MIB = 1 << 20
 SCRIPT = Path(__file__).with_name("contender_process.py")
+RECIPE = Path(__file__).parents[1] / "configs" / "pretrain_small.cfg"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def measure(
     pieces = sum(step["pieces"] for step in steps[names[0]])
     return {
         **task,
+        "recipe": Path(task["recipe"]).name,
         "repeats": repeats,
         "padding": 1 - pieces / positions,
         "flops_per_token": sum(step["flops"] for step in steps[names[0]]) / pieces,
@@ -149,6 +151,7 @@ def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), metavar="CONTENDER")
     parser.add_argument("--preset", choices=list(PRESETS), default="small")
     parser.add_argument("--vocab-size", type=int, help="instead of the preset's")
+    parser.add_argument("--recipe", default=str(RECIPE), help="configuration, sizes excepted")
     parser.add_argument("--length", type=int, default=128, help="pieces of the longest sequence")
     parser.add_argument("--batch", type=int, default=16, help="sequences")
     parser.add_argument("--fill", type=float, default=0.75, help="mean length / length")
@@ -173,8 +176,8 @@ def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 def main() -> None:
     """Measure and report."""
     parser, arguments = _arguments()
-    names = ("preset", "vocab_size", "length", "batch", "fill", "threads", "device", "seed")
-    task = {name: getattr(arguments, name) for name in names}
+    names = ("recipe", "preset", "vocab_size", "length", "batch", "fill", "threads", "device")
+    task = {name: getattr(arguments, name) for name in (*names, "seed")}
     chosen = [name for name in CONTENDERS if arguments.only is None or name in arguments.only]
     try:
         row = measure(chosen, task, arguments.warm_up, arguments.repeats, arguments.profile)
@@ -184,7 +187,7 @@ def main() -> None:
     for name, settings in row["profiles"].items():
         for threads, found in settings.items():
             print(profile_table(name, threads, found))
-    print(json.dumps(row))
+    conclude(row)
 
 
 if __name__ == "__main__":

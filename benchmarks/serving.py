@@ -11,7 +11,6 @@ the encoder is measured. The last line is JSON with the same figures.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from processor import conclude
 
 from spacy_selectra.encoder.network import SelectraEncoder
 from spacy_selectra.encoder.precision import PRECISIONS, precision
@@ -138,7 +138,7 @@ def main() -> None:
             arguments.pipeline, arguments.data, arguments.limit, modes, repeats
         )
         print("\n" + table(found["pipeline"]))
-    print(json.dumps(found))
+    conclude(found)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from processor import conclude
 
 from spacy_selectra.corpus.loader import PackedCorpus
 from spacy_selectra.encoder.checkpoint import load_discriminator
@@ -73,6 +74,7 @@ def main() -> None:
     common["schedule.warmup_steps"] = min(warmup, arguments.steps // 4)
     print("| variant | pieces | pieces/s | generator loss | AUC | effective rank |")
     print("|---|---|---|---|---|---|")
+    rows = {}
     for name, changes in VARIANTS.items():
         with tempfile.TemporaryDirectory(prefix="short-pretraining-") as scratch:
             output = Path(scratch) / "run"
@@ -85,6 +87,8 @@ def main() -> None:
             f"| {found['mlm_loss']:.2f} | {found['auc']:.3f} | {rank:.1f} |",
             flush=True,
         )
+        rows[name] = {**trained, **found, "effective_rank": rank}
+    conclude({"steps": arguments.steps, "variants": rows})
 
 
 if __name__ == "__main__":

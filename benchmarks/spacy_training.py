@@ -13,7 +13,6 @@ Prints a Markdown table and one JSON line last; README.md says what the columns 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from processor import conclude
 from spacy_models import SAMPLE, write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
@@ -168,9 +168,7 @@ def main() -> None:
     print("\nNo mixed precision for stock: on CPUs its autocast has no effect.")
     packages = ("spacy", "spacy-transformers", "torch", "transformers")
     versions = {package: version(package) for package in packages}
-    print(
-        json.dumps({**task, "warm_up": arguments.warm_up, "versions": versions, "contenders": rows})
-    )
+    conclude({**task, "warm_up": arguments.warm_up, "versions": versions, "contenders": rows})
 
 
 if __name__ == "__main__":

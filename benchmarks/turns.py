@@ -34,15 +34,23 @@ class Process:
         name: what it is called in messages.
         script: program that calls `serve`.
         task: JSON-able, its only argument.
+        environment: what is set in its environment besides.
     """
 
-    def __init__(self, name: str, script: Path, task: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        script: Path,
+        task: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._process = subprocess.Popen(
             [sys.executable, str(script), json.dumps(task)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
 
     def __enter__(self) -> Process:

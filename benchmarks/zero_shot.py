@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from processor import conclude
 from turns import SETTLE, ContenderError, Process, take_turns
 
 from spacy_selectra.corpus.readers import read_documents
@@ -223,7 +224,7 @@ def main() -> None:
         "versions": {package: version(package) for package in ("torch", "transformers", "spacy")},
         "contenders": rows,
     }
-    print(json.dumps(record, ensure_ascii=False))
+    conclude(record)
 
 
 if __name__ == "__main__":

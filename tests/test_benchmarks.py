@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
+
+import pytest
 
 from spacy_selectra.corpus.packing import PackSettings, pack_corpus
 from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
-from tests.benchmark import ROOT, record, rows, run
+from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start
 
 SMALL = """
 hidden_size = 32
@@ -60,3 +64,43 @@ def test_pretraining():
     rates = [found["tokens_per_second"] for found in row["contenders"].values()]
     assert row["contenders"]["ours fp32"]["ratio"] == rates[1] / rates[0]
     assert 0 < row["profiles"]["ours fp32"]["1 thread"]["products_share"] < 1
+
+
+@pytest.mark.slow
+def test_kernels():
+    printed = run("kernels.py", "--steps", "2", "--precision", "bf16")
+    assert rows(printed) == ["pretraining, 2 steps, bf16"]
+    (found,) = record(printed)["counts"].values()
+    assert found["kernels"] >= 0
+    assert "Processor: " in printed
+
+
+def test_collected_commands_are_known_to_their_scripts():
+    spec = importlib.util.spec_from_file_location("collect", BENCHMARKS / "collect.py")
+    assert spec is not None
+    assert spec.loader is not None
+    collect = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        spec.loader.exec_module(collect)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    commands = collect.runs("es_selectra_tiny")
+    helps = {script: run(script, "--help") for script in {each[0] for each in commands.values()}}
+    for name, (script, *arguments) in commands.items():
+        for option in (each for each in arguments if each.startswith("--")):
+            assert option in helps[script], name
+
+
+def test_collect_keeps_what_it_does_not_measure_again(tmp_path: Path):
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        from processor import file_name, processor  # pyright: ignore[reportMissingImports]
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    path = tmp_path / f"{file_name(processor())}.json"
+    path.write_text('{"other": 1}', encoding="utf-8")
+    done = start("collect.py", "--results", str(tmp_path), "--only", "nothing")
+    assert done.returncode == 2
+    assert "known are pretraining-small" in done.stderr
+    assert path.read_text(encoding="utf-8") == '{"other": 1}'

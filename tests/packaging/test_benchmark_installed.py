@@ -24,3 +24,14 @@ def test_installed(pipeline, parts, tmp_path):
     }
     assert all(row["words_per_second"] > 0 for row in rows.values())
     assert rows["rules, entities"]["entities"] == 0
+
+
+@pytest.mark.slow
+def test_busy(pipeline):
+    command = [str(pipeline), "--documents", "2", "--repeats", "1", "--busy", "0", "1"]
+    found = record(run("busy.py", *command, "--threads", "1"))
+    assert len(found["words_per_second"]) == 4
+    for rates in found["words_per_second"].values():
+        assert list(rates) == ["0", "1"]
+        assert all(rate > 0 for each in rates.values() for rate in each)
+    assert found["processor"]["cores"] >= 1

@@ -1,0 +1,107 @@
+"""Words a second of a pipeline beside other busy processes, by how its threads wait.
+
+    python benchmarks/busy.py es_selectra_tiny --busy 0 1 3
+
+Every way of waiting is a process of its own that is kept alive, and only one of them computes at
+any moment, beside as many busy processes as `--busy` says. Prints a Markdown table and one JSON
+line last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+
+from processor import conclude
+from spacy_models import SAMPLE
+from turns import ContenderError, Process, take_turns
+
+from spacy_selectra.corpus.readers import read_documents
+
+SCRIPT = Path(__file__).with_name("installed_process.py")
+ONE = "one thread"
+WAYS: dict[str, dict[str, str]] = {
+    "as GNU OpenMP does": {},
+    "GOMP_SPINCOUNT=100": {"GOMP_SPINCOUNT": "100"},
+    "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
+    ONE: {"OMP_NUM_THREADS": "1"},
+}
+
+
+def _burn() -> None:
+    while True:
+        pass
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that do nothing but compute."""
+    processes = [multiprocessing.Process(target=_burn, daemon=True) for _ in range(count)]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def table(rates: dict[str, dict[int, list[float]]]) -> str:
+    """Medians in Markdown, and their share of what the same way reaches alone."""
+    counts = list(next(iter(rates.values())))
+    lines = [
+        "| threads wait | " + " | ".join(f"beside {count}" for count in counts) + " |",
+        "|---" * (len(counts) + 1) + "|",
+    ]
+    for way, found in rates.items():
+        medians = [statistics.median(found[count]) for count in counts]
+        cells = (f"{median:,.0f} ({median / medians[0]:.2f})" for median in medians)
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("pipeline", help="package or path")
+    parser.add_argument("--texts", default=str(SAMPLE / "text" / "heldout.txt"))
+    parser.add_argument("--documents", type=int, default=60)
+    parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 3], metavar="N")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=7)
+    arguments = parser.parse_args()
+    texts = [d.text for d in islice(read_documents(arguments.texts), arguments.documents)]
+    words = sum(len(text.split()) for text in texts)
+    task = {"pipeline": arguments.pipeline, "whole": False, "texts": texts, "batch_size": 64}
+    rates: dict[str, dict[int, list[float]]] = {
+        way: {count: [] for count in arguments.busy} for way in WAYS
+    }
+    try:
+        with ExitStack() as stack:
+            running = []
+            for way, environment in WAYS.items():
+                threads = 1 if way == ONE else arguments.threads
+                process = Process(way, SCRIPT, {**task, "threads": threads}, environment)
+                running.append(stack.enter_context(process))
+            for each in running:
+                each.answer()
+                each.ask("run")  # the first one does not count
+            for count in arguments.busy:
+                with busy(count):
+                    for _, each in take_turns(running, arguments.repeats, f"beside {count}"):
+                        rates[each.name][count].append(words / each.ask("run")["seconds"])
+    except ContenderError as error:
+        parser.exit(1, f"{error}\n")
+    print(table(rates))
+    conclude({"pipeline": arguments.pipeline, "words": words, "words_per_second": rates})
+
+
+if __name__ == "__main__":
+    main()
