@@ -115,8 +115,7 @@ class OptimizerSettings(Settings):
 
     method: Literal["adam", "muon"] = Field(
         "adam",
-        description="adam, as ELECTRA; muon learns far more from each step of a short run, and "
-        "needs torch 2.9.",
+        description="adam, as ELECTRA; muon learns far more from each step of a short run.",
     )
     learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(
