@@ -139,8 +139,8 @@ def _apart(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
         (group,) = layout.groups
         shares = qkv.view(group.count, group.length, 3, heads, size).permute(2, 0, 3, 1, 4)
         return shares.reshape(3, -1, size)
-    places = layout.by_head(heads).qkv
-    return qkv.view(-1, size).index_select(0, places.view(-1)).view(3, -1, size)
+    shares = qkv.view(-1, size).index_select(0, layout.by_head(heads).qkv)
+    return shares.view(3, -1, size)
 
 
 def _together(mixed: Tensor, layout: PackedLayout, heads: int) -> Tensor:

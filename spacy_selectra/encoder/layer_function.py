@@ -160,7 +160,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     out_dw, out_db = (branch.t() @ active).to(wide), branch.sum(0).to(wide)
     inner_grad = _activate_backward(branch @ out_w, inner, options.activation)
     in_dw, in_db = (inner_grad.t() @ inner_source).to(wide), inner_grad.sum(0).to(wide)
-    residual.add_((inner_grad @ in_w).to(wide))
+    _add_product(residual, inner_grad, in_w)
     del branch, inner_grad
 
     residual, norm1_dw, norm1_db = _aten.native_layer_norm_backward(
@@ -170,7 +170,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     mix_dw, mix_db = (branch.t() @ context).to(wide), branch.sum(0).to(wide)
     qkv = attention_backward(branch @ mix_w, layout, ctx.heads, options.attention_dropout, groups)
     qkv_dw, qkv_db = (qkv.t() @ source).to(wide), qkv.sum(0).to(wide)
-    residual.add_((qkv @ qkv_w).to(wide))
+    _add_product(residual, qkv, qkv_w)
     return (
         *(residual, None, None, None),
         *(qkv_dw, qkv_db, mix_dw, mix_db, norm1_dw, norm1_db),
@@ -182,6 +182,15 @@ def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: flo
     """hidden + dropout(branch); `branch` is overwritten."""
     # converting first: additions of mixed types are three times as slow
     return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
+
+
+def _add_product(values: Tensor, left: Tensor, right: Tensor) -> None:
+    """values += left @ right, in place."""
+    if left.dtype == values.dtype:
+        values.addmm_(left, right)
+    else:
+        # converting first: additions of mixed types are three times as slow
+        values.add_((left @ right).to(values.dtype))
 
 
 def _dropped(grad: Tensor, dtype: torch.dtype, mask: Tensor | None, scale: float) -> Tensor:

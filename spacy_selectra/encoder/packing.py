@@ -93,7 +93,7 @@ class HeadMap:
     So one lookup takes a head's share of every row straight to where products read it.
 
     Attributes:
-        qkv: (3, C * heads) int64, which of the R * 3 * heads shares of queries, keys and values
+        qkv: (3 * C * heads) int64, which of the R * 3 * heads shares of queries, keys and values
             each cell takes.
         qkv_back: (R * 3 * heads) int64, where in (3 * C * heads) the share of each row is.
         rows: (C * heads) int64, which of R * heads shares each cell takes.
@@ -260,33 +260,25 @@ def _arrange(
 def _head_map(cells: CellMap, groups: list[AttentionGroup], heads: int) -> HeadMap:
     device = cells.rows.device
     head = torch.arange(heads, device=device)
-    # of each cell: the first of its group, and where in its group the share of head 0 is
-    places, begin = [], 0
+    targets, begin = [], 0  # where the shares of each cell go
     for group in groups:
-        line = torch.arange(group.count, device=device)[:, None] * (heads * group.length)
-        place = line + torch.arange(group.length, device=device)
-        places.append(begin * heads + place.reshape(-1))
-        begin += group.count * group.length
-    step = [group.length for group in groups for _ in range(group.count * group.length)]
-    steps = torch.tensor(step, device=device)
-    target = torch.cat(places)[:, None] + head * steps[:, None]  # (C, heads)
-    total = begin * heads
+        line = torch.arange(group.count, device=device) * (heads * group.length)
+        place = torch.arange(group.length, device=device)
+        target = begin + line[:, None, None] + place[:, None] + head * group.length
+        targets.append(target.reshape(-1, heads))
+        begin += group.count * group.length * heads
+    target = torch.cat(targets)  # (C, heads)
 
-    def ordered(values: Tensor) -> Tensor:
-        return (
-            torch.empty_like(target)
-            .reshape(-1)
-            .index_copy_(0, target.reshape(-1), values.expand_as(target).reshape(-1))
-        )
+    def ordered(shares: Tensor) -> Tensor:
+        result = shares.new_empty(begin)
+        return result.index_copy_(0, target.reshape(-1), shares.reshape(-1))
 
-    rows = ordered(cells.rows[:, None] * heads + head)
-    share = ordered(cells.rows[:, None] * (3 * heads) + head)
     parts = torch.arange(3, device=device)[:, None]
     rows_back = target[cells.cells]  # (R, heads)
     return HeadMap(
-        qkv=share + parts * heads,
-        qkv_back=(rows_back[:, None, :] + parts * total).reshape(-1),
-        rows=rows,
+        qkv=(ordered(cells.rows[:, None] * (3 * heads) + head) + parts * heads).reshape(-1),
+        qkv_back=(rows_back[:, None, :] + parts * begin).reshape(-1),
+        rows=ordered(cells.rows[:, None] * heads + head),
         rows_back=rows_back.reshape(-1),
         empty=target[cells.empty].reshape(-1),
     )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spacy_selectra.encoder.heads import GeneratorHead
 from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
 from spacy_selectra.encoder.packing import PackedLayout
-from spacy_selectra.encoder.sizes import pad_rows, rounded_rows
+from spacy_selectra.encoder.sizes import pad_rows
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.objective import discriminator_loss, replace
 from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
@@ -124,7 +124,7 @@ class PretrainingModel(nn.Module):
         rtd = discriminator_loss(verdicts, replaced)
         correction = hidden.new_zeros(())
         if self.corrector is not None:
-            correction = self._correct(hidden[batch.positions], targets, samples)
+            correction, _ = self._predict(self.corrector, table, hidden[batch.positions], targets)
         return Losses(
             total=mlm * (self.mlm_weight / masked)
             + rtd * (self.rtd_weight / pieces)
@@ -134,24 +134,6 @@ class PretrainingModel(nn.Module):
             correction=correction.detach(),
             correct=((verdicts.detach() > 0) == replaced).sum(),
         )
-
-    def _correct(self, hidden: Tensor, targets: Tensor, samples: Tensor) -> Tensor:
-        """Loss of choosing the originals (M,) among all originals and samples of the batch.
-
-        Naming one of some thousand pieces that occur here teaches as much as naming one of all
-        there are, for a small part of the work (a sampled softmax whose sample is the batch, as in
-        Henderson et al. 2017, section 4.3).
-        """
-        assert self.corrector is not None
-        embeddings = self.discriminator.encoder.embeddings
-        candidates, place = _candidates(torch.cat([targets, samples]), len(self.corrector.bias))
-        loss, _ = vocabulary_loss(
-            self.corrector.project(pad_rows(hidden)),
-            (embeddings.lookup or embeddings.word_embeddings)(candidates),
-            self.corrector.bias[candidates],
-            place[targets],
-        )
-        return loss
 
     def _predict(
         self,
@@ -189,19 +171,3 @@ class PretrainingModel(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.discriminator.encoder.device
-
-
-def _candidates(pieces: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
-    """As many different entries as there may be in `pieces` (N,): all of these, and the lowest
-    others; their number does not depend on what is in `pieces`.
-
-    Returns:
-        (C,) int64 entries, and (V,) int64, the place of each among them (anything elsewhere).
-    """
-    absent = torch.ones(vocab_size, dtype=torch.int8, device=pieces.device)
-    absent[pieces] = 0
-    count = min(rounded_rows(len(pieces)), vocab_size)
-    candidates = torch.argsort(absent, stable=True)[:count]
-    place = torch.zeros(vocab_size, dtype=torch.int64, device=pieces.device)
-    place[candidates] = torch.arange(count, device=pieces.device)
-    return candidates, place
