@@ -26,8 +26,10 @@ from spacy_selectra.encoder.sizes import rounded_count, rounded_length, rounded_
 # nine tenths on average, and shorter ones until so much is computed for nothing: from there on
 # they cost more than the kernel calls of another group. Counted are attention scores of each head,
 # and for each cell what copying its query, key, value and result costs beside them.
+# Where code is generated for every shape, fewer groups are fewer shapes, too.
 SHORTEST_IN_GROUP = 0.8
 WASTED_IN_GROUP = 50_000
+WASTED_FOR_FEW_SIZES = 100_000
 CELL_COST = 170
 
 
@@ -292,6 +294,7 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
     order = np.argsort(-sizes, kind="stable")
     descending = sizes[order]
     useful = np.concatenate([[0], np.cumsum(_line_cost(descending))])
+    allowed = WASTED_FOR_FEW_SIZES if few_sizes else WASTED_IN_GROUP
     groups: list[tuple[np.ndarray, int, int]] = []
     begin = 0
     while begin < len(order):
@@ -301,12 +304,12 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
         length = rounded_length(longest) if few_sizes else longest
         counts = np.arange(left + 1)
         wasted = counts * _line_cost(length) - (useful[begin : begin + left + 1] - useful[begin])
-        bearable = np.searchsorted(wasted, WASTED_IN_GROUP, side="right") - 1
+        bearable = np.searchsorted(wasted, allowed, side="right") - 1
         count = max(1, int(similar), int(bearable))
         if few_sizes and (larger := rounded_count(count)) > count:
             empty = max(0, larger - left)
             cost = wasted[min(larger, left)] + empty * _line_cost(length)
-            count = larger if cost <= WASTED_IN_GROUP else larger // 2
+            count = larger if cost <= allowed else larger // 2
         groups.append((order[begin : begin + count], count, length))
         begin += count
     return groups
