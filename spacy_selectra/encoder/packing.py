@@ -29,7 +29,7 @@ from spacy_selectra.encoder.sizes import rounded_count, rounded_length, rounded_
 # Where code is generated for every shape, fewer groups are fewer shapes, too.
 SHORTEST_IN_GROUP = 0.8
 WASTED_IN_GROUP = 50_000
-WASTED_FOR_FEW_SIZES = 100_000
+WASTED_FOR_FEW_SIZES = 150_000
 CELL_COST = 170
 
 
