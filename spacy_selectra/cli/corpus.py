@@ -34,6 +34,17 @@ def clean(
         float, typer.Option(help="Least share of Spanish function words among the words.")
     ] = 0.15,
     deduplicate: Annotated[bool, typer.Option(help="Drop texts seen before.")] = True,
+    max_repeated: Annotated[
+        float,
+        typer.Option(
+            help="Largest share of its runs of eight words that earlier documents hold; 1 keeps "
+            "near-duplicates."
+        ),
+    ] = 1.0,
+    source_key: Annotated[
+        str | None,
+        typer.Option(help="Key or column that names the source", show_default="a file is a source"),
+    ] = None,
     text_key: Annotated[str, _TEXT_KEY] = "text",
     replace: Replace = False,
     as_json: Annotated[bool, _JSON] = False,
@@ -53,11 +64,19 @@ def clean(
     paths, out = split_new_file(sources, replace)
     cleaner = Cleaner(
         CleaningSettings(
-            min_characters, max_characters, min_letters, min_function_words, deduplicate
+            min_characters=min_characters,
+            max_characters=max_characters,
+            min_letters=min_letters,
+            min_function_words=min_function_words,
+            deduplicate=deduplicate,
+            max_repeated=max_repeated,
         )
     )
     with Progress("cleaning", None, "documents", quiet=quiet) as progress:
-        documents = (progress.update() or document for document in read_documents(paths, text_key))
+        documents = (
+            progress.update() or document
+            for document in read_documents(paths, text_key, source_key)
+        )
         write_documents(out, cleaner.clean(documents))
     if not cleaner.kept:
         typer.echo(f"warning: {out} is empty, every document was dropped", err=True)

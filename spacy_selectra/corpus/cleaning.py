@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from spacy_selectra.corpus.heldout import text_key
 from spacy_selectra.corpus.readers import Document
+from spacy_selectra.corpus.repeats import Repeats
 from spacy_selectra.errors import SelectraError
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
@@ -28,6 +29,7 @@ REASONS: tuple[str, ...] = (
     "few letters",
     "few Spanish function words",
     "duplicate",
+    "mostly read before",
 )
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -45,6 +47,8 @@ class CleaningSettings:
         min_letters: least share of letters among the characters that are not white space.
         min_function_words: least share of Spanish function words among all words.
         deduplicate: drop texts seen before (equal but for case, white space and composition).
+        max_repeated: largest share of its runs of eight words that occur in documents kept
+            before; 1 keeps near-duplicates.
     """
 
     min_characters: int = 50
@@ -52,6 +56,7 @@ class CleaningSettings:
     min_letters: float = 0.6
     min_function_words: float = 0.15
     deduplicate: bool = True
+    max_repeated: float = 1.0
 
 
 def clean_text(text: str) -> str:
@@ -70,7 +75,8 @@ def clean_text(text: str) -> str:
 class Cleaner:
     """Cleans a stream of documents and counts what it drops, and why.
 
-    Deduplication keeps a 16-byte key of each kept text: about 100 bytes of memory a document.
+    Deduplication keeps a 16-byte key of each kept text: about 100 bytes of memory a document. A
+    `max_repeated` below 1 keeps a sixteenth of its runs of words, 5 bytes a word.
 
     Attributes:
         read: documents seen.
@@ -83,13 +89,14 @@ class Cleaner:
 
     def __init__(self, settings: CleaningSettings | None = None) -> None:
         self.settings = settings or CleaningSettings()
-        for name in ("min_letters", "min_function_words"):
+        for name in ("min_letters", "min_function_words", "max_repeated"):
             value = getattr(self.settings, name)
             if not 0.0 <= value <= 1.0:
                 raise SelectraError(f"{name} must be between 0 and 1 (found {value})")
         self.read = self.kept = 0
         self.dropped = dict.fromkeys(REASONS, 0)
         self._seen: set[bytes] = set()
+        self._repeats = Repeats()
 
     def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The cleaned documents that are kept."""
@@ -121,6 +128,10 @@ class Cleaner:
             if key in self._seen:
                 return "duplicate"
             self._seen.add(key)
+        if settings.max_repeated < 1.0:
+            if self._repeats.share(text) > settings.max_repeated:
+                return "mostly read before"
+            self._repeats.add(text)
         return None
 
 
