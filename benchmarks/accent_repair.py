@@ -26,21 +26,24 @@ import numpy as np
 import torch
 from processor import conclude
 
-from spacy_selectra.corpus.loader import PackedCorpus
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.loader import PackedCorpus
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.models import Discriminator, Generator
-from spacy_selectra.encoder.presets import generator_config, preset
-from spacy_selectra.pretraining.evaluation import evaluate_discriminator
+from spacy_selectra.encoder.config import generator_config, preset
+from spacy_selectra.encoder.heads import Discriminator, Generator
+from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+from spacy_selectra.pretraining.initialization.accent_repair import (
+    REPAIR_FILE,
+    repair_checkpoint,
+    strip_accents,
+)
+from spacy_selectra.pretraining.initialization.cooccurrence import warm_start
 from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.repair import REPAIR_FILE, repair_checkpoint, strip_accents
-from spacy_selectra.pretraining.run import pretrain
-from spacy_selectra.pretraining.settings import PretrainingSettings
-from spacy_selectra.pretraining.vocabulary import read_vocabulary
-from spacy_selectra.pretraining.warm_start import warm_start
+from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.tokenizer import read_vocabulary, save_tokenizer
 
 TEXT = Path(__file__).parents[1] / "assets" / "sample" / "text"
 LENGTH = 32

@@ -22,7 +22,7 @@ from typing import Any
 from processor import described, file_name, processor
 
 from spacy_selectra.encoder.precision import resolve_precision
-from spacy_selectra.files import write_json
+from spacy_selectra.util.files import write_json
 
 BENCHMARKS = Path(__file__).parent
 PRECISIONS = ("fp32", "fast", *(["bf16"] if resolve_precision("auto", "cpu") == "bf16" else []))

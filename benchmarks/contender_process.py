@@ -14,7 +14,7 @@ from process_memory import peak_memory, resident_memory
 from torch.profiler import ProfilerActivity, profile
 from turns import serve
 
-from spacy_selectra.encoder.freed_memory import keep_freed_memory
+from spacy_selectra.encoder.cpu.memory import keep_freed_memory
 from spacy_selectra.encoder.precision import precision
 
 # Side of the square matrices whose product counts as the peak; a GPU is not busy with less.

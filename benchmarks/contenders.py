@@ -13,19 +13,17 @@ import torch
 from torch import Tensor
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator
+from spacy_selectra.encoder.config import EncoderConfig, generator_config, preset
+from spacy_selectra.encoder.heads import Discriminator, Generator
 from spacy_selectra.encoder.precision import precision
-from spacy_selectra.encoder.presets import generator_config, preset
-from spacy_selectra.pretraining.build import encoder_config
-from spacy_selectra.pretraining.guard import Guard
+from spacy_selectra.pretraining.config import PretrainingSettings, read_settings
+from spacy_selectra.pretraining.flops import step_flops
+from spacy_selectra.pretraining.initialization.build import encoder_config
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import build_optimizer
-from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
-from spacy_selectra.pretraining.step import TrainingStep
-from spacy_selectra.pretraining.utilization import step_flops
+from spacy_selectra.pretraining.step import Guard, TrainingStep
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS
 
 PAD, CLS, SEP, MASK = (SPECIAL_TOKENS.index(name) for name in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))
 

@@ -28,9 +28,9 @@ from finetuning_model import Prepared, write_model
 from processor import conclude
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.encoder.presets import PRESETS
+from spacy_selectra.encoder.config import PRESETS
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.tasks.registry import get_task
 
 BASE = "Trainer"
 MIB = 1 << 20

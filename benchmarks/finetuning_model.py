@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spacy_selectra.files import read_json, write_json
+from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import read_dataset
-from spacy_selectra.finetuning.problems.base import Inputs, Problem
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.settings import DataSettings
-from spacy_selectra.finetuning.task_models import (
+from spacy_selectra.finetuning.models import (
     new_task_model,
     positions,
     save_task_model,
     task_tokenizer,
 )
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.util.files import read_json, write_json
 
 DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 

@@ -17,16 +17,16 @@ from handover import Hand, Handover
 from process_memory import peak_memory, reset_peak, resident_memory
 from turns import serve
 
-from spacy_selectra.encoder.freed_memory import keep_freed_memory
+from spacy_selectra.encoder.cpu.memory import keep_freed_memory
+from spacy_selectra.finetuning.config import DataSettings, TrainingSettings
 from spacy_selectra.finetuning.data.dataset import read_dataset
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.base import Inputs, Problem
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.settings import DataSettings, TrainingSettings
-from spacy_selectra.finetuning.task_models import task_tokenizer, trained_task_model
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.models import task_tokenizer, trained_task_model
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
 from spacy_selectra.finetuning.trainer import Interrupted, train_model
-from spacy_selectra.progress import Progress
+from spacy_selectra.util.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from spacy_selectra.finetuning.problems.base import Inputs
+from spacy_selectra.finetuning.tasks.base import Inputs
 
 
 class StepClock(Protocol):

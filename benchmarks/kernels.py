@@ -24,11 +24,11 @@ from typing import Any
 from processor import conclude
 from spacy_models import SAMPLE
 
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import save_tokenizer
 
 RECIPE = Path(__file__).parents[1] / "configs" / "pretrain_sample.cfg"
 TEXT = SAMPLE / "text" / "train.txt"

@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 # What a start imports; torch's optimisers import the last one when the first of them is made.
-IMPORTS = ("spacy_selectra.cli.app", "spacy_selectra.pretraining.run", "torch._dynamo")
+IMPORTS = ("spacy_selectra.cli.app", "spacy_selectra.pretraining.pretrain", "torch._dynamo")
 TIMES = {"elapsed_seconds", "tokens_per_second", "seconds", "utilization"}
 TEXT = """
 el la niño niña perro gato casa pan rosa comió bebió miró corrió piñón en de con y Cádiz Madrid
@@ -88,8 +88,8 @@ def make_inputs(directory: Path, steps: int, checkpoint_every: int) -> None:
     """Tokenizer, packed corpus and configuration."""
     import numpy as np
 
-    from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-    from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+    from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+    from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
     words = TEXT.split()
     save_tokenizer(make_tokenizer([*SPECIAL_TOKENS, *words]), directory / "tokenizer")
@@ -121,7 +121,7 @@ def disturb(
     Raises:
         StartError: a start failed, or most of them end before they are killed.
     """
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.util.progress import Progress
 
     phases: Counter[str] = Counter()
     starts, exports = 0, True

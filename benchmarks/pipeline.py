@@ -28,7 +28,7 @@ from processor import conclude
 from spacy_models import SAMPLE, sample_documents, write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.encoder.presets import PRESETS
+from spacy_selectra.encoder.config import PRESETS
 from spacy_selectra.errors import SelectraError
 
 BASE = "stock"

@@ -23,7 +23,7 @@ from typing import Any
 from processor import conclude
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.encoder.presets import PRESETS
+from spacy_selectra.encoder.config import PRESETS
 
 BASE = "reference fp32"
 MIB = 1 << 20

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from processor import conclude
 
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.config import PRESETS, preset
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.precision import PRECISIONS, precision
-from spacy_selectra.encoder.presets import PRESETS, preset
 
 Row = dict[str, Any]
 
@@ -70,7 +70,7 @@ def pipeline_rows(
     import spacy
 
     from spacy_selectra.components.readers import conll_reader
-    from spacy_selectra.packaging.evaluation import entity_scores
+    from spacy_selectra.packaging.evaluate import entity_scores
 
     calls: dict[str, Callable[[], Any]] = {}
     scores: dict[str, float] = {}

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from processor import conclude
 
-from spacy_selectra.corpus.loader import PackedCorpus
+from spacy_selectra.corpus.packed.loader import PackedCorpus
 from spacy_selectra.encoder.checkpoint import load_discriminator
-from spacy_selectra.encoder.models import Discriminator
-from spacy_selectra.pretraining.evaluation import evaluate_discriminator
-from spacy_selectra.pretraining.run import pretrain
-from spacy_selectra.pretraining.settings import read_settings
+from spacy_selectra.encoder.heads import Discriminator
+from spacy_selectra.pretraining.config import read_settings
+from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+from spacy_selectra.pretraining.pretrain import pretrain
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pretrain_sample.cfg"
 ADAM = {"optimizer.method": "adam", "optimizer.learning_rate": 7e-4}

@@ -18,11 +18,11 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_selectra.components.readers import conll_reader
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.models import Discriminator
-from spacy_selectra.encoder.presets import preset
+from spacy_selectra.encoder.config import preset
+from spacy_selectra.encoder.heads import Discriminator
+from spacy_selectra.text.tokenizer import save_tokenizer
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 STOCK = "spacy-transformers.TransformerModel.v3"

@@ -25,7 +25,7 @@ from processor import conclude
 from spacy_models import SAMPLE, write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.encoder.presets import PRESETS
+from spacy_selectra.encoder.config import PRESETS
 
 BASE = "stock"
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spacy_selectra.progress import Progress
+from spacy_selectra.util.progress import Progress
 
 # Seconds after a turn before the next contender's, as threads that wait for work look for it for
 # some milliseconds before they sleep.

@@ -30,11 +30,11 @@ from processor import conclude
 from turns import SETTLE, ContenderError, Process, take_turns
 
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import load_backend, save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.models import SequenceClassifier
-from spacy_selectra.encoder.presets import PRESETS, preset
+from spacy_selectra.encoder.config import PRESETS, preset
+from spacy_selectra.encoder.heads import SequenceClassifier
+from spacy_selectra.text.tokenizer import load_backend, save_tokenizer
 
 SCRIPT = Path(__file__).with_name("zero_shot_process.py")
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "text" / "train.txt"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_encoder": "spacy_selectra.encoder.load",
-    "SelectraEncoder": "spacy_selectra.encoder.network",
+    "load_encoder": "spacy_selectra.encoder.hub",
+    "SelectraEncoder": "spacy_selectra.encoder.electra",
     "EncoderConfig": "spacy_selectra.encoder.config",
-    "Discriminator": "spacy_selectra.encoder.models",
-    "Generator": "spacy_selectra.encoder.models",
-    "SequenceClassifier": "spacy_selectra.encoder.models",
+    "Discriminator": "spacy_selectra.encoder.heads",
+    "Generator": "spacy_selectra.encoder.heads",
+    "SequenceClassifier": "spacy_selectra.encoder.heads",
     "SelectraError": "spacy_selectra.errors",
 }
 
@@ -33,9 +33,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from spacy_selectra.encoder.config import EncoderConfig
-    from spacy_selectra.encoder.load import load_encoder
-    from spacy_selectra.encoder.models import Discriminator, Generator, SequenceClassifier
-    from spacy_selectra.encoder.network import SelectraEncoder
+    from spacy_selectra.encoder.electra import SelectraEncoder
+    from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
+    from spacy_selectra.encoder.hub import load_encoder
     from spacy_selectra.errors import SelectraError
 
 

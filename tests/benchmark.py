@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator
+from spacy_selectra.encoder.heads import Discriminator
+from spacy_selectra.text.tokenizer import save_tokenizer
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start
 
 SMALL = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import (
+from spacy_selectra.util.files import (
     atomic_directory,
     atomic_file,
     read_json,

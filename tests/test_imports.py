@@ -11,18 +11,21 @@ import pytest
 import spacy_selectra
 
 ROOT = Path(spacy_selectra.__file__).parent
-SHARED = {"errors", "files", "progress", "settings", "signals"}
-# What each folder may import of ours, beside itself and the shared modules.
-BELOW = {
-    "corpus": set(),
-    "encoder": set(),
-    "pretraining": {"corpus", "encoder"},
-    "finetuning": {"corpus", "encoder"},
-    "components": {"corpus", "encoder", "pretraining", "finetuning"},
-    "packaging": {"corpus", "encoder", "pretraining", "finetuning", "components"},
+# What each folder may import of ours, beside itself and errors.py.
+BELOW: dict[str, set[str]] = {
+    "util": set(),
+    "text": {"util"},
+    "corpus": {"util", "text"},
+    "encoder": {"util", "text"},
+    "pretraining": {"util", "text", "corpus", "encoder"},
+    "finetuning": {"util", "text", "corpus", "encoder"},
+    "components": {"util", "text", "corpus", "encoder", "finetuning"},
+    "serving": {"util", "text", "components"},
+    "packaging": {"util", "text", "encoder", "finetuning", "components", "serving"},
 }
-BELOW["cli"] = {*BELOW, "packaging"}
-WITHOUT_SPACY = ("corpus", "encoder", "pretraining", "finetuning")
+BELOW["cli"] = set(BELOW)
+MOST_FILES = 14  # of a folder, __init__.py among them
+WITHOUT_SPACY = ("util", "text", "corpus", "encoder", "pretraining", "finetuning")
 MODULES = sorted(ROOT.rglob("*.py"))
 OURS = list(distribution("spacy-selectra").entry_points)
 
@@ -43,12 +46,31 @@ def imported_modules(path: Path, top_level_only: bool = False) -> set[str]:
 
 @pytest.mark.parametrize("folder", BELOW)
 def test_imports_point_down_only(folder):
-    allowed = BELOW[folder] | SHARED | {folder}
+    allowed = BELOW[folder] | {"errors", folder}
     for path in (ROOT / folder).glob("**/*.py"):
         for name in imported_modules(path):
             part = name.removeprefix("spacy_selectra.").split(".")[0]
             if name.startswith("spacy_selectra.") and (ROOT / part).exists():
                 assert part in allowed, f"{path} imports {name}"
+
+
+def test_no_two_modules_import_each_other():
+    graph = {}
+    for path in MODULES:
+        name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+        graph[name.removesuffix(".__init__")] = imported_modules(path, top_level_only=True)
+    left = {name: names & set(graph) - {name} for name, names in graph.items()}
+    while free := [name for name, names in left.items() if not names & set(left)]:
+        for name in free:
+            del left[name]
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+def test_folders_stay_small_and_say_what_they_hold():
+    for folder in {path.parent for path in MODULES}:
+        files = list(folder.glob("*.py"))
+        assert len(files) <= MOST_FILES, f"{folder} has {len(files)} files"
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
 
 
 @pytest.mark.parametrize("folder", WITHOUT_SPACY)
@@ -77,7 +99,7 @@ def test_no_pickle_in_the_package():
         ("import spacy_selectra", ["torch", "spacy", "transformers", "numpy"]),
         ("import spacy_selectra.cli.app", ["torch", "spacy", "transformers", "datasets"]),
         ("import spacy_selectra.cli.spacy_plugin", ["transformers", "datasets", "tokenizers"]),
-        ("import spacy_selectra.encoder.load", ["spacy"]),
+        ("import spacy_selectra.encoder.hub", ["spacy"]),
     ],
 )
 def test_imports_stay_light(statement, absent):
@@ -87,7 +109,7 @@ def test_imports_stay_light(statement, absent):
 
 
 def test_blank_pipeline_with_the_factories_registered_loads_no_network():
-    heavy = ["spacy_selectra.encoder.network", "spacy_selectra.encoder.models", "datasets"]
+    heavy = ["spacy_selectra.encoder.electra", "spacy_selectra.encoder.heads", "datasets"]
     code = (
         f"import sys, spacy; spacy.blank('es'); print([m for m in {heavy!r} if m in sys.modules])"
     )

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from spacy_selectra.progress import Progress
-from spacy_selectra.signals import StopRequest
+from spacy_selectra.util.progress import Progress
+from spacy_selectra.util.signals import StopRequest
 
 
 def test_last_line_gives_amount_rate_and_note(capsys: pytest.CaptureFixture[str]):

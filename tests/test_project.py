@@ -15,10 +15,11 @@ from weasel.cli.run import project_run
 from weasel.util import load_project_config
 
 import spacy_selectra
-from spacy_selectra.cli.app import app, parse_overrides
-from spacy_selectra.finetuning.settings import read_settings as finetuning_settings
-from spacy_selectra.finetuning.tasks import get_task
-from spacy_selectra.pretraining.settings import read_settings as pretraining_settings
+from spacy_selectra.cli.app import app
+from spacy_selectra.cli.options import parse_overrides
+from spacy_selectra.finetuning.config import read_settings as finetuning_settings
+from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.pretraining.config import read_settings as pretraining_settings
 
 ROOT = Path(__file__).parents[1]
 RAW: dict[str, Any] = dict(srsly.read_yaml(ROOT / "project.yml"))  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.settings import Settings, parse_settings, read_config
+from spacy_selectra.util.config import Settings, parse_settings, read_config
 
 
 class Training(Settings):

@@ -1,26 +1,19 @@
-"""The Typer group and what all commands share: error reporting and config overrides."""
+"""The Typer group: every command, and the module it is in."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
-from typer.core import TyperGroup
 
-from spacy_selectra.errors import SelectraError
-
-
-class ReportingGroup(TyperGroup):
-    """A group that prints a `SelectraError` as one line and exits with status 1."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except SelectraError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from error
-
+from spacy_selectra.cli.corpus import corpus_app
+from spacy_selectra.cli.evaluate import evaluate_app
+from spacy_selectra.cli.finetune import finetune
+from spacy_selectra.cli.labels import labels_app
+from spacy_selectra.cli.options import WITH_OVERRIDES, ReportingGroup
+from spacy_selectra.cli.package import package_app
+from spacy_selectra.cli.pretrain import pretrain_command
+from spacy_selectra.cli.report import report
+from spacy_selectra.cli.serve import annotate, serve
+from spacy_selectra.cli.vocab import vocab_app
 
 app = typer.Typer(
     name="selectra",
@@ -30,49 +23,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-
-# Commands that take `--section.key value` pairs beside their own options.
-WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-
-def parse_overrides(arguments: list[str]) -> dict[str, Any]:
-    """`["--training.max_steps", "100"]` as `{"training.max_steps": 100}`; values may be JSON.
-
-    Raises:
-        SelectraError: an argument that is not of the form `--section.key value`.
-    """
-    import json
-
-    overrides: dict[str, Any] = {}
-    rest = list(arguments)
-    while rest:
-        name = rest.pop(0)
-        if not name.startswith("--") or "." not in name:
-            raise SelectraError(f"unexpected argument '{name}' (overrides are --section.key value)")
-        name, has_value, value = name[2:].partition("=")
-        if not has_value:
-            if not rest:
-                raise SelectraError(f"override '--{name}' has no value")
-            value = rest.pop(0)
-        try:
-            overrides[name] = json.loads(value)
-        except json.JSONDecodeError:
-            overrides[name] = value
-    return overrides
-
-
-# Imported for their side effect: each module registers its commands on `app`.
-from spacy_selectra.cli import (  # noqa: E402
-    annotate,  # noqa: F401
-    corpus,  # noqa: F401
-    evaluate,  # noqa: F401
-    finetune,  # noqa: F401
-    labels,  # noqa: F401
-    package,  # noqa: F401
-    pretrain,  # noqa: F401
-    repair,  # noqa: F401
-    report,  # noqa: F401
-    sample,  # noqa: F401
-    serve,  # noqa: F401
-    vocab,  # noqa: F401
-)
+app.command("annotate")(annotate)
+app.command("finetune", context_settings=WITH_OVERRIDES)(finetune)
+app.command("pretrain", context_settings=WITH_OVERRIDES)(pretrain_command)
+app.command("report")(report)
+app.command("serve")(serve)
+app.add_typer(corpus_app, name="corpus")
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(labels_app, name="labels")
+app.add_typer(package_app, name="package")
+app.add_typer(vocab_app, name="vocab")

@@ -6,13 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spacy_selectra.cli.app import app
-from spacy_selectra.cli.outputs import Replace, split_new_file, split_output
+from spacy_selectra.cli.options import Replace, split_new_file, split_output
 
 corpus_app = typer.Typer(
     help="Clean, sample, pack and inspect text.", no_args_is_help=True, rich_markup_mode=None
 )
-app.add_typer(corpus_app, name="corpus")
 
 _SOURCES = typer.Argument(
     metavar="SRC... OUT",
@@ -57,9 +55,9 @@ def clean(
     python -m spacy_selectra corpus clean raw/ clean.jsonl.zst
     """
     from spacy_selectra.corpus.cleaning import Cleaner, CleaningSettings
+    from spacy_selectra.corpus.compression import write_documents
     from spacy_selectra.corpus.readers import read_documents
-    from spacy_selectra.corpus.writers import write_documents
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
     cleaner = Cleaner(
@@ -115,11 +113,11 @@ def sample(
     python -m spacy_selectra corpus sample clean.jsonl.zst sample.jsonl.zst
     --reference wikipedia.txt --share 0.12
     """
-    from spacy_selectra.corpus.language_model import NgramModel
+    from spacy_selectra.corpus.compression import write_documents
+    from spacy_selectra.corpus.ngram_model import NgramModel
+    from spacy_selectra.corpus.perplexity_sampling import plan_sample, sample_documents
     from spacy_selectra.corpus.readers import read_documents
-    from spacy_selectra.corpus.sampling import plan_sample, sample_documents
-    from spacy_selectra.corpus.writers import write_documents
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
     model = NgramModel(order)
@@ -175,10 +173,10 @@ def mix(
     python -m spacy_selectra corpus mix corpus/*.jsonl.xz mixed.jsonl.zst --source-key source
     --factor news=5 --factor laws=0.4
     """
+    from spacy_selectra.corpus.compression import write_documents
     from spacy_selectra.corpus.mixing import Mixer, parse_factors
     from spacy_selectra.corpus.readers import read_documents
-    from spacy_selectra.corpus.writers import write_documents
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
     mixer = Mixer(parse_factors(factor), default, seed)
@@ -222,8 +220,8 @@ def pack(
     python -m spacy_selectra corpus pack corpus/*.jsonl.xz packed --tokenizer tokenizer
     --length 128 --processes 4
     """
-    from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+    from spacy_selectra.util.progress import Progress
 
     paths, out = split_output(sources)
     if heldout is None:
@@ -251,9 +249,9 @@ def info(
 
     python -m spacy_selectra corpus info packed --verify
     """
-    from spacy_selectra.corpus.loader import PackedCorpus
-    from spacy_selectra.corpus.manifest import read_manifest
-    from spacy_selectra.progress import Progress
+    from spacy_selectra.corpus.packed.format import read_manifest
+    from spacy_selectra.corpus.packed.loader import PackedCorpus
+    from spacy_selectra.util.progress import Progress
 
     manifest = read_manifest(directory)
     for split, record in manifest.splits.items():

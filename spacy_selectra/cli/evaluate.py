@@ -9,20 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from spacy_selectra.cli.app import app
-
-group = typer.Typer(
+evaluate_app = typer.Typer(
     help="Measure pretrained networks.", no_args_is_help=True, rich_markup_mode=None
 )
-app.add_typer(group, name="evaluate")
 
 
-@group.callback()
+@evaluate_app.callback()
 def evaluate() -> None:
     """Measure pretrained networks."""
 
 
-@group.command("discriminator")
+@evaluate_app.command("discriminator")
 def discriminator_command(
     directory: Annotated[
         Path, typer.Argument(help="Pretraining output, or directory of a discriminator.")
@@ -56,9 +53,9 @@ def discriminator_command(
 
     Example: selectra evaluate discriminator training/tiny corpus/packed --curves tiny.png
     """
-    from spacy_selectra.files import write_json
-    from spacy_selectra.pretraining.evaluation import evaluate_discriminator
-    from spacy_selectra.pretraining.run import pick_device
+    from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+    from spacy_selectra.pretraining.pretrain import pick_device
+    from spacy_selectra.util.files import write_json
 
     result = evaluate_discriminator(
         directory,
@@ -81,7 +78,7 @@ def discriminator_command(
         typer.echo("\n".join(_table(result)))
 
 
-@group.command("curves")
+@evaluate_app.command("curves")
 def curves_command(
     directory: Annotated[Path, typer.Argument(help="Pretraining output, finished or not.")],
     drawing: Annotated[
@@ -97,10 +94,10 @@ def curves_command(
 
     Example: selectra evaluate curves training/tiny tiny.png
     """
-    from spacy_selectra.pretraining.curves import draw_training
-    from spacy_selectra.pretraining.history import (
+    from spacy_selectra.pretraining.evaluation.plots import (
         HELDOUT_COLUMNS,
         TRAINING_COLUMNS,
+        draw_training,
         markdown_table,
         read_history,
     )
@@ -119,7 +116,7 @@ def curves_command(
 
 def _table(result: dict[str, Any]) -> list[str]:
     """The result of `evaluate_discriminator` as lines of text."""
-    from spacy_selectra.pretraining.published import PUBLISHED
+    from spacy_selectra.pretraining.evaluation.published import PUBLISHED
 
     facts = ("discriminator", "data", "split", "seed", "mask_share")
     counts = ("sequences", "pieces", "masked")

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
+from spacy_selectra.cli.options import parse_overrides
 from spacy_selectra.cli.threads import share_the_machine
 
 
-@app.command("finetune", context_settings=WITH_OVERRIDES)
 def finetune(
     context: typer.Context,
     config: Annotated[Path, typer.Argument(help="A configuration, e.g. configs/finetune_nli.cfg.")],
@@ -44,10 +43,10 @@ def finetune(
     share_the_machine()  # before torch is loaded
     import json
 
-    from spacy_selectra.encoder.freed_memory import keep_freed_memory
-    from spacy_selectra.finetuning.settings import read_settings
-    from spacy_selectra.finetuning.trials import Finetuning, Interrupted
-    from spacy_selectra.signals import StopRequest
+    from spacy_selectra.encoder.cpu.memory import keep_freed_memory
+    from spacy_selectra.finetuning.config import read_settings
+    from spacy_selectra.finetuning.finetune import Finetuning, Interrupted
+    from spacy_selectra.util.signals import StopRequest
 
     settings = read_settings(config, parse_overrides(context.args))
     if teacher is not None:

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.app import app
-from spacy_selectra.cli.outputs import Replace, split_new_file
+from spacy_selectra.cli.options import Replace, split_new_file
 
 labels_app = typer.Typer(
     help="Name labelled texts, and make entailment pairs of them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.add_typer(labels_app, name="labels")
 
 Sources = Annotated[
     list[str],
@@ -53,12 +51,12 @@ def texts(
     python -m spacy_selectra labels texts sib200/train.tsv train.jsonl --names topics.yml
     --label-key category
     """
-    from spacy_selectra.files import write_json_lines
     from spacy_selectra.finetuning.data.labelled_texts import (
         Selection,
         read_labelled,
         read_names,
     )
+    from spacy_selectra.util.files import write_json_lines
 
     paths, out = split_new_file(sources, replace)
     selection = Selection(text_key, label_key, max_words, per_label, seed)
@@ -89,13 +87,13 @@ def pairs(
     python -m spacy_selectra labels pairs sib200/train.tsv pairs.jsonl --names topics.yml
     --label-key category --template "Este ejemplo es de {}."
     """
-    from spacy_selectra.files import write_json_lines
     from spacy_selectra.finetuning.data.labelled_texts import (
         Selection,
         entailment_pairs,
         read_labelled,
         read_names,
     )
+    from spacy_selectra.util.files import write_json_lines
 
     paths, out = split_new_file(sources, replace)
     names = read_names(names_file)

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 
-package = typer.Typer(help="Assemble, measure, package and try a pipeline.", no_args_is_help=True)
-app.add_typer(package, name="package")
+package_app = typer.Typer(
+    help="Assemble, measure, package and try a pipeline.", no_args_is_help=True
+)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-@package.command("assemble")
+@package_app.command("assemble")
 def assemble(
     output: Annotated[Path, typer.Argument(help="Directory of the new pipeline.")],
     ner: Annotated[
@@ -70,7 +70,7 @@ def assemble(
             typer.echo("ner and textcat share one transformer")
 
 
-@package.command("evaluate")
+@package_app.command("evaluate")
 def evaluate(
     pipeline: Annotated[str, typer.Argument(help="Pipeline package or directory.")],
     output: Annotated[Path, typer.Argument(help="JSON file of the scores.")],
@@ -91,10 +91,10 @@ def evaluate(
     """
     import json
 
-    from spacy_selectra.files import write_json
-    from spacy_selectra.packaging.annotation import load_pipeline
-    from spacy_selectra.packaging.evaluation import discriminator_scores, evaluate_pipeline
+    from spacy_selectra.packaging.evaluate import discriminator_scores, evaluate_pipeline
     from spacy_selectra.packaging.summary import score_lines
+    from spacy_selectra.serving.annotate import load_pipeline
+    from spacy_selectra.util.files import write_json
 
     if ner_test is None and topics_test is None:
         raise SelectraError("nothing to measure on; give --ner-test or --topics-test")
@@ -110,7 +110,7 @@ def evaluate(
         typer.echo("\n".join(score_lines(scores)))
 
 
-@package.command("wheel")
+@package_app.command("wheel")
 def wheel(
     pipeline: Annotated[Path, typer.Argument(help="Pipeline directory.")],
     output: Annotated[Path, typer.Argument(help="Directory the wheel is put into.")],
@@ -137,9 +137,9 @@ def wheel(
     Example: python -m spacy selectra package wheel training/pipeline packages
     --metrics metrics/pipeline.json --with-library
     """
-    from spacy_selectra.files import read_json
     from spacy_selectra.packaging.installable import make_installable
     from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
+    from spacy_selectra.util.files import read_json
 
     if installable and with_library:
         raise SelectraError("--installable is a directory of one wheel: leave --with-library out")
@@ -161,7 +161,7 @@ def wheel(
             typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-@package.command("try")
+@package_app.command("try")
 def try_(
     wheel: Annotated[Path, typer.Argument(help="Wheel of a pipeline.")],
     text: Annotated[
@@ -188,10 +188,10 @@ def try_(
     """
     import json
 
-    from spacy_selectra.files import write_json
-    from spacy_selectra.packaging.annotation import read_records
+    from spacy_selectra.packaging.smoke_test import try_wheel
     from spacy_selectra.packaging.summary import trial_lines
-    from spacy_selectra.packaging.trial import try_wheel
+    from spacy_selectra.serving.annotate import read_records
+    from spacy_selectra.util.files import write_json
 
     annotated = list(text or [])
     if texts is not None:
@@ -208,7 +208,7 @@ def try_(
         typer.echo("\n".join(trial_lines(found)))
 
 
-@package.command("summary")
+@package_app.command("summary")
 def summary(
     metrics: Annotated[Path, typer.Argument(help="Directory of a project's metrics.")],
 ) -> None:

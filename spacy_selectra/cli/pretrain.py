@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.app import WITH_OVERRIDES, app, parse_overrides
+from spacy_selectra.cli.options import parse_overrides
 from spacy_selectra.cli.threads import share_the_machine
 
 
@@ -19,7 +19,6 @@ class Resume(str, Enum):
     never = "never"
 
 
-@app.command("pretrain", context_settings=WITH_OVERRIDES)
 def pretrain_command(
     context: typer.Context,
     config: Annotated[Path, typer.Argument(help="Configuration file (.cfg).")],
@@ -58,18 +57,18 @@ def pretrain_command(
     """
     share_the_machine()
     overrides = parse_overrides(context.args)
-    from spacy_selectra.pretraining.settings import read_settings
+    from spacy_selectra.pretraining.config import read_settings
 
     settings = read_settings(config, overrides)
     if published:
-        from spacy_selectra.packaging.published import adopt_discriminator
+        from spacy_selectra.pretraining.initialization.adopt import adopt_discriminator
 
         adopted = adopt_discriminator(published, output, replace=replace)
         typer.echo(f"{adopted}: taken from {published}, nothing was trained")
         return
-    from spacy_selectra.encoder.freed_memory import keep_freed_memory
-    from spacy_selectra.pretraining.distributed import leave
-    from spacy_selectra.pretraining.run import pretrain
+    from spacy_selectra.encoder.cpu.memory import keep_freed_memory
+    from spacy_selectra.pretraining.pretrain import pretrain
+    from spacy_selectra.util.distributed import leave
 
     keep_freed_memory()
     result = pretrain(settings, output, resume=resume.value, replace=replace, quiet=quiet)

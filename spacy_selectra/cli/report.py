@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.app import app
 
-
-@app.command("report")
 def report(
     directories: Annotated[list[Path], typer.Argument(help="Directories of fine-tunings.")],
     published: Annotated[
@@ -52,7 +49,6 @@ def report(
     import json
 
     from spacy_selectra.errors import SelectraError
-    from spacy_selectra.files import write_text
     from spacy_selectra.finetuning.report.collect import (
         check_names,
         collect,
@@ -60,9 +56,10 @@ def report(
         read_names,
     )
     from spacy_selectra.finetuning.report.html import html_page
-    from spacy_selectra.finetuning.report.into import check_markers, insert
-    from spacy_selectra.finetuning.report.picture import draw, inline, plot_of
+    from spacy_selectra.finetuning.report.markdown import check_markers, insert
+    from spacy_selectra.finetuning.report.plot import draw, inline, plot_of
     from spacy_selectra.finetuning.report.table import markdown
+    from spacy_selectra.util.files import write_text
 
     def tell(message: str) -> None:
         if not quiet:

@@ -1,1 +1,1 @@
-"""spaCy glue: architectures, components, readers, optimiser."""
+"""spaCy's side: architectures, components, readers and callbacks, registered as entry points."""

@@ -6,6 +6,7 @@ are imported inside functions only.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
     import torch
+
 
 CONFIG_FILE = "config.json"
 # The files transformers' tokenizers are made of.
@@ -103,7 +105,7 @@ class ModelComponent(Pipe):
                     f"component '{self.name}' has no model: set its 'model' to a directory or hub "
                     "id, or load a pipeline that was saved with one"
                 )
-            from spacy_selectra.encoder.load import resolve_model
+            from spacy_selectra.encoder.hub import resolve_model
 
             self._read(resolve_model(self._source))
         return self._model
@@ -184,3 +186,24 @@ def default_device() -> torch.device:
     from thinc.api import get_torch_default_device
 
     return get_torch_default_device()
+
+
+# torch in forked processes, as `nlp.pipe(n_process=2)` starts them on Linux.
+
+
+_process = os.getpid()
+
+
+def use_one_thread_if_forked() -> None:
+    """Let torch compute with one thread if this process is a fork.
+
+    A fork has none of the threads its parent's OpenMP had started, which GNU's would wait for
+    without end. One thread of torch starts no others, and the processes are what shares out
+    the processors. Whoever sets the number of threads in the fork later gets them.
+    """
+    global _process
+    if os.getpid() != _process:
+        import torch
+
+        _process = os.getpid()
+        torch.set_num_threads(1)

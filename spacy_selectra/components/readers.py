@@ -1,8 +1,9 @@
 """Corpora for `spacy train`: entities, labelled texts and labelled pairs."""
 
-# No postponed annotations here: confection reads those of registered functions at run time.
+from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_selectra.components.labelled_text import Row, read_pairs, read_texts
-from spacy_selectra.components.spacing import guess_spaces
 from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.corpus.readers import read_documents
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import Sentence, read_sentences
+from spacy_selectra.finetuning.data.sources import json_objects, numbered_lines, unquoted
+
+# No postponed annotations here: confection reads those of registered functions at run time.
+
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -189,3 +192,100 @@ def _categorised(nlp: Language, predicted: Doc, cats: dict[str, float]) -> Examp
 
 
 __all__ = ["conll_reader", "pairs_reader", "text_reader"]
+
+
+# Where spaces were in Spanish text that only comes as a list of words.
+
+
+_NO_SPACE_BEFORE = frozenset([*",.;:!?)]}»”…%º", "..."])
+_NO_SPACE_AFTER = frozenset("([{«“¿¡")
+_EITHER_SIDE = frozenset("\"'")
+
+
+def guess_spaces(words: Sequence[str]) -> list[bool]:
+    """Whether a space follows each word, by the rules of Spanish punctuation.
+
+    Straight quotation marks open and close in turn. The last word is followed by none.
+    """
+    spaces = [True] * len(words)
+    open_quotes: set[str] = set()
+    for index, word in enumerate(words):
+        closes = word in open_quotes
+        if index and (word in _NO_SPACE_BEFORE or closes):
+            spaces[index - 1] = False
+        if word in _NO_SPACE_AFTER or (word in _EITHER_SIDE and not closes):
+            spaces[index] = False
+        if word in _EITHER_SIDE:
+            open_quotes ^= {word}
+    if spaces:
+        spaces[-1] = False
+    return spaces
+
+
+# Texts and pairs of texts with labels, from jsonl and tsv files.
+
+
+# Names under which data sets store the two texts of a pair.
+PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a file: its texts, its label, and where it stands."""
+
+    texts: tuple[str, ...]
+    label: str
+    line: int
+
+
+def read_texts(path: str | Path) -> list[Row]:
+    """Rows with `text` and `label`.
+
+    Raises:
+        SelectraError: the file is missing, empty, of another format, or a line is malformed.
+    """
+    return _read(path, (("text",),))
+
+
+def read_pairs(path: str | Path) -> list[Row]:
+    """Rows with two texts, named as one of `PAIR_KEYS`, and `label`. Raises as `read_texts`."""
+    return _read(path, PAIR_KEYS)
+
+
+def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
+    suffix = Path(path).suffix.lower()
+    if suffix == ".jsonl":
+        values = json_objects(path, numbered_lines(path))
+    elif suffix == ".tsv":
+        values = _tsv(path)
+    else:
+        raise SelectraError(f"{path}: unknown format '{suffix}'; known are .jsonl and .tsv")
+    rows: list[Row] = []
+    keys: tuple[str, ...] | None = None
+    for line, value in values:
+        keys = keys or next((names for names in candidates if names[0] in value), candidates[0])
+        missing = [key for key in (*keys, "label") if value.get(key) is None]
+        if missing:
+            raise SelectraError(
+                f"{path}, line {line}: no '{missing[0]}' (found {', '.join(map(str, value))})"
+            )
+        rows.append(Row(tuple(str(value[key]) for key in keys), str(value["label"]), line))
+    if not rows:
+        raise SelectraError(f"{path}: no rows in it (empty file)")
+    return rows
+
+
+def _tsv(path: str | Path) -> Iterator[tuple[int, dict]]:
+    header: list[str] | None = None
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        fields = [unquoted(field) for field in line.split("\t")]
+        if header is None:
+            header = fields
+        elif len(fields) != len(header):
+            raise SelectraError(
+                f"{path}, line {number}: {len(fields)} columns where the header has {len(header)}"
+            )
+        else:
+            yield number, dict(zip(header, fields, strict=True))

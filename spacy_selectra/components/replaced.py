@@ -13,8 +13,11 @@ from spacy.attrs import IDX, LENGTH
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup, Token
 
-from spacy_selectra.components.forking import use_one_thread_if_forked
-from spacy_selectra.components.model_component import ModelComponent, default_device
+from spacy_selectra.components.model_component import (
+    ModelComponent,
+    default_device,
+    use_one_thread_if_forked,
+)
 from spacy_selectra.components.replaced_windows import (
     aligned_maxima,
     make_windows,
@@ -23,9 +26,9 @@ from spacy_selectra.components.replaced_windows import (
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
-    from spacy_selectra.components.tokenization import PieceTokenizer
-    from spacy_selectra.encoder.detection import DetectionHead
-    from spacy_selectra.encoder.models import Discriminator
+    from spacy_selectra.encoder.heads import Discriminator
+    from spacy_selectra.encoder.rtd_head import DetectionHead
+    from spacy_selectra.text.encode import PieceTokenizer
 
 SPANS_KEY = "replaced"
 SPAN_LABEL = "REPLACED"
@@ -130,7 +133,7 @@ class ReplacedWordDetector(ModelComponent):
 
     def load(self, directory: Path) -> Any:
         """Read a discriminator and its tokenizer, or with `upstream` a head."""
-        from spacy_selectra.encoder.head_checkpoint import holds_only_head, load_head
+        from spacy_selectra.encoder.rtd_head import holds_only_head, load_head
 
         self._compared = False
         if self.upstream is not None:
@@ -140,10 +143,9 @@ class ReplacedWordDetector(ModelComponent):
                 f"component '{self.name}' was saved with only the discriminator's head: set "
                 "its 'upstream' to the name of the transformer it reads from"
             )
-        from spacy_selectra.components.tokenization import PieceTokenizer
-        from spacy_selectra.corpus.longest import longest_sequence
-        from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_discriminator
+        from spacy_selectra.text.encode import PieceTokenizer
+        from spacy_selectra.text.tokenizer import load_backend, longest_sequence
 
         model = load_discriminator(directory).to(default_device())
         longest = longest_sequence(directory, model.config.max_position_embeddings)
@@ -154,12 +156,12 @@ class ReplacedWordDetector(ModelComponent):
         if self.upstream is None:
             super()._save(directory)
             return
-        from spacy_selectra.encoder.head_checkpoint import save_head
+        from spacy_selectra.encoder.rtd_head import save_head
 
         save_head(self.loaded_model, directory)
 
     def _from_text(self, docs: list[Doc]) -> list[np.ndarray]:
-        from spacy_selectra.encoder.detection import piece_probabilities
+        from spacy_selectra.encoder.rtd_head import piece_probabilities
 
         model: Discriminator = self.loaded_model
         tokenizer = self._tokenizer
@@ -184,7 +186,7 @@ class ReplacedWordDetector(ModelComponent):
 
     def _from_upstream(self, docs: list[Doc]) -> list[np.ndarray]:
         from spacy_selectra.components.upstream import word_rows
-        from spacy_selectra.encoder.detection import head_probabilities
+        from spacy_selectra.encoder.rtd_head import head_probabilities
 
         head: DetectionHead = self.loaded_model
         self._compare_encoders(head, docs)
@@ -205,7 +207,7 @@ class ReplacedWordDetector(ModelComponent):
         if self._compared or nlp is None or not docs or docs[0].vocab is not nlp.vocab:
             return
         from spacy_selectra.components.upstream import upstream_encoder
-        from spacy_selectra.encoder.head_checkpoint import encoder_fingerprint
+        from spacy_selectra.encoder.rtd_head import encoder_fingerprint
 
         encoder = upstream_encoder(nlp, self.upstream)
         if encoder is not None and encoder_fingerprint(encoder) != head.fingerprint:

@@ -15,8 +15,8 @@ from torch import Tensor
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
-    from spacy_selectra.encoder.adapter import AdaptedEncoder
-    from spacy_selectra.encoder.network import SelectraEncoder
+    from spacy_selectra.encoder.electra import SelectraEncoder
+    from spacy_selectra.encoder.transformers_models import AdaptedEncoder
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def upstream_encoder(
     nlp: Language, upstream: str | None
 ) -> SelectraEncoder | AdaptedEncoder | None:
     """The encoder of the transformer component of that name; None if it is not one of ours."""
-    from spacy_selectra.components.transformer import SelectraModel
+    from spacy_selectra.components.transformer.architecture import SelectraModel
 
     if upstream not in nlp.component_names:
         return None

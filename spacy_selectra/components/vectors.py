@@ -82,7 +82,7 @@ def token_vectors(doc: Doc) -> Any:
     """
     from thinc.api import reduce_mean
 
-    from spacy_selectra.components.listener import pooled_tokens
+    from spacy_selectra.components.transformer.listener import pooled_tokens
 
     data = _transformer_data(doc)
     if len(data.align.lengths) != len(doc):

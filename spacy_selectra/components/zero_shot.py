@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_selectra.components.forking import use_one_thread_if_forked
-from spacy_selectra.components.model_component import ModelComponent, default_device
+from spacy_selectra.components.model_component import (
+    ModelComponent,
+    default_device,
+    use_one_thread_if_forked,
+)
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
-    from spacy_selectra.finetuning.entailment import EntailmentScorer
+    from spacy_selectra.finetuning.zero_shot import EntailmentScorer
 
 DEFAULT_TEMPLATE = "Este ejemplo es {}."
-# Those of encoder/precision.py and finetuning/entailment.py, which import torch.
+# Those of encoder/precision.py and finetuning/zero_shot.py, which import torch.
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 LONG_TEXTS = ("cut", "max", "mean")
 
@@ -179,11 +182,10 @@ class ZeroShotClassifier(ModelComponent):
 
     def load(self, directory: Path) -> "EntailmentScorer":
         """Read an entailment model and its tokenizer."""
-        from spacy_selectra.components.cutting import cut_evenly
-        from spacy_selectra.corpus.longest import longest_sequence
-        from spacy_selectra.corpus.tokenizer import load_backend
         from spacy_selectra.encoder.checkpoint import load_classifier
-        from spacy_selectra.finetuning.entailment import EntailmentScorer
+        from spacy_selectra.finetuning.zero_shot import EntailmentScorer
+        from spacy_selectra.text.tokenizer import load_backend, longest_sequence
+        from spacy_selectra.text.windows import cut_evenly
 
         model = load_classifier(directory).to(default_device())
         return EntailmentScorer(

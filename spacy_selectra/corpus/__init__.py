@@ -1,1 +1,1 @@
-"""From text to tokens on disk: readers, cleaning, vocabulary, packing, loading."""
+"""Text to packed corpora: reading, cleaning, mixing, vocabularies, packing."""

@@ -1,15 +1,17 @@
-"""Cleaning documents and leaving out those that would not teach Spanish."""
+"""Cleaning documents and leaving out those that would not teach Spanish or repeat others."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from spacy_selectra.corpus.heldout import text_key
+import numpy as np
+
+from spacy_selectra.corpus.holdout import text_key
 from spacy_selectra.corpus.readers import Document
-from spacy_selectra.corpus.repeats import Repeats
 from spacy_selectra.errors import SelectraError
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
@@ -139,3 +141,55 @@ def _is_visible(char: str) -> bool:
     # C*: control, format (zero width, soft hyphen), surrogate, private use, unassigned; the
     # tokenizer drops them anyway. U+FFFD stands where a byte could not be decoded.
     return char == "\n" or (unicodedata.category(char)[0] != "C" and char != "\ufffd")
+
+
+# How much of a document has been read before, in documents that need not be copies of it.
+#
+# Broder 1997, "On the resemblance and containment of documents": a text is its set of shingles
+# (runs of words), and a fixed sixteenth of all shingles, chosen by their hash, is enough to
+# estimate which part of the set has occurred before.
+
+
+WORDS = 8  # of a shingle
+ONE_IN = 16  # shingles that are looked at
+LEAST = 4  # of these in a document; one with fewer is too short to tell
+
+_RUN = re.compile(r"\w+")
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, of no pattern: 2^64 over the golden ratio
+
+
+def shingles(text: str) -> list[int]:
+    """64-bit hashes of the sampled runs of eight words; case and punctuation make no difference."""
+    words = [zlib.crc32(word.encode()) for word in _RUN.findall(text.casefold())]
+    count = len(words) - WORDS + 1
+    if count < 1:
+        return []
+    codes = np.array(words, np.uint64)
+    hashes = np.zeros(count, np.uint64)
+    for place in range(WORDS):
+        hashes = (hashes + codes[place : place + count]) * _MULTIPLIER
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= _MULTIPLIER
+    # The low bits of a product depend on the low bits of its factors only: choose by high ones.
+    return np.unique(hashes[hashes >> np.uint64(60) == 0]).tolist()
+
+
+class Repeats:
+    """Remembers the shingles of documents: about 5 bytes of memory a word of text."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def share(self, text: str) -> float:
+        """The share of a text's shingles seen in earlier ones, 0 to 1; 0 if it is too short.
+
+        The text itself is not remembered: call `add` if it is kept.
+        """
+        found = shingles(text)
+        if len(found) < LEAST:
+            return 0.0
+        return sum(one in self._seen for one in found) / len(found)
+
+    def add(self, text: str) -> None:
+        """Remember a text."""
+        self._seen.update(shingles(text))

@@ -1,17 +1,22 @@
-"""Opening plain, .gz, .xz and .zst files as streams, in constant memory."""
+"""Plain, .gz, .xz and .zst files as streams in constant memory, and documents written to them."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import json
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import atomic_file
+
+if TYPE_CHECKING:
+    from spacy_selectra.corpus.readers import Document
 
 SUFFIXES = (".gz", ".xz", ".zst")
 
@@ -114,3 +119,27 @@ class _ZstdReader(io.RawIOBase):
         buffer[:count] = self._output[:count]
         self._output = self._output[count:]
         return count
+
+
+# Documents to `.jsonl` files, plain or compressed.
+
+
+def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
+    """Write one JSON object (`text`, `source`, `id`) a line; returns how many were written.
+
+    The file appears only when the last document has been written.
+
+    Raises:
+        SelectraError: the name does not end in .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.zst,
+            or the disk is full.
+    """
+    kind, compression = split_suffix(path)
+    if kind != ".jsonl":
+        raise SelectraError(f"{path}: the output must end in .jsonl, .jsonl.gz, .jsonl.xz or .zst")
+    count = 0
+    with atomic_file(path) as temporary, open_for_writing(temporary, compression) as stream:
+        for document in documents:
+            record = {"text": document.text, "source": document.source, "id": document.id}
+            stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+            count += 1
+    return count

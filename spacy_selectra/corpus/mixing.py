@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spacy_selectra.corpus.heldout import text_key, uniform
+from spacy_selectra.corpus.holdout import text_key, uniform
 from spacy_selectra.corpus.readers import Document
 from spacy_selectra.errors import SelectraError
 

@@ -1,1 +1,1 @@
-"""The ELECTRA network in plain torch over packed sequences."""
+"""The ELECTRA encoder, its heads and its files. Read electra.py first."""

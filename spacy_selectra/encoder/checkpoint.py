@@ -16,20 +16,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from spacy_selectra.encoder.adapter import AdaptedEncoder
 from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.half import exact_type, in_full_precision, stored_tensor
-from spacy_selectra.encoder.models import (
+from spacy_selectra.encoder.heads import (
     Discriminator,
     Generator,
     SequenceClassifier,
     SpanClassifier,
     TokenClassifier,
 )
-from spacy_selectra.encoder.naming import encoder_from_transformers, encoder_to_transformers
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.hf_format import encoder_from_transformers, encoder_to_transformers
+from spacy_selectra.encoder.transformers_models import AdaptedEncoder
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_directory, read_json, write_json
+from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

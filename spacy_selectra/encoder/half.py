@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from spacy_selectra.encoder.prepared import forget
+from spacy_selectra.encoder.cpu.inference import forget
 from spacy_selectra.errors import SelectraError
 
 

@@ -1,15 +1,17 @@
-"""What stands on the encoder: replaced-token detection, masked-token prediction, classification
-of texts and of pieces."""
+"""What stands on the encoder, and encoder and head together as they are trained and saved."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.dropout import Dropout
-from spacy_selectra.encoder.network import activation, initialise
-from spacy_selectra.encoder.sizes import pad_rows
+from spacy_selectra.encoder.cpu.dropout import Dropout
+from spacy_selectra.encoder.cpu.sizes import pad_rows
+from spacy_selectra.encoder.electra import SelectraEncoder, activation, initialise
+from spacy_selectra.encoder.packing import PackedLayout
 
 
 class DiscriminatorHead(nn.Module):
@@ -87,3 +89,136 @@ class TokenHead(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """Unnormalised scores."""
         return super().forward(pad_rows(self.dropout(input)))[: len(input)]
+
+
+# Encoder and head together, as they are trained and saved.
+
+
+Lengths = Sequence[int] | Tensor | PackedLayout
+
+
+class Discriminator(nn.Module):
+    """The model that is kept: tells which pieces were replaced."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = DiscriminatorHead(config)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T,) logits; positive means replaced. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
+
+
+class Generator(nn.Module):
+    """The small masked language model whose guesses the discriminator judges."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = GeneratorHead(config)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        lengths: Lengths,
+        type_ids: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """(T,) packed ids to (M, V) logits at the rows `positions` (M,), or at all T rows."""
+        hidden = self.encoder(input_ids, lengths, type_ids)
+        if positions is not None:
+            hidden = hidden[positions]
+        return self.head(hidden, self.encoder.embeddings.word_embeddings.weight)
+
+
+class _Labelled(nn.Module):
+    """An encoder under a head whose logits have names."""
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        labels: Sequence[str],
+        head: type[SequenceHead] | type[TokenHead],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.labels = list(labels)
+        self.encoder = SelectraEncoder(config)
+        self.head = head(config, len(self.labels))
+
+
+class SequenceClassifier(_Labelled):
+    """Classes of a text or of a pair of texts.
+
+    Args:
+        config: shape of the encoder.
+        labels: names of the classes, in the order of the logits.
+    """
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
+        super().__init__(config, labels, SequenceHead)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids of B sequences to (B, labels) logits. Errors as the encoder's."""
+        layout = self.encoder.layout(input_ids, lengths)
+        return self.head(self.encoder(input_ids, layout, type_ids, first_only=True))
+
+
+class TokenClassifier(_Labelled):
+    """A class for each piece.
+
+    Args:
+        config: shape of the encoder.
+        labels: names of the classes, in the order of the logits.
+    """
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str]) -> None:
+        super().__init__(config, labels, TokenHead)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T, labels) logits. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
+
+
+class SpanClassifier(nn.Module):
+    """Where an answer begins and where it ends (Devlin et al. 2019, section 4.2)."""
+
+    labels = ("start", "end")
+
+    def __init__(self, config: EncoderConfig, labels: Sequence[str] = labels) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = SelectraEncoder(config)
+        self.head = TokenHead(config, len(labels), dropout=0.0)
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (T, 2) logits of beginning and end. Errors as the encoder's."""
+        return self.head(self.encoder(input_ids, lengths, type_ids))
+
+
+def tie_embeddings(generator: Generator, discriminator: Discriminator) -> None:
+    """Let the generator use the discriminator's embeddings.
+
+    Token, position and segment embeddings and their LayerNorm are shared, the projection to
+    the generator's width is its own: Clark et al. 2020, section 3.2, and the scope
+    "electra/embeddings" of the original code.
+
+    Raises:
+        ValueError: embeddings of different shapes.
+    """
+    if generator.encoder.embeddings.word_embeddings.weight.shape != (
+        discriminator.encoder.embeddings.word_embeddings.weight.shape
+    ):
+        raise ValueError("generator and discriminator need the same vocabulary and embedding size")
+    generator.encoder.embeddings = discriminator.encoder.embeddings

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder.sizes import rounded_count, rounded_length, rounded_rows
+from spacy_selectra.encoder.cpu.sizes import rounded_count, rounded_length, rounded_rows
 
 # A group holds sequences down to this share of its longest one, which fills rectangles to
 # nine tenths on average, and shorter ones until so much is computed for nothing: from there on
@@ -318,3 +318,33 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
 def _line_cost(length: Any) -> Any:
     """What a line of a rectangle costs each head, in attention scores."""
     return length**2 + CELL_COST * length
+
+
+# Cutting a set of sequences into batches of similar length and bounded size.
+
+
+def length_batches(lengths: Sequence[int] | np.ndarray, max_pieces: int) -> list[np.ndarray]:
+    """Indices of the sequences of each batch, longest first.
+
+    A packed batch has no padding, so the budget counts real pieces. Similar lengths
+    together let attention work on views instead of copies.
+
+    Args:
+        lengths: pieces of each sequence.
+        max_pieces: most pieces in a batch; a longer sequence gets a batch of its own.
+
+    Returns:
+        int64 arrays that together hold every index once.
+    """
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    batches: list[np.ndarray] = []
+    begin, pieces = 0, 0
+    for place, index in enumerate(order):
+        if place > begin and pieces + sizes[index] > max_pieces:
+            batches.append(order[begin:place])
+            begin, pieces = place, 0
+        pieces += int(sizes[index])
+    if len(order):
+        batches.append(order[begin:])
+    return batches

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from spacy_selectra.encoder.int8 import int8_products, why_not_int8
-from spacy_selectra.encoder.linear import laid_out_weights
+from spacy_selectra.encoder.cpu.linear import int8_products, laid_out_weights, why_not_int8
 
 Precision = Literal["auto", "fp32", "fast", "bf16", "int8"]
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")

@@ -1,1 +1,1 @@
-"""Tasks, heads and trainer for supervised fine-tuning."""
+"""An encoder with a head, trained on a task. Read finetune.py first."""

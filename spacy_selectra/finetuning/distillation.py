@@ -11,20 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spacy_selectra.corpus.longest import longest_sequence
-from spacy_selectra.corpus.tokenizer import fingerprint_of
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.base import Inputs, Problem
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.settings import DistillationSettings
-from spacy_selectra.finetuning.task_models import (
+from spacy_selectra.finetuning.config import DistillationSettings
+from spacy_selectra.finetuning.models import (
     TaskModel,
     forward_with_hidden,
     positions,
     task_tokenizer,
     trained_task_model,
 )
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.text.tokenizer import fingerprint_of, longest_sequence
 
 
 class Lesson:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from spacy_selectra.encoder.precision import precision
+from spacy_selectra.finetuning.config import TrainingSettings
 from spacy_selectra.finetuning.distillation import Lesson
 from spacy_selectra.finetuning.features import packed
 from spacy_selectra.finetuning.optimizer import (
@@ -21,10 +22,9 @@ from spacy_selectra.finetuning.optimizer import (
     parameter_groups,
     warmup_linear,
 )
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.base import Inputs, Problem
-from spacy_selectra.finetuning.settings import TrainingSettings
-from spacy_selectra.progress import Progress
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.util.progress import Progress
 
 
 class Interrupted(Exception):  # noqa: N818

@@ -1,1 +1,1 @@
-"""From trained parts to an installable pipeline."""
+"""From trained parts to an installable pipeline. Read assemble.py first."""

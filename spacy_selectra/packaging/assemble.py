@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_directory, read_yaml
-from spacy_selectra.packaging.annotation import load_pipeline, zero_shot_component
-from spacy_selectra.packaging.entities import entity_pipeline, is_token_classifier
+from spacy_selectra.packaging.ner_pipeline import entity_pipeline, is_token_classifier
 from spacy_selectra.packaging.storage import round_pipeline_to_half, store_common_weights_once
+from spacy_selectra.serving.annotate import load_pipeline, zero_shot_component
+from spacy_selectra.util.files import atomic_directory, read_yaml
 
 if TYPE_CHECKING:
     from spacy.language import Language

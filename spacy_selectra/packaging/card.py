@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from spacy_selectra.finetuning.report.into import BEGIN, END
+from spacy_selectra.finetuning.report.markdown import BEGIN, END
 
 SCORES = {
     "ents_f": "entities, F1",

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import write_text
+from spacy_selectra.util.files import write_text
 
 _PROJECT = """\
 # Lets `pip install` take this directory: the wheel beside this file is installed as it is.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import CONFIG_FILE, SHARED_WITH, WEIGHTS_FILE
 from spacy_selectra.encoder.half import round_to_half
-from spacy_selectra.files import read_json, write_json
+from spacy_selectra.util.files import read_json, write_json
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -29,7 +29,7 @@ def round_pipeline_to_half(nlp: Language) -> None:
         SelectraError: a weight that half precision cannot hold.
     """
     from spacy_selectra.components.model_component import ModelComponent
-    from spacy_selectra.components.shim import SelectraShim
+    from spacy_selectra.components.transformer.shim import SelectraShim
 
     for _, component in nlp.pipeline:
         if isinstance(component, ModelComponent):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json
 from spacy_selectra.packaging.card import SCORES
+from spacy_selectra.util.files import read_json
 
 
 def summarise(directory: str | Path) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 import spacy_selectra
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import atomic_file, read_json, write_json, write_text
 from spacy_selectra.packaging.card import model_card
+from spacy_selectra.util.files import atomic_file, read_json, write_json, write_text
 
 # 1980-01-01, the first date a zip file can hold: equal input gives an equal wheel.
 _ZIP_EPOCH = "315532800"

@@ -1,1 +1,1 @@
-"""Replaced-token detection: objective, optimiser, trainer, evaluation."""
+"""Generator and discriminator, trained together. Read pretrain.py first."""

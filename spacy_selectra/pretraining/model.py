@@ -8,15 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-from spacy_selectra.encoder.heads import GeneratorHead
-from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
+from spacy_selectra.encoder.cpu.sizes import pad_rows
+from spacy_selectra.encoder.heads import Discriminator, Generator, GeneratorHead, tie_embeddings
 from spacy_selectra.encoder.packing import PackedLayout
-from spacy_selectra.encoder.sizes import pad_rows
+from spacy_selectra.pretraining.generator_loss import TableCast, vocabulary_loss
 from spacy_selectra.pretraining.masking import MaskedBatch
-from spacy_selectra.pretraining.objective import discriminator_loss, replace
-from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
-from spacy_selectra.pretraining.vocabulary_loss import TableCast, vocabulary_loss
 
 
 @dataclass(frozen=True)
@@ -171,3 +170,101 @@ class PretrainingModel(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.discriminator.encoder.device
+
+
+# The discriminator's half of replaced-token detection (Clark et al. 2020, section 2).
+
+
+def replace(input_ids: Tensor, positions: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Put the generator's samples (M,) into the text (T,).
+
+    Returns:
+        The corrupted ids (T,), and (T,) bool labels: which pieces differ from the original.
+        A sample that equals it counts as original (Clark et al. 2020, section 2).
+    """
+    corrupted = input_ids.index_copy(0, positions, samples)
+    return corrupted, corrupted != input_ids
+
+
+def discriminator_loss(logits: Tensor, replaced: Tensor) -> Tensor:
+    """Sum over all T pieces, [CLS] and [SEP] among them as in the original code, of the binary
+    cross-entropy between logits (T,) and labels (T,) bool; a scalar of float32 at least."""
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return F.binary_cross_entropy_with_logits(logits.to(wide), replaced.to(wide), reduction="sum")
+
+
+# One gradient for a table of embeddings that is looked up twice and multiplied with once.
+#
+# Left to itself, automatic differentiation makes a gradient of the whole table for each of the
+# three, two of them nearly all zeros, and adds them up: most of the memory traffic of a step's
+# backward pass with a large vocabulary. Here lookups leave their rows behind, and they are added
+# to the one dense gradient when it is there.
+
+
+class TiedEmbeddings:
+    """A (V, E) table for one forward and backward pass.
+
+    Args:
+        table: the parameter; gets the gradient of everything done through this object.
+        padding: row whose lookups have no gradient, as in `torch.nn.Embedding`.
+
+    Attributes:
+        table: what an output layer multiplies with. It must be used so, else there is no dense
+            gradient to add rows to, and they are lost.
+    """
+
+    def __init__(self, table: Tensor, padding: int | None) -> None:
+        self._rows: list[tuple[Tensor, Tensor]] = []
+        self._padding = padding
+        self.table = _Collect.apply(table, self._rows)
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """(T,) ids to (T, E) rows."""
+        found = _Lookup.apply(self.table, ids, self._padding, self._rows)
+        assert isinstance(found, Tensor)
+        return found
+
+
+class _Collect(torch.autograd.Function):
+    """The table itself; its backward pass runs when those of all uses have."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: list[tuple[Tensor, Tensor]]) -> Tensor:
+        ctx.rows = rows
+        return table.view_as(table)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None]:
+        for ids, gradient in ctx.rows:
+            grads[0].index_add_(0, ids, gradient)
+        ctx.rows.clear()
+        return grads[0], None
+
+
+class _Lookup(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        table: Tensor,
+        ids: Tensor,
+        padding: int | None,
+        rows: list[tuple[Tensor, Tensor]],
+    ) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.padding, ctx.rows = padding, rows
+        return table.index_select(0, ids)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grads: Tensor
+    ) -> tuple[None, None, None, None]:
+        (ids,) = ctx.saved_tensors
+        gradient = grads[0]
+        if ctx.padding is not None:
+            gradient = gradient.masked_fill((ids == ctx.padding)[:, None], 0)
+        ctx.rows.append((ids, gradient))
+        return None, None, None, None

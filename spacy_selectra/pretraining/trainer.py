@@ -11,26 +11,24 @@ from typing import Any
 
 import torch
 
-from spacy_selectra.corpus.prefetch import Prefetcher
+from spacy_selectra.corpus.packed.prefetch import Prefetcher
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.checkpoints import (
     Checkpoint,
     latest_checkpoint,
     prune,
+    random_state,
+    restore_random_state,
     save_checkpoint,
 )
-from spacy_selectra.pretraining.distributed import World
-from spacy_selectra.pretraining.guard import Guard
-from spacy_selectra.pretraining.journal import Journal
-from spacy_selectra.pretraining.log import Window
+from spacy_selectra.pretraining.config import PretrainingSettings
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.optimizer import build_optimizer
-from spacy_selectra.pretraining.random_state import random_state, restore_random_state
-from spacy_selectra.pretraining.schedule import Schedule
-from spacy_selectra.pretraining.settings import PretrainingSettings
-from spacy_selectra.pretraining.step import StepReport, TrainingStep
-from spacy_selectra.signals import StopRequest
+from spacy_selectra.pretraining.optimizer import Schedule, build_optimizer
+from spacy_selectra.pretraining.run_log import Journal, Window
+from spacy_selectra.pretraining.step import Guard, StepReport, TrainingStep
+from spacy_selectra.util.distributed import World
+from spacy_selectra.util.signals import StopRequest
 
 # On a GPU the host is a little ahead, so that it never waits for a step it has just started.
 # A fixed number, because what depends on a result must not depend on who was faster.

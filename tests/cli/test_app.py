@@ -10,7 +10,8 @@ import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from spacy_selectra.cli.app import ReportingGroup, app, parse_overrides
+from spacy_selectra.cli.app import app
+from spacy_selectra.cli.options import ReportingGroup, parse_overrides
 from spacy_selectra.errors import SelectraError
 
 

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.corpus.loader import PackedCorpus
+from spacy_selectra.corpus.packed.loader import PackedCorpus
 from spacy_selectra.corpus.readers import read_documents
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
+from spacy_selectra.text.tokenizer import save_tokenizer
 from tests.corpus.conftest import as_documents, spanish_texts
 
 run = CliRunner()

@@ -125,8 +125,8 @@ def test_evaluate_without_a_generator_says_what_is_missing(data, trained, tmp_pa
 
 
 def test_evaluate_on_a_corpus_of_another_vocabulary(data, trained, tmp_path):
-    from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-    from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+    from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+    from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
     save_tokenizer(make_tokenizer([*SPECIAL_TOKENS, "el", "perro"]), tmp_path / "other")
     (tmp_path / "text.txt").write_text("el perro el perro el perro\n" * 5, encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.finetuning.report.into import BEGIN, END
+from spacy_selectra.finetuning.report.markdown import BEGIN, END
 from tests.finetuning.report.fake_metrics import two_models, write_old
 
 

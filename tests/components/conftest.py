@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.trainers import WordPieceTrainer
 
-from spacy_selectra.corpus.tokenizer import make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator
+from spacy_selectra.encoder.heads import Discriminator
+from spacy_selectra.text.tokenizer import make_tokenizer, save_tokenizer
 
 SENTENCES = [
     "El niño comió piñón en Cádiz.",

@@ -9,10 +9,14 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_selectra.components.alignment import align
-from spacy_selectra.components.tokenization import PieceTokenizer
-from spacy_selectra.components.windows import Windows, document_windows, span_windows
-from spacy_selectra.corpus.tokenizer import load_backend
+from spacy_selectra.components.transformer.windows import (
+    Windows,
+    align,
+    document_windows,
+    span_windows,
+)
+from spacy_selectra.text.encode import PieceTokenizer
+from spacy_selectra.text.tokenizer import load_backend
 from tests.components.conftest import SENTENCES
 
 

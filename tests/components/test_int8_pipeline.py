@@ -10,7 +10,7 @@ import spacy
 import torch
 from spacy.language import Language
 
-from spacy_selectra.encoder.int8 import why_not_int8
+from spacy_selectra.encoder.cpu.linear import why_not_int8
 from tests.components.conftest import SENTENCES
 
 pytestmark = pytest.mark.skipif(

@@ -12,8 +12,12 @@ from spacy_transformers.layers import trfs2arrays
 from thinc.api import Ragged, reduce_last, reduce_mean, reduce_sum
 from transformers.utils import ModelOutput
 
-from spacy_selectra.components import listener
-from spacy_selectra.components.listener import pooled_tokens, selectra_listener, token_arrays
+from spacy_selectra.components.transformer.architecture import listener
+from spacy_selectra.components.transformer.listener import (
+    pooled_tokens,
+    selectra_listener,
+    token_arrays,
+)
 from tests.components.conftest import SENTENCES
 from tests.components.test_serialization import LISTENER, entities, ner_pipeline
 

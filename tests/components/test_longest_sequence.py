@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import spacy
 
-from spacy_selectra.corpus.longest import declare_longest_sequence, longest_sequence
+from spacy_selectra.text.tokenizer import declare_longest_sequence, longest_sequence
 from tests.finetuning.tiny import save_classifier, save_discriminator
 
 TEXT = "El burro come en Mérida y el gato duerme. " * 4

@@ -13,7 +13,7 @@ from thinc.api import Linear, get_current_ops, warmup_linear
 
 from spacy_selectra.components.optimizer import LayerwiseAdam, layerwise_adam
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.errors import SelectraError
 
 

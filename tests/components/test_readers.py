@@ -6,8 +6,7 @@ import pytest
 import spacy
 from spacy import registry
 
-from spacy_selectra.components.readers import conll_reader, pairs_reader, text_reader
-from spacy_selectra.components.spacing import guess_spaces
+from spacy_selectra.components.readers import conll_reader, guess_spaces, pairs_reader, text_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import read_sentences
 

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_selectra.encoder.checkpoint import load_discriminator, save_model
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import strided
 from tests.finetuning.tiny import save_classifier, save_discriminator
@@ -279,7 +279,7 @@ def test_unusable_models(model: str, tmp_path: Path):
 
 def test_vectors_tell_their_encoder():
     from spacy_selectra.encoder.config import EncoderConfig
-    from spacy_selectra.encoder.detection import DetectionHead
+    from spacy_selectra.encoder.rtd_head import DetectionHead
 
     config = EncoderConfig(10, 8, 8, 1, 1, 8)
     torch.manual_seed(0)

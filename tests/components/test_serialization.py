@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file
 from spacy.training import Example
 
-from spacy_selectra.components.encoder_file import read_metadata
+from spacy_selectra.encoder.serialization import read_metadata
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES
 
@@ -176,7 +176,7 @@ def test_sourced_pipeline_shares_and_keeps(make_nlp, tmp_path):
 def test_other_adapters_too(tmp_path):
     from transformers import BertConfig, BertModel
 
-    from spacy_selectra.corpus.tokenizer import make_tokenizer, save_tokenizer
+    from spacy_selectra.text.tokenizer import make_tokenizer, save_tokenizer
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hola", "mundo", "##s"]
     save_tokenizer(make_tokenizer(words), tmp_path / "bert", max_length=16)

@@ -9,12 +9,12 @@ import pytest
 import spacy
 from transformers import AutoTokenizer
 
-from spacy_selectra.components.cutting import cut_evenly
-from spacy_selectra.components.tokenization import PieceTokenizer, load_pieces
-from spacy_selectra.components.windows import document_windows
-from spacy_selectra.corpus.tokenizer import load_backend
+from spacy_selectra.components.transformer.windows import document_windows
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.encode import PieceTokenizer, load_pieces
+from spacy_selectra.text.tokenizer import load_backend
+from spacy_selectra.text.windows import cut_evenly
 from tests.components.conftest import SENTENCES
 
 

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch
 from thinc.api import reduce_mean
 
-from spacy_selectra.components.batch import cell_gradient
+from spacy_selectra.components.transformer.batch import cell_gradient
 from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES, strided
 
@@ -240,7 +240,7 @@ def test_bf16_is_close(make_nlp):
 
 
 def test_own_token_vectors_with_pooling(make_nlp, encoder_directory):
-    from spacy_selectra.components.transformer import selectra_model
+    from spacy_selectra.components.transformer.architecture import selectra_model
 
     docs = [make_nlp()(text) for text in SENTENCES]
     layer = selectra_model(str(encoder_directory), pooling=reduce_mean())

@@ -16,7 +16,7 @@ from transformers import pipeline
 from spacy_selectra.components.zero_shot import LONG_TEXTS, PRECISIONS, ZeroShotClassifier
 from spacy_selectra.encoder import precision
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning import entailment
+from spacy_selectra.finetuning import zero_shot as entailment
 from tests.finetuning.tiny import save_classifier
 
 LABELS = ["deportes", "León", "el niño"]

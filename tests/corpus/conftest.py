@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.corpus.readers import Document
-from spacy_selectra.corpus.tokenizer import save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
+from spacy_selectra.text.tokenizer import save_tokenizer
 
 SENTENCE = "El niño comió piñón en Cádiz"
 

@@ -7,15 +7,15 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import BertNormalizer
 
 from spacy_selectra.corpus.audit import audit_tokenizer, text_fit
-from spacy_selectra.corpus.normalization import has_accent
-from spacy_selectra.corpus.tokenizer import (
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.normalization import has_accent
+from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
     entries,
     load_backend,
     make_tokenizer,
     save_tokenizer,
 )
-from spacy_selectra.errors import SelectraError
 
 
 def stripping_copy(source: Path, target: Path) -> Path:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacy_selectra.corpus import packing, units
-from spacy_selectra.corpus.loader import Batch, BatchLoader, PackedCorpus, sequence_batches
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.prefetch import Prefetcher
-from spacy_selectra.corpus.tokenizer import entries, load_backend, make_tokenizer, save_tokenizer
+from spacy_selectra.corpus.packed import builder as packing
+from spacy_selectra.corpus.packed import units
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.loader import Batch, BatchLoader, PackedCorpus, sequence_batches
+from spacy_selectra.corpus.packed.prefetch import Prefetcher
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import entries, load_backend, make_tokenizer, save_tokenizer
 from tests.corpus.conftest import spanish_texts
 
 CLS, SEP = 2, 3

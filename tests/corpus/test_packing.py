@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacy_selectra.corpus import packing, units
-from spacy_selectra.corpus.heldout import is_heldout
-from spacy_selectra.corpus.loader import PackedCorpus
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.segments import SequenceCutter
-from spacy_selectra.corpus.tokenizer import (
+from spacy_selectra.corpus.holdout import is_heldout
+from spacy_selectra.corpus.packed import builder as packing
+from spacy_selectra.corpus.packed import units
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.corpus.packed.units import PackedUnit, SequenceCutter, piece_type
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import (
     fingerprint,
     load_backend,
     make_tokenizer,
     save_tokenizer,
 )
-from spacy_selectra.corpus.units import PackedUnit, piece_type
-from spacy_selectra.errors import SelectraError
 from tests.corpus.conftest import SENTENCE, spanish_texts
 
 SETTINGS = PackSettings(length=32, heldout=0.1, seed=7)
@@ -360,7 +360,7 @@ def test_large_vocabularies_need_four_bytes(tmp_path: Path) -> None:
 def test_a_dead_worker_is_explained(
     corpus_file: Path, tokenizer_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spacy_selectra.corpus import workers
+    from spacy_selectra.corpus.packed import workers
 
     monkeypatch.setattr(workers, "_pack_in_worker", os.abort)  # called with arguments: fails
     monkeypatch.setattr(workers, "_start_worker", _abort)

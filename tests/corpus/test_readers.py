@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from spacy_selectra.corpus.compression import write_documents
 from spacy_selectra.corpus.readers import Document, parse_hub_address, read_documents
-from spacy_selectra.corpus.writers import write_documents
 from spacy_selectra.errors import SelectraError
 
 TEXTS = ["El niño comió piñón.\nEn Cádiz.", "Otra canción.", "¿Y el año?\nAsí es."]

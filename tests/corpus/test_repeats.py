@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from spacy_selectra.corpus.cleaning import Cleaner, CleaningSettings
-from spacy_selectra.corpus.repeats import ONE_IN, Repeats, shingles
+from spacy_selectra.corpus.cleaning import ONE_IN, Cleaner, CleaningSettings, Repeats, shingles
 from tests.corpus.conftest import as_documents
 
 

@@ -5,9 +5,9 @@ import random
 import numpy as np
 import pytest
 
-from spacy_selectra.corpus.heldout import is_heldout
-from spacy_selectra.corpus.language_model import NgramModel
-from spacy_selectra.corpus.sampling import (
+from spacy_selectra.corpus.holdout import is_heldout
+from spacy_selectra.corpus.ngram_model import NgramModel
+from spacy_selectra.corpus.perplexity_sampling import (
     METHODS,
     plan_sample,
     sample_documents,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, ElectraTokenizer, ElectraTokenizerFast
 
-from spacy_selectra.corpus.pieces import CachedEncoder
-from spacy_selectra.corpus.tokenizer import (
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.encode import CachedEncoder
+from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
     entries,
     fingerprint,
@@ -20,7 +21,6 @@ from spacy_selectra.corpus.tokenizer import (
     make_tokenizer,
     save_tokenizer,
 )
-from spacy_selectra.errors import SelectraError
 from tests.corpus.conftest import SENTENCE
 
 ODD_TEXTS = [

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from spacy_selectra.corpus.alphabet import AlphabetCounter
-from spacy_selectra.corpus.heldout import is_heldout
-from spacy_selectra.corpus.reachability import unreachable_entries
-from spacy_selectra.corpus.tokenizer import (
+from spacy_selectra.corpus.audit import unreachable_entries
+from spacy_selectra.corpus.holdout import is_heldout
+from spacy_selectra.corpus.vocabulary import (
+    AlphabetCounter,
+    TrainedVocabulary,
+    VocabularySettings,
+    train_vocabulary,
+)
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
     entries,
     fingerprint,
     load_backend,
     make_tokenizer,
 )
-from spacy_selectra.corpus.vocabulary import (
-    TrainedVocabulary,
-    VocabularySettings,
-    train_vocabulary,
-)
-from spacy_selectra.errors import SelectraError
 from tests.corpus.conftest import SENTENCE, as_documents
 
 

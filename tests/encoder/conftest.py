@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
 
 LENGTHS = [30, 20, 10]

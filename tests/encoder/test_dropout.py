@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spacy_selectra.encoder.dropout import Dropout, dropout
+from spacy_selectra.encoder.cpu.dropout import Dropout, dropout
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])

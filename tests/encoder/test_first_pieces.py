@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import SequenceClassifier
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.heads import SequenceClassifier
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.encoder.precision import precision
 

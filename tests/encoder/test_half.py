@@ -16,9 +16,9 @@ from spacy_selectra.encoder.checkpoint import (
     save_model,
 )
 from spacy_selectra.encoder.half import exact_type, round_to_half
-from spacy_selectra.encoder.models import Discriminator
+from spacy_selectra.encoder.heads import Discriminator
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json, write_json
+from spacy_selectra.util.files import read_json, write_json
 
 
 def test_rounding_is_to_the_nearest(tiny_config):

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spacy_selectra.encoder import int8, prepared
 from spacy_selectra.encoder import precision as precisions
-from spacy_selectra.encoder.int8 import QuantisedLinear, quantised
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.cpu import inference as prepared
+from spacy_selectra.encoder.cpu import linear as int8
+from spacy_selectra.encoder.cpu.linear import QuantisedLinear, quantised
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
 from tests.encoder.conftest import LENGTHS, encode
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.dropout import DropoutMasks, apply_mask
-from spacy_selectra.encoder.layer_function import LayerOptions, layer_function, layer_weights
-from spacy_selectra.encoder.network import Layer
+from spacy_selectra.encoder.cpu.dropout import DropoutMasks, apply_mask
+from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function, layer_weights
+from spacy_selectra.encoder.electra import Layer
 from spacy_selectra.encoder.packing import PackedLayout
 
 CONFIG = EncoderConfig(

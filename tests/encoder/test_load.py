@@ -16,7 +16,6 @@ from transformers import (
 )
 
 from spacy_selectra import load_encoder
-from spacy_selectra.encoder.adapter import AdaptedEncoder
 from spacy_selectra.encoder.checkpoint import (
     encoder_from_tensors,
     encoder_tensors,
@@ -25,10 +24,11 @@ from spacy_selectra.encoder.checkpoint import (
     save_model,
 )
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator, SequenceClassifier
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
+from spacy_selectra.encoder.transformers_models import AdaptedEncoder
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json, write_json
+from spacy_selectra.util.files import read_json, write_json
 
 SIZES = {
     "vocab_size": 60,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.encoder.batching import length_batches
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.network import SelectraEncoder
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.packing import PackedLayout, length_batches
 from spacy_selectra.errors import SelectraError
 
 

@@ -20,9 +20,8 @@ from spacy_selectra.encoder.checkpoint import (
     load_generator,
     save_model,
 )
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator, SequenceClassifier
-from spacy_selectra.encoder.presets import preset
+from spacy_selectra.encoder.config import EncoderConfig, preset
+from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
 
 LENGTHS = [7, 20, 1, 20, 19, 33, 2]
 

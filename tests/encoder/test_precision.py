@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
 
 

@@ -11,10 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder import cpu_attention, prepared
-from spacy_selectra.encoder.int8 import QuantisedLinear, why_not_int8
-from spacy_selectra.encoder.linear import OneDnnLinear, PlainLinear, takes_onednn
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.cpu import attention as cpu_attention
+from spacy_selectra.encoder.cpu import inference as prepared
+from spacy_selectra.encoder.cpu.linear import (
+    OneDnnLinear,
+    PlainLinear,
+    QuantisedLinear,
+    takes_onednn,
+    why_not_int8,
+)
+from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.precision import precision
 from tests.encoder.conftest import LENGTHS, encode
 

@@ -12,20 +12,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder import sizes
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.cpu_attention import attention_inference
-from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead, TokenHead
-from spacy_selectra.encoder.network import SelectraEncoder
-from spacy_selectra.encoder.packing import PackedLayout
-from spacy_selectra.encoder.precision import precision
-from spacy_selectra.encoder.sizes import (
+from spacy_selectra.encoder.cpu import sizes
+from spacy_selectra.encoder.cpu.attention import attention_inference
+from spacy_selectra.encoder.cpu.sizes import (
     few_sizes_pay,
     pad_rows,
     rounded_count,
     rounded_length,
     rounded_rows,
 )
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead, TokenHead
+from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.precision import precision
 
 MIXED = [5, 33, 33, 7, 1, 60, 18, 18, 19, 2]
 BATCHES = {
@@ -133,7 +133,7 @@ def test_long_groups_in_parts(monkeypatch):
     layout = PackedLayout.from_lengths(lengths, few_sizes=True)
     qkv = torch.randn(layout.rows, 3 * 8, dtype=torch.float64)
     whole = attention_inference(qkv, layout, 2)
-    monkeypatch.setattr("spacy_selectra.encoder.cpu_attention.SCORES_AT_ONCE", 3 * 2 * 40**2)
+    monkeypatch.setattr("spacy_selectra.encoder.cpu.attention.SCORES_AT_ONCE", 3 * 2 * 40**2)
     torch.testing.assert_close(attention_inference(qkv, layout, 2), whole)
 
 
@@ -164,7 +164,7 @@ def test_few_sizes_pay_where_products_are_onednns():
 COUNTED = """
 import torch
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator
+from spacy_selectra.encoder.heads import Discriminator
 from spacy_selectra.encoder.precision import precision
 torch.manual_seed(0)
 model = Discriminator(EncoderConfig(

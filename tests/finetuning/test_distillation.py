@@ -11,20 +11,20 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizerFast
 
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.models import SequenceClassifier
+from spacy_selectra.encoder.heads import SequenceClassifier
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json
+from spacy_selectra.finetuning.config import DistillationSettings, FinetuneSettings
 from spacy_selectra.finetuning.data.examples import Example
 from spacy_selectra.finetuning.distillation import make_lesson
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.base import softened_divergence
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.settings import DistillationSettings, FinetuneSettings
-from spacy_selectra.finetuning.task_models import new_task_model, task_tokenizer
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.finetune import Finetuning
+from spacy_selectra.finetuning.models import new_task_model, task_tokenizer
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.base import softened_divergence
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
 from spacy_selectra.finetuning.trainer import train_model
-from spacy_selectra.finetuning.trials import Finetuning
-from spacy_selectra.settings import parse_settings
+from spacy_selectra.util.config import parse_settings
+from spacy_selectra.util.files import read_json
 from tests.finetuning.tiny import (
     ANIMALS,
     NLI_LABELS,

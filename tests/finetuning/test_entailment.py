@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.components.cutting import cut_evenly
-from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.entailment import EntailmentScorer, cut_blindly
+from spacy_selectra.finetuning.zero_shot import EntailmentScorer, cut_blindly
+from spacy_selectra.text.tokenizer import load_backend
+from spacy_selectra.text.windows import cut_evenly
 from tests.finetuning.tiny import save_classifier
 
 HYPOTHESES = [f"Este ejemplo es {label}." for label in ("deportes", "León", "el niño de Ávila")]

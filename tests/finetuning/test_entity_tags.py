@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.finetuning.entity_tags import (
+from spacy_selectra.text.iob import (
     MISSING,
     best_tags,
     entities_of,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacy_selectra.corpus.tokenizer import load_backend, load_tokenizer
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.features import build_features, longest_first, packed
+from spacy_selectra.text.tokenizer import load_backend, load_tokenizer
 from tests.finetuning.tiny import save_tiny_tokenizer
 
 TEXTS = ["El niño sueña en Cádiz.", "¿Duerme?", "", "El burro come en Ávila, en León, en Mérida."]

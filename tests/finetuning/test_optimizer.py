@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import SequenceClassifier
+from spacy_selectra.encoder.heads import SequenceClassifier
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.optimizer import (
     freeze_layers,

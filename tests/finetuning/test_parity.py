@@ -11,12 +11,12 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, ElectraForSequenceClassification, pipeline
 
-from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.entailment import EntailmentScorer, entailment_labels
 from spacy_selectra.finetuning.features import build_features, packed
-from spacy_selectra.finetuning.prediction import predict
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.zero_shot import EntailmentScorer, entailment_labels
+from spacy_selectra.text.tokenizer import load_backend
 from tests.finetuning.tiny import NLI_LABELS, nli_rows, save_classifier
 
 LABELS = ["deportes", "el niño de Ávila", "León"]

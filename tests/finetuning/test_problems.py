@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Example, Question, Scored, TaggedWords
-from spacy_selectra.finetuning.problems.base import IGNORED, Problem
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.tasks.base import IGNORED, Problem
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.text.tokenizer import load_backend
 from tests.finetuning.tiny import save_tiny_tokenizer
 
 SENTENCES = [

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.settings import FinetuneSettings
-from spacy_selectra.finetuning.sharing import Share
-from spacy_selectra.finetuning.trials import Finetuning
-from spacy_selectra.settings import parse_settings
+from spacy_selectra.finetuning.config import FinetuneSettings
+from spacy_selectra.finetuning.finetune import Finetuning
+from spacy_selectra.util.config import parse_settings
+from spacy_selectra.util.distributed import Share
 from tests.finetuning.tiny import nli_rows, save_discriminator, write_jsonl
 
 

@@ -11,17 +11,13 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModel, BertTokenizerFast
 
-from spacy_selectra.encoder.adapted_models import Kind
 from spacy_selectra.encoder.checkpoint import load_task_model
-from spacy_selectra.encoder.models import SequenceClassifier, SpanClassifier, TokenClassifier
+from spacy_selectra.encoder.heads import SequenceClassifier, SpanClassifier, TokenClassifier
+from spacy_selectra.encoder.transformers_models import Kind
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import write_json
 from spacy_selectra.finetuning.data.examples import Example, Question, Scored, TaggedWords
 from spacy_selectra.finetuning.features import packed
-from spacy_selectra.finetuning.optimizer import parameter_depth
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.task_models import (
+from spacy_selectra.finetuning.models import (
     forward_with_hidden,
     new_task_model,
     positions,
@@ -29,7 +25,11 @@ from spacy_selectra.finetuning.task_models import (
     task_tokenizer,
     trained_task_model,
 )
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.optimizer import parameter_depth
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.util.files import write_json
 from tests.finetuning.tiny import save_discriminator, save_tiny_tokenizer
 
 SHAPES: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spacy_selectra.finetuning.tasks import TASKS, Task
+from spacy_selectra.finetuning.tasks.registry import TASKS, Task
 
 METRICS = {
     "classes": {"accuracy", "macro_f1"},

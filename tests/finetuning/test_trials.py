@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from spacy_selectra.corpus.longest import declare_longest_sequence
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json
-from spacy_selectra.finetuning.settings import EncoderSettings, FinetuneSettings, read_settings
-from spacy_selectra.finetuning.tasks import get_task
-from spacy_selectra.finetuning.trials import Finetuning, Interrupted
-from spacy_selectra.settings import parse_settings
+from spacy_selectra.finetuning.config import EncoderSettings, FinetuneSettings, read_settings
+from spacy_selectra.finetuning.finetune import Finetuning, Interrupted
+from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.text.tokenizer import declare_longest_sequence
+from spacy_selectra.util.config import parse_settings
+from spacy_selectra.util.files import read_json
 from tests.finetuning.tiny import nli_rows, save_discriminator, write_jsonl
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, SequenceClassifier
+from spacy_selectra.encoder.heads import Discriminator, SequenceClassifier
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
 ANIMALS = ["gato", "perro", "caballo", "pájaro", "burro", "niño"]
 VERBS = ["come", "duerme", "corre", "salta", "canta", "sueña"]

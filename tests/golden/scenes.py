@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.corpus.readers import Document
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import load_discriminator
 from spacy_selectra.encoder.precision import precision
-from spacy_selectra.pretraining.run import pretrain
-from spacy_selectra.pretraining.settings import read_settings
+from spacy_selectra.pretraining.config import read_settings
+from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
 FILES = Path(__file__).parent / "files"
 PACKAGE = Path(__file__).parents[2] / "packages" / "es_selectra_tiny"

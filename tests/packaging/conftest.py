@@ -10,11 +10,11 @@ import spacy
 import torch
 from spacy.training import Example
 
-from spacy_selectra.corpus.tokenizer import make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, SequenceClassifier
+from spacy_selectra.encoder.heads import Discriminator, SequenceClassifier
 from spacy_selectra.packaging.assemble import assemble_pipeline
+from spacy_selectra.text.tokenizer import make_tokenizer, save_tokenizer
 
 TEXT = "El niño comió piñón en Cádiz."
 LETTERS = "abcdefghijklmnopqrstuvwxyzáéíóúüñABCDEFGHIJKLMNOPQRSTUVWXYZÁÉÍÓÚÑ0123456789.,;:¿?¡!-"

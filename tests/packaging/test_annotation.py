@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.annotation import annotate_texts, describe, read_records
+from spacy_selectra.serving.annotate import annotate_texts, describe, read_records
 
 TEXT = "El niño comió piñón en Cádiz."
 

@@ -11,18 +11,18 @@ import thinc.api
 import torch
 from thinc.types import Ragged
 
-from spacy_selectra.components.pooling import reduce_first
-from spacy_selectra.corpus.tokenizer import load_backend
+from spacy_selectra.components.transformer.listener import reduce_first
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_task_model, save_model
-from spacy_selectra.encoder.models import SequenceClassifier, TokenClassifier
+from spacy_selectra.encoder.heads import SequenceClassifier, TokenClassifier
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import TaggedWords
-from spacy_selectra.finetuning.prediction import predict
-from spacy_selectra.finetuning.problems.choose import make_problem
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import get_task
 from spacy_selectra.packaging.assemble import assemble_pipeline
-from spacy_selectra.packaging.entities import entity_pipeline, is_token_classifier
-from spacy_selectra.packaging.evaluation import evaluate_pipeline
+from spacy_selectra.packaging.evaluate import evaluate_pipeline
+from spacy_selectra.packaging.ner_pipeline import entity_pipeline, is_token_classifier
+from spacy_selectra.text.tokenizer import load_backend
 from tests.packaging.conftest import CONFIG, TEXT
 
 TAGS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]

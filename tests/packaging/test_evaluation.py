@@ -10,7 +10,7 @@ import spacy
 from sklearn.metrics import f1_score, roc_auc_score
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.evaluation import (
+from spacy_selectra.packaging.evaluate import (
     area_under_roc,
     class_scores,
     entity_scores,

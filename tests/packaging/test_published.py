@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.corpus.tokenizer import load_backend
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.packaging.published import adopt_discriminator
+from spacy_selectra.pretraining.initialization.adopt import adopt_discriminator
+from spacy_selectra.text.tokenizer import load_backend
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import spacy
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.server import AnnotationServer, RequestError
+from spacy_selectra.serving.app import AnnotationServer, RequestError
 
 TEXT = "El niño comió piñón en Cádiz."
 

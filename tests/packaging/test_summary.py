@@ -3,10 +3,10 @@
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import write_json
-from spacy_selectra.finetuning.report.into import insert
+from spacy_selectra.finetuning.report.markdown import insert
 from spacy_selectra.packaging.card import model_card
 from spacy_selectra.packaging.summary import summarise
+from spacy_selectra.util.files import write_json
 
 META = {
     "lang": "es",

@@ -13,7 +13,7 @@ import spacy_selectra
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.installable import make_installable
-from spacy_selectra.packaging.trial import library_wheel, try_wheel
+from spacy_selectra.packaging.smoke_test import library_wheel, try_wheel
 from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
 from tests.packaging.conftest import TEXT
 

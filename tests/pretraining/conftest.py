@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
 LENGTH = 32
 _WORDS = [
@@ -114,7 +114,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 @pytest.fixture
 def settings(data: Data):
     """Reads the configuration with overrides, `training__max_steps=3` and the like."""
-    from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
+    from spacy_selectra.pretraining.config import PretrainingSettings, read_settings
 
     def read(**overrides: Any) -> PretrainingSettings:
         named = {name.replace("__", "."): value for name, value in overrides.items()}

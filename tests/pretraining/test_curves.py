@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.curves import (
+from spacy_selectra.pretraining.evaluation.metrics import roc_auc
+from spacy_selectra.pretraining.evaluation.plots import (
+    TRAINING_COLUMNS,
     check_drawing,
     draw_training,
     draw_verdicts,
+    markdown_table,
+    read_history,
     training_figure,
     verdicts_figure,
 )
-from spacy_selectra.pretraining.history import TRAINING_COLUMNS, markdown_table, read_history
-from spacy_selectra.pretraining.metrics import roc_auc
 
 ROWS = [
     {

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.checkpoints import checkpoints
-from spacy_selectra.pretraining.distributed import World
+from spacy_selectra.util.distributed import World
 from tests.pretraining.conftest import Data
 
 OPTIONS = {
@@ -134,8 +134,8 @@ def test_two_processes_replace_another_run(data, tmp_path):
 
 
 def test_batch_that_cannot_be_divided_among_processes(settings, tmp_path, monkeypatch):
-    from spacy_selectra.corpus.loader import PackedCorpus
-    from spacy_selectra.pretraining import run
+    from spacy_selectra.corpus.packed.loader import PackedCorpus
+    from spacy_selectra.pretraining import pretrain as run
 
     read = settings()
     corpus = PackedCorpus(read.paths.corpus, "train", tokenizer=read.paths.tokenizer)

@@ -9,11 +9,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from spacy_selectra.corpus.cooccurrence import count_pairs
-from spacy_selectra.corpus.loader import PackedCorpus
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
-from spacy_selectra.pretraining.embeddings import NOISE, positive_pmi, warm_embeddings
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.pretraining.initialization.cooccurrence import (
+    NOISE,
+    count_pairs,
+    positive_pmi,
+    warm_embeddings,
+)
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
 ANIMALS, VEHICLES = ["gato", "perro"], ["coche", "barco"]
 VERBS = {"come": ANIMALS, "duerme": ANIMALS, "frena": VEHICLES, "arranca": VEHICLES}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_selectra.corpus.loader import PackedCorpus
-from spacy_selectra.encoder.models import Discriminator, Generator
-from spacy_selectra.encoder.presets import generator_config
-from spacy_selectra.pretraining.build import encoder_config
-from spacy_selectra.pretraining.evaluation import collect_verdicts, evaluate_networks
+from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.encoder.config import generator_config
+from spacy_selectra.encoder.heads import Discriminator, Generator
+from spacy_selectra.pretraining.evaluation.evaluate import collect_verdicts, evaluate_networks
+from spacy_selectra.pretraining.initialization.build import encoder_config
 from spacy_selectra.pretraining.masking import Masker
 
 

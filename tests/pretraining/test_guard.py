@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spacy_selectra.pretraining.guard import Guard
+from spacy_selectra.pretraining.step import Guard
 
 CPU = torch.device("cpu")
 

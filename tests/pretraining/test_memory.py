@@ -11,7 +11,7 @@ import pytest
 # Page faults of allocating and filling the same 64 MB again and again.
 SCRIPT = """
 import json, resource, sys, torch
-from spacy_selectra.encoder.freed_memory import keep_freed_memory
+from spacy_selectra.encoder.cpu.memory import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else None
 def faults(times):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

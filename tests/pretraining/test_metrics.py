@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from spacy_selectra.pretraining.metrics import (
+from spacy_selectra.pretraining.evaluation.metrics import (
     OperatingPoints,
     auc_interval,
     average_precision,

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 from torch._dynamo.testing import CompileCounter
 
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator
-from spacy_selectra.encoder.presets import generator_config
+from spacy_selectra.encoder.config import EncoderConfig, generator_config
+from spacy_selectra.encoder.heads import Discriminator, Generator
+from spacy_selectra.pretraining.generator_loss import score_and_sample, vocabulary_loss
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
-from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.objective import discriminator_loss, replace
-from spacy_selectra.pretraining.vocabulary_loss import score_and_sample, vocabulary_loss
+from spacy_selectra.pretraining.model import PretrainingModel, discriminator_loss, replace
 
 CONFIG = EncoderConfig(
     vocab_size=300,

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
-from spacy_selectra.encoder.network import SelectraEncoder
+from spacy_selectra.encoder.config import EncoderConfig, generator_config, preset
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
 from spacy_selectra.encoder.packing import PackedLayout
-from spacy_selectra.encoder.presets import generator_config, preset
-from spacy_selectra.pretraining.neighbours import (
+from spacy_selectra.pretraining.initialization.neighbor_attention import (
     attend_to_neighbours,
     neighbour_plan,
     position_width,

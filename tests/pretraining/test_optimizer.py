@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from spacy_selectra.pretraining.muon import orthogonalised
-from spacy_selectra.pretraining.optimizer import build_optimizer
-from spacy_selectra.pretraining.settings import OptimizerSettings
+from spacy_selectra.pretraining.config import OptimizerSettings
+from spacy_selectra.pretraining.optimizer import build_optimizer, orthogonalised
 
 
 def network(seed: int = 0) -> nn.Sequential:

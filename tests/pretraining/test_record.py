@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from spacy_selectra.corpus.manifest import read_manifest
+from spacy_selectra.corpus.packed.format import read_manifest
 from spacy_selectra.errors import OtherRunError
-from spacy_selectra.pretraining.record import add_part, check_identity, run_identity, run_record
+from spacy_selectra.pretraining.run_directory import (
+    add_part,
+    check_identity,
+    run_identity,
+    run_record,
+)
 
 CPU = torch.device("cpu")
 
@@ -115,7 +120,7 @@ def test_identity_is_what_shapes_the_networks_and_nothing_else(make):
 
 
 def test_logging_is_no_part_of_the_identity(data, settings):
-    from spacy_selectra.pretraining.settings import LoggingSettings
+    from spacy_selectra.pretraining.config import LoggingSettings
 
     manifest, plain = read_manifest(data.corpus), settings()
     logged = plain.model_copy(update={"logging": LoggingSettings(tensorboard=True)})

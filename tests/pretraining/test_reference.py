@@ -10,13 +10,12 @@ from torch import Tensor
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
 from spacy_selectra.encoder.checkpoint import model_tensors
-from spacy_selectra.encoder.models import Discriminator, Generator
-from spacy_selectra.encoder.presets import generator_config
-from spacy_selectra.pretraining.guard import Guard
+from spacy_selectra.encoder.config import generator_config
+from spacy_selectra.encoder.heads import Discriminator, Generator
+from spacy_selectra.pretraining.config import OptimizerSettings
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import build_optimizer
-from spacy_selectra.pretraining.settings import OptimizerSettings
-from spacy_selectra.pretraining.step import TrainingStep
+from spacy_selectra.pretraining.step import Guard, TrainingStep
 from tests.pretraining.test_model import CONFIG, make_batch, split
 
 LENGTHS = [20, 7, 33, 20, 5]

@@ -14,16 +14,14 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.corpus.packing import PackSettings, pack_corpus
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.encoder.checkpoint import save_model
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Discriminator, Generator, tie_embeddings
-from spacy_selectra.encoder.presets import generator_config
+from spacy_selectra.encoder.config import EncoderConfig, generator_config
+from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json, write_json
-from spacy_selectra.pretraining.evaluation import evaluate_discriminator
-from spacy_selectra.pretraining.repair import (
+from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+from spacy_selectra.pretraining.initialization.accent_repair import (
     REPAIR_FILE,
     RepairedEntry,
     apply_repair,
@@ -32,10 +30,15 @@ from spacy_selectra.pretraining.repair import (
     repair_checkpoint,
     strip_accents,
 )
-from spacy_selectra.pretraining.run import pretrain
-from spacy_selectra.pretraining.settings import PretrainingSettings
-from spacy_selectra.pretraining.untrained import Statistics, Untrained
-from spacy_selectra.pretraining.vocabulary import read_vocabulary
+from spacy_selectra.pretraining.initialization.untrained import Statistics, Untrained
+from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.tokenizer import (
+    SPECIAL_TOKENS,
+    make_tokenizer,
+    read_vocabulary,
+    save_tokenizer,
+)
+from spacy_selectra.util.files import read_json, write_json
 
 WORDS = "electra.embeddings.word_embeddings.weight"
 TOPICS, TOPIC_WORDS = 12, 12
@@ -181,7 +184,7 @@ def test_training_rows_leaves_every_other_weight_alone(planted: Path):
     ],
 )
 def test_rows_that_cannot_be_trained(planted: Path, section, key, value, message):
-    from spacy_selectra.pretraining.build import build_model
+    from spacy_selectra.pretraining.initialization.build import build_model
 
     changed = [*entries()[:-1], "otra"]
     save_tokenizer(make_tokenizer([*changed[:5], *changed[:4:-1]]), planted / "other")

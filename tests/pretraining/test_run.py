@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json
-from spacy_selectra.pretraining import run
+from spacy_selectra.pretraining import pretrain as run
 from spacy_selectra.pretraining.checkpoints import checkpoints
 from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.run import pretrain
+from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
+from spacy_selectra.util.files import read_json
 
 LOG_KEYS = {
     "step",
@@ -103,7 +103,7 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 @pytest.fixture(scope="module")
 def clean(data, tmp_path_factory) -> Path:
-    from spacy_selectra.pretraining.settings import read_settings
+    from spacy_selectra.pretraining.config import read_settings
 
     output = tmp_path_factory.mktemp("runs") / "clean"
     result = pretrain(read_settings(data.config), output, quiet=True)
@@ -254,7 +254,7 @@ def test_repeated_failure_rolls_back_and_goes_on(settings, tmp_path, monkeypatch
 
 
 def test_diverging_loss_rolls_back_too(settings, tmp_path, monkeypatch, capsys):
-    from spacy_selectra.pretraining import guard
+    from spacy_selectra.pretraining import step as guard
 
     monkeypatch.setattr(guard, "_ENOUGH", 0.05)  # a mean over a few batches has to do here
     make = PretrainingModel.forward
@@ -294,7 +294,7 @@ def test_says_that_text_is_not_read(settings, tmp_path, capsys):
 
 
 def test_a_second_process_is_kept_out(clean, settings):
-    from spacy_selectra.files import only_user_of
+    from spacy_selectra.util.files import only_user_of
 
     before = sorted(clean.rglob("*"))
     with only_user_of(clean), pytest.raises(SelectraError, match="another process"):

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spacy_selectra.pretraining.sampling import sample_rows
-from spacy_selectra.pretraining.vocabulary_loss import score_and_sample
+from spacy_selectra.pretraining.generator_loss import sample_rows, score_and_sample
 
 
 def chi_squared(counts: torch.Tensor, probabilities: torch.Tensor) -> tuple[float, float]:

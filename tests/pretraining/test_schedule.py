@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spacy_selectra.pretraining.schedule import Schedule
+from spacy_selectra.pretraining.optimizer import Schedule
 
 
 def test_warm_up_then_linear_decay():

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.build import build_model
-from spacy_selectra.pretraining.settings import PretrainingSettings, read_settings
+from spacy_selectra.pretraining.config import PretrainingSettings, read_settings
+from spacy_selectra.pretraining.initialization.build import build_model
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("pretrain_*.cfg"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS
-from spacy_selectra.pretraining.surface import surface_features
+from spacy_selectra.pretraining.initialization.spelling import surface_features
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS
 
 PIECES = [
     *SPECIAL_TOKENS,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spacy_selectra.pretraining.tied_embeddings import TiedEmbeddings
+from spacy_selectra.pretraining.model import TiedEmbeddings
 
 
 def use(table: Tensor, lookup) -> Tensor:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.settings import LoggingSettings
-from spacy_selectra.pretraining.tracking import Trackers, open_trackers
+from spacy_selectra.pretraining.config import LoggingSettings
+from spacy_selectra.pretraining.trackers import Trackers, open_trackers
 
 
 def tensorboard_scalars(output: Path) -> dict[str, list[tuple[int, float]]]:

@@ -10,17 +10,24 @@ import torch
 from safetensors.torch import load_file
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
-from spacy_selectra.corpus.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.models import Generator
+from spacy_selectra.encoder.heads import Generator
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.build import build_model
-from spacy_selectra.pretraining.run import pretrain
-from spacy_selectra.pretraining.settings import PretrainingSettings
-from spacy_selectra.pretraining.splitting import split_entry
-from spacy_selectra.pretraining.transfer import embedding_sources, transfer_vocabulary
-from spacy_selectra.pretraining.vocabulary import read_vocabulary
+from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.initialization.build import build_model
+from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
+    embedding_sources,
+    transfer_vocabulary,
+)
+from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.normalization import split_entry
+from spacy_selectra.text.tokenizer import (
+    SPECIAL_TOKENS,
+    make_tokenizer,
+    read_vocabulary,
+    save_tokenizer,
+)
 
 WORDS = "embeddings.word_embeddings.weight"
 OLD = [*SPECIAL_TOKENS, "cami", "##ón", "##a", "##r", "mesa", "me", "##s", "x"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.untrained import find_untrained
+from spacy_selectra.pretraining.initialization.untrained import find_untrained
 
 ENTRIES, WIDTH, START = 800, 32, 0.02
 SPECIAL = range(5)

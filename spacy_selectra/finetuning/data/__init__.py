@@ -1,1 +1,1 @@
-"""Labelled data: where it comes from, what it looks like, whether it is sound."""
+"""Labelled data from files and the hub. Read dataset.py first."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data.columns import (
+from spacy_selectra.finetuning.config import DataSettings, Paths
+from spacy_selectra.finetuning.data.conll import (
     conllu_sentences,
     entity_sentences,
     tagged_sentences,
@@ -24,18 +26,20 @@ from spacy_selectra.finetuning.data.examples import (
     Scored,
     TaggedWords,
 )
-from spacy_selectra.finetuning.data.hub import hub_rows
-from spacy_selectra.finetuning.data.joining import joined_sentences
-from spacy_selectra.finetuning.data.labels import labels_of
 from spacy_selectra.finetuning.data.parsing import (
     labelled_examples,
     unlabelled,
     unlabelled_examples,
 )
-from spacy_selectra.finetuning.data.questions import squad_rows
-from spacy_selectra.finetuning.data.rows import SUFFIXES, Row, file_rows, numbered_lines
-from spacy_selectra.finetuning.settings import DataSettings, Paths
-from spacy_selectra.finetuning.tasks import Task
+from spacy_selectra.finetuning.data.sources import (
+    SUFFIXES,
+    Row,
+    file_rows,
+    hub_rows,
+    numbered_lines,
+)
+from spacy_selectra.finetuning.data.squad import squad_rows
+from spacy_selectra.finetuning.tasks.registry import Task
 
 # Files that hold no word and tag a line, whatever else a column file may be called.
 _NO_COLUMNS = (".csv", ".json", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz")
@@ -231,3 +235,76 @@ __all__ = [
     "read_split",
     "read_unlabelled",
 ]
+
+
+# Labels of a data set: which there are, and whether all splits agree on them.
+
+
+def labels_of(task: Task, splits: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Labels in the order of the logits, after checking that all splits go with them.
+
+    Classes must occur in every split; of entity types and tags a split may lack some, and a
+    task that fixes its labels need not find them all. Values and spans have no labels.
+
+    Args:
+        task: what is learnt.
+        splits: "train" and others, each with its examples.
+
+    Raises:
+        SelectraError: a label the task does not know or that training does not hold, a class
+            that a split does not hold, or too few labels to learn anything.
+    """
+    if task.head not in ("classes", "tags"):
+        return []
+    counts = {name: Counter(_labels_in(task, examples)) for name, examples in splits.items()}
+    labels = list(task.labels or sorted(counts["train"]))
+    if not labels:
+        raise SelectraError("train: no entity, there is nothing to learn")
+    if len(labels) < 2 and not task.entities:
+        raise SelectraError(f"train: only one label ('{labels[0]}'), there is nothing to learn")
+    for name, found in counts.items():
+        _refuse_unknown(task, name, found, labels)
+        missing = [label for label in labels if label not in found]
+        if missing and task.head == "classes":
+            raise SelectraError(
+                f"{name}: no example of label '{missing[0]}'; all splits must hold the same "
+                f"labels ({', '.join(labels)})"
+            )
+    return labels
+
+
+def _labels_in(task: Task, examples: Iterable[Any]) -> Iterable[str]:
+    """Class of each example, tag of each word or type of each entity."""
+    if task.head == "classes":
+        return (example.label for example in examples)
+    tags = (tag for example in examples for tag in example.tags)
+    return (tag[2:] for tag in tags if tag.startswith("B-")) if task.entities else tags
+
+
+def _refuse_unknown(task: Task, split: str, found: Counter[str], labels: Sequence[str]) -> None:
+    unknown = sorted(set(found) - set(labels))
+    if unknown:
+        why = "this task's labels" if task.labels else "the labels seen in training"
+        unit = "examples" if task.head == "classes" else "entities" if task.entities else "words"
+        raise SelectraError(
+            f"{split}: label '{unknown[0]}' ({found[unknown[0]]} {unit}) is not one of {why}: "
+            f"{', '.join(labels)}"
+        )
+
+
+# Successive sentences as one text: pipelines read paragraphs, tagged data sets hold sentences.
+
+
+def joined_sentences(
+    sentences: Sequence[TaggedWords], most: int, seed: int = 0
+) -> Iterator[TaggedWords]:
+    """Every sentence once, in texts of 1 to `most` successive ones, each number equally likely."""
+    numbers = random.Random(seed)
+    begin = 0
+    while begin < len(sentences):
+        group = sentences[begin : begin + numbers.randint(1, most)]
+        yield TaggedWords(
+            [word for sentence in group for word in sentence.words],
+            [tag for sentence in group for tag in sentence.tags],
+        )
+        begin += len(group)

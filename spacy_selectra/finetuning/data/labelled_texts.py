@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_yaml
-from spacy_selectra.finetuning.data.rows import file_rows
+from spacy_selectra.finetuning.data.sources import file_rows
+from spacy_selectra.util.files import read_yaml
 
 Names = Mapping[str, Sequence[str]]
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?…][»”\"')]*(?=\s|$)|$)", re.MULTILINE)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data.columns import NO_TAG, entity_words
+from spacy_selectra.finetuning.data.conll import NO_TAG, entity_words
 from spacy_selectra.finetuning.data.examples import AnyExample, Example, Scored, TaggedWords
-from spacy_selectra.finetuning.data.layouts import Layout
-from spacy_selectra.finetuning.data.questions import question_of
-from spacy_selectra.finetuning.data.rows import UNLABELLED, Row
-from spacy_selectra.finetuning.tasks import Task
+from spacy_selectra.finetuning.data.sources import UNLABELLED, Row
+from spacy_selectra.finetuning.data.squad import question_of
+from spacy_selectra.finetuning.tasks.columns import Layout
+from spacy_selectra.finetuning.tasks.registry import Task
 
 # A number with its separators, a run of letters (and combining accents), or one other sign.
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[\w\u0300-\u036f]+|[^\w\s]")

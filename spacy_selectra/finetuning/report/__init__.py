@@ -1,1 +1,1 @@
-"""One table of models by tasks, as text, page and picture."""
+"""The table of encoders. Read collect.py first."""

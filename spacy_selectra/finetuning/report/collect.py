@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import read_json
 from spacy_selectra.finetuning.report.published import PUBLISHED
-from spacy_selectra.finetuning.summary import METRICS_FILE
+from spacy_selectra.finetuning.results import METRICS_FILE
+from spacy_selectra.util.files import read_json
 
 
 class Result(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 
 from spacy_selectra.corpus.compression import open_for_writing
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import (
     Dataset,
     Example,
@@ -15,8 +16,7 @@ from spacy_selectra.finetuning.data.dataset import (
     read_dataset,
     read_split,
 )
-from spacy_selectra.finetuning.settings import DataSettings
-from spacy_selectra.finetuning.tasks import TASKS, Task, get_task
+from spacy_selectra.finetuning.tasks.registry import TASKS, Task, get_task
 from tests.finetuning.tiny import nli_rows, write_jsonl
 
 NLI, PARAPHRASE, TOPICS = TASKS["nli"], TASKS["paraphrase"], TASKS["topics"]

@@ -9,7 +9,8 @@ import datasets
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data import hub as hub_module
+from spacy_selectra.finetuning.config import DataSettings
+from spacy_selectra.finetuning.data import sources as hub_module
 from spacy_selectra.finetuning.data.dataset import (
     Dataset,
     Example,
@@ -17,8 +18,7 @@ from spacy_selectra.finetuning.data.dataset import (
     TaggedWords,
     read_dataset,
 )
-from spacy_selectra.finetuning.settings import DataSettings
-from spacy_selectra.finetuning.tasks import TASKS, Task
+from spacy_selectra.finetuning.tasks.registry import TASKS, Task
 
 NLI_NAMES = ["entailment", "neutral", "contradiction"]  # the order of XNLI on the hub
 

@@ -20,7 +20,7 @@ from spacy_selectra.finetuning.data.labelled_texts import (
     read_names,
     stretch,
 )
-from spacy_selectra.finetuning.tasks import get_task
+from spacy_selectra.finetuning.tasks.registry import get_task
 
 run = CliRunner()
 BY_CATEGORY = Selection(label_key="category")

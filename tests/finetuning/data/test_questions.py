@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import Question, read_dataset, read_split
-from spacy_selectra.finetuning.settings import DataSettings
-from spacy_selectra.finetuning.tasks import TASKS
+from spacy_selectra.finetuning.tasks.registry import TASKS
 from tests.finetuning.tiny import write_jsonl
 
 QA = TASKS["qa"]

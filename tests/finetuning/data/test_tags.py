@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import Dataset, TaggedWords, read_dataset, read_split
-from spacy_selectra.finetuning.settings import DataSettings
-from spacy_selectra.finetuning.tasks import TASKS, Task
+from spacy_selectra.finetuning.tasks.registry import TASKS, Task
 from tests.finetuning.tiny import write_jsonl
 
 NER, POS = TASKS["ner"], TASKS["pos"]

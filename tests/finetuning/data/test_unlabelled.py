@@ -10,7 +10,7 @@ import pytest
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.dataset import Example, TaggedWords, read_unlabelled
-from spacy_selectra.finetuning.tasks import TASKS
+from spacy_selectra.finetuning.tasks.registry import TASKS
 from tests.finetuning.tiny import write_jsonl
 
 

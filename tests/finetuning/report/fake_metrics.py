@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from spacy_selectra.files import write_json
+from spacy_selectra.util.files import write_json
 
 OLD: dict[str, Any] = {
     "data": "xnli",

@@ -11,7 +11,7 @@ import pytest
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.report.collect import collect, published_for
 from spacy_selectra.finetuning.report.html import html_page
-from spacy_selectra.finetuning.report.picture import draw, inline, plot_of
+from spacy_selectra.finetuning.report.plot import draw, inline, plot_of
 from tests.finetuning.report.fake_metrics import two_models, write_new, write_old
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.report.into import BEGIN, END, insert
+from spacy_selectra.finetuning.report.markdown import BEGIN, END, insert
 
 README = f"# Título\n\nBefore {BEGIN}\nold\n{END} after\n"
 TABLE = "| a |\n|---|\n| ñ |"

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.files import write_json
 from spacy_selectra.finetuning.report.collect import (
     check_names,
     collect,
@@ -15,6 +14,7 @@ from spacy_selectra.finetuning.report.collect import (
 )
 from spacy_selectra.finetuning.report.published import FULL_SIZES, PUBLISHED
 from spacy_selectra.finetuning.report.table import markdown
+from spacy_selectra.util.files import write_json
 from tests.finetuning.report.fake_metrics import two_models, write_new, write_old
 
 

@@ -1,0 +1,1 @@
+"""`spacy-selectra.SelectraModel.v1`. Read architecture.py first."""

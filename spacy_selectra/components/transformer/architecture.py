@@ -1,0 +1,227 @@
+"""`spacy-selectra.SelectraModel.v1`: our encoder inside spaCy's stock `transformer` component."""
+
+# No postponed annotations here: confection reads those of registered functions at run time.
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.layers import split_trf_batch
+from thinc.api import Model, chain, torch2xp
+from thinc.types import Floats2d, Ragged
+
+from spacy_selectra.components.transformer.batch import SelectraBatch, cell_gradient
+from spacy_selectra.components.transformer.listener import token_arrays
+from spacy_selectra.components.transformer.shim import EncoderOptions, SelectraShim
+from spacy_selectra.components.transformer.windows import (
+    SpanGetter,
+    Windows,
+    document_windows,
+    span_windows,
+)
+from spacy_selectra.encoder.precision import PRECISIONS
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import atomic_file
+
+
+def selectra_model(
+    name: str | None = None,
+    get_spans: Callable | None = None,
+    tokenizer_config: dict[str, Any] | None = None,
+    transformer_config: dict[str, Any] | None = None,
+    mixed_precision: bool = False,
+    grad_scaler_config: dict[str, Any] | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    precision: str = "fast",
+    max_batch_pieces: int = 2048,
+    pooling: Model[Ragged, Floats2d] | None = None,
+    grad_factor: float = 1.0,
+) -> Model:
+    """A transformer for spaCy, in the place of `spacy-transformers.TransformerModel.v3`.
+
+    ELECTRA checkpoints are computed by our packed encoder, other models by an adapter. The
+    first six settings are those of the stock architecture.
+
+    Args:
+        name: model directory or hub id to start from. Needed for `nlp.initialize` only: a
+            trained pipeline holds weights and tokenizer itself.
+        get_spans: span getter such as `spacy-transformers.strided_spans.v1`; spans longer
+            than the encoder allows are truncated, with a warning. If None, documents are
+            read whole up to the encoder's limit and cut evenly beyond it, never truncated.
+        tokenizer_config: settings for transformers' tokenizer. If empty, normalisation is
+            the one the vocabulary calls for.
+        transformer_config: replaces entries of the model's configuration, such as
+            `hidden_dropout_prob`.
+        mixed_precision: compute in bf16; the same as `precision = "bf16"`.
+        grad_scaler_config: accepted for compatibility. bf16 has the exponents of float32,
+            so gradients need no scaling.
+        window: without `get_spans`, most pieces of a window, special ones included.
+        stride: without `get_spans`, most new pieces of a window, the others being repeated
+            from the one before; None for no overlap.
+        precision: "fp32", "fast" (float32 through the faster library), "bf16", "auto", or "int8"
+            for inference on CPUs (training computes as "fast"); see `encoder.precision`.
+        max_batch_pieces: most pieces encoded at once; bounds memory for documents of any
+            number and length.
+        pooling: makes this a token-vector layer of a single component, as
+            `nlp.replace_listeners` leaves it behind: pieces are reduced to tokens by this
+            layer.
+        grad_factor: with `pooling`, factor on the gradients of the encoder.
+
+    Returns:
+        A layer from documents to a `FullTransformerBatch`, or with `pooling` to one array
+        of token vectors a document.
+
+    Raises:
+        SelectraError: a setting out of range.
+    """
+    if precision not in PRECISIONS:
+        raise SelectraError(f"precision '{precision}' is not one of {', '.join(PRECISIONS)}")
+    if max_batch_pieces < 1:
+        raise SelectraError(f"max_batch_pieces = {max_batch_pieces} is not positive")
+    if grad_scaler_config and grad_scaler_config.get("enabled"):
+        warnings.warn(
+            "grad_scaler_config has no effect: mixed precision is bf16 here, whose gradients "
+            "need no scaling",
+            UserWarning,
+            stacklevel=2,
+        )
+    options = EncoderOptions(
+        name=name,
+        tokenizer_config=dict(tokenizer_config or {}),
+        transformer_config=dict(transformer_config or {}),
+        precision="bf16" if mixed_precision else precision,
+        max_batch_pieces=max_batch_pieces,
+    )
+    attrs = {
+        "get_spans": get_spans,
+        "window": window,
+        "stride": stride,
+        "replace_listener": _replace_listener,
+        "replace_listener_cfg": _replace_listener_config,
+    }
+    model = SelectraModel(SelectraShim(options), attrs)
+    if pooling is None:
+        return model
+    # a chain in a chain: what is left when a listener was replaced
+    return chain(chain(model, split_trf_batch()), token_arrays(pooling, grad_factor))
+
+
+class SelectraModel(Model[list[Doc], FullTransformerBatch]):
+    """Documents to a `SelectraBatch`; `to_bytes` and `to_disk` give one safetensors payload."""
+
+    def __init__(
+        self, shim: SelectraShim, attrs: dict[str, Any], dims: dict[str, int | None] | None = None
+    ) -> None:
+        super().__init__(
+            "transformer",
+            _forward,
+            init=_initialize,
+            dims=dims or {"nO": None},
+            attrs=attrs,
+            shims=[shim],
+        )
+
+    @property
+    def shim(self) -> SelectraShim:
+        """Encoder and tokenizer."""
+        shim = self.shims[0]
+        assert isinstance(shim, SelectraShim)
+        return shim
+
+    def windows(self, docs: list[Doc]) -> Windows:
+        """The sequences the encoder reads for these documents."""
+        get_spans: SpanGetter | None = self.attrs["get_spans"]
+        pieces = self.shim.pieces
+        if get_spans is None:
+            return document_windows(docs, pieces, self.attrs["window"], self.attrs["stride"])
+        return span_windows(docs, get_spans, pieces)
+
+    def _copy(self, seen: dict[int, Any] | None = None) -> "SelectraModel":
+        # thinc's own would make a plain Model; `seen` keeps shared layers shared
+        copied = SelectraModel(self.shim.copy(), dict(self.attrs), dict(self._dims))
+        if seen is not None:
+            seen[id(self)] = copied
+        return copied
+
+    def to_bytes(self) -> bytes:
+        """Weights, configuration and tokenizer as a safetensors payload."""
+        return self.shim.to_bytes()
+
+    def from_bytes(self, bytes_data: bytes) -> "SelectraModel":
+        """Load what `to_bytes` gave. Reads nothing else, in particular not `name`.
+
+        Raises:
+            SelectraError: other or damaged data.
+        """
+        self.shim.from_bytes(bytes_data)
+        if self.shim.loaded:
+            self.set_dim("nO", self.shim.width, force=True)
+        return self
+
+    def to_disk(self, path: Path | str) -> None:
+        """Write the payload of `to_bytes` to a file."""
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Path | str) -> "SelectraModel":
+        """Load a file of `to_disk`. Raises as `from_bytes`."""
+        return self.from_bytes(Path(path).read_bytes())
+
+
+def _initialize(model: SelectraModel, X: Any = None, Y: Any = None) -> None:  # noqa: N803
+    if not model.shim.loaded:
+        model.shim.load()
+    model.set_dim("nO", model.shim.width, force=True)
+    # windows out of range shall not wait for the first document
+    model.windows([])
+
+
+def _forward(
+    model: SelectraModel, docs: list[Doc], is_train: bool
+) -> tuple[SelectraBatch, Callable[[FullTransformerBatch], list[Doc]]]:
+    shim = model.shim
+    windows = model.windows(docs)
+    _announce_truncation(shim, windows)
+    hidden, backprop_hidden = shim(windows, is_train)
+    batch = SelectraBatch(docs, windows, torch2xp(hidden), shim.pieces)
+
+    def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
+        backprop_hidden(cell_gradient(d_batch, windows))
+        return docs
+
+    return batch, backprop
+
+
+def _announce_truncation(shim: SelectraShim, windows: Windows) -> None:
+    if windows.truncated and not shim.truncation_announced:
+        shim.truncation_announced = True
+        warnings.warn(
+            f"{windows.truncated} of {len(windows.lengths)} spans have more than the "
+            f"{shim.pieces.max_length} pieces the encoder reads; {windows.dropped} pieces at "
+            "their ends were left out, and words without pieces get zero vectors. Use shorter "
+            "spans, or no get_spans. (Said once.)",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _replace_listener(model: SelectraModel) -> Model:
+    return chain(model, split_trf_batch())
+
+
+def _replace_listener_config(
+    transformer: dict[str, Any], listener: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Configuration of a component that has got its own copy of the transformer."""
+    replaced = dict(transformer)
+    for key in ("pooling", "grad_factor"):
+        if listener and key in listener:
+            replaced[key] = listener[key]
+    return replaced
+
+
+__all__ = ["SelectraModel", "selectra_model"]

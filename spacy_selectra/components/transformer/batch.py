@@ -1,0 +1,171 @@
+"""The result of an encoder over documents, in the shape spacy-transformers gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
+from thinc.api import get_array_module, torch2xp, xp2torch
+from thinc.types import Ragged
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
+
+from spacy_selectra.components.transformer.windows import Windows, align, places
+from spacy_selectra.text.encode import PieceTokenizer
+
+
+class SelectraBatch(FullTransformerBatch):
+    """A `FullTransformerBatch` without padding between documents.
+
+    A document's windows are padded to the longest of them and no further, so that what a
+    document gets is a view, and does not depend on its batch. The padded arrays of the
+    whole batch (`model_output`, `wordpieces`, `align`) are made only when they are read.
+
+    Attributes:
+        windows: what was encoded.
+        hidden: (cells, H) vectors at `windows.cells`, zeros elsewhere, numpy or cupy.
+    """
+
+    def __init__(
+        self, docs: Sequence[Doc], windows: Windows, hidden: Any, tokenizer: PieceTokenizer
+    ) -> None:
+        # FullTransformerBatch's own fields are properties here, so its __init__ is not called
+        self.spans = windows.spans
+        self.windows = windows
+        self.hidden = hidden
+        self._docs = docs
+        self._tokenizer = tokenizer
+
+    @cached_property
+    def doc_data(self) -> list[TransformerData]:  # type: ignore[override]
+        """The result of each document; empty where a document has no tokens."""
+        cells, counts = self._alignment
+        tokens = np.cumsum([0, *(len(doc) for doc in self._docs)])
+        aligned = np.concatenate(([0], np.cumsum(counts)))
+        data = []
+        for index, (begin, end) in enumerate(self._windows_of_docs):
+            if begin == end:
+                data.append(TransformerData.empty())
+                continue
+            first, last = tokens[index], tokens[index + 1]
+            start, stop = self._starts[begin], self._starts[end]
+            own = cells[aligned[first] : aligned[last]] - start
+            hidden = self.hidden[start:stop].reshape(end - begin, -1, self.hidden.shape[-1])
+            data.append(
+                TransformerData(
+                    wordpieces=self._wordpieces(begin, end),
+                    model_output=ModelOutput(last_hidden_state=hidden),
+                    align=_ragged(own, counts[first:last]),
+                )
+            )
+        return data
+
+    @cached_property
+    def model_output(self) -> BaseModelOutput:  # type: ignore[override]
+        """`last_hidden_state`: torch tensor (windows, longest, H), zeros at padding."""
+        count, longest = self._shape
+        padded: Any = get_array_module(self.hidden).zeros(
+            (count * longest, self.hidden.shape[-1]), dtype=self.hidden.dtype
+        )
+        padded[batch_cells(self.windows)] = self.hidden[self.windows.cells]
+        tensor = xp2torch(padded.reshape(count, longest, -1))
+        return BaseModelOutput(last_hidden_state=tensor)  # type: ignore[arg-type]
+
+    @cached_property
+    def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
+        """Pieces of all windows, padded to the longest."""
+        return self._wordpieces(0, len(self.windows.lengths))
+
+    @cached_property
+    def align(self) -> Ragged:  # type: ignore[override]
+        """Cells of the padded `model_output` for every token of all documents."""
+        rows, counts = align(self._docs, self.windows)
+        return _ragged(batch_cells(self.windows)[rows], counts)
+
+    @property
+    def cached_doc_data(self) -> list[TransformerData]:  # type: ignore[override]
+        """The same as `doc_data`."""
+        return self.doc_data
+
+    def split_by_doc(self) -> list[TransformerData]:
+        """The same as `doc_data`."""
+        return self.doc_data
+
+    def unsplit_by_doc(self, arrays: list[list[Any]]) -> SelectraBatch:
+        """Join gradients that came back by document.
+
+        Args:
+            arrays: for each document that has tokens, in order, a list whose first array
+                has the shape of its `last_hidden_state`.
+        """
+        parts = [tensors[0].reshape(-1, self.hidden.shape[-1]) for tensors in arrays]
+        if not parts:
+            gradient = self.hidden[:0]
+        else:
+            gradient = get_array_module(parts[0]).concatenate(parts)
+        return SelectraBatch(self._docs, self.windows, gradient, self._tokenizer)
+
+    @cached_property
+    def _alignment(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of each token's pieces, and how many each token has."""
+        rows, counts = align(self._docs, self.windows)
+        return self.windows.cells[rows], counts
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """First cell of each window, and the end of the last one."""
+        return np.concatenate(([0], np.cumsum(self.windows.widths)))
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """First piece of each window, and the end of the last one."""
+        return np.concatenate(([0], np.cumsum(self.windows.lengths)))
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.windows.lengths), int(self.windows.lengths.max(initial=0))
+
+    @property
+    def _windows_of_docs(self) -> Iterable[tuple[int, int]]:
+        ends = np.cumsum([0, *self.windows.counts]).tolist()
+        return pairwise(ends)
+
+    def _wordpieces(self, begin: int, end: int) -> WordpieceBatch:
+        lengths = self.windows.lengths[begin:end]
+        longest = int(lengths.max(initial=0))
+        ids = np.full((end - begin, longest), self._tokenizer.pad_id, dtype=np.int64)
+        mask = np.arange(longest)[None, :] < lengths[:, None]
+        ids[mask] = self.windows.ids[self._ends[begin] : self._ends[end]]
+        return WordpieceBatch(
+            strings=[self._tokenizer.names(row) for row in ids.tolist()],
+            input_ids=ids,  # type: ignore[arg-type]
+            attention_mask=mask.astype(np.float32),  # type: ignore[arg-type]
+            lengths=lengths.tolist(),
+            token_type_ids=np.zeros_like(ids),  # type: ignore[arg-type]
+        )
+
+
+def cell_gradient(batch: FullTransformerBatch, windows: Windows) -> Tensor:
+    """(cells, H) gradient out of what a listener, or anybody with padded arrays, sent back."""
+    if isinstance(batch, SelectraBatch):
+        return xp2torch(batch.hidden)
+    padded: Any = torch2xp(next(iter(batch.model_output.values())))
+    width = padded.shape[-1]
+    gradient: Any = get_array_module(padded).zeros((windows.n_cells, width), dtype=padded.dtype)
+    gradient[windows.cells] = padded.reshape(-1, width)[batch_cells(windows)]
+    return xp2torch(gradient)
+
+
+def batch_cells(windows: Windows) -> np.ndarray:
+    """(T,) int64, cell of each piece when all windows are padded to the longest of all."""
+    return places(windows.lengths, np.full_like(windows.lengths, windows.lengths.max(initial=0)))
+
+
+def _ragged(cells: np.ndarray, counts: np.ndarray) -> Ragged:
+    return Ragged(cells.astype(np.int32), counts.astype(np.int32))  # type: ignore[arg-type]

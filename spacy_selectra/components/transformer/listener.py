@@ -1,0 +1,145 @@
+"""`spacy-selectra.TransformerListener.v1`: token vectors for spaCy's components, part by part; and
+`spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy_transformers.align import apply_alignment
+from spacy_transformers.data_classes import TransformerData
+from spacy_transformers.layers import TransformerListener, trfs2arrays
+from thinc.api import Model, chain
+from thinc.types import Floats2d, Ragged
+
+# No postponed annotations here: confection reads those of registered functions at run time.
+
+
+# Pieces copied out of the encoder's result at once: 16 MB at width 256 and float32.
+PIECES_AT_ONCE = 1 << 14
+
+
+def selectra_listener(
+    pooling: Model[Ragged, Floats2d], grad_factor: float = 1.0, upstream: str = "*"
+) -> Model[list[Doc], list[Floats2d]]:
+    """A listener in the place of `spacy-transformers.TransformerListener.v1`.
+
+    Results and weights are those of the stock listener, and one can be loaded as the other.
+    Outside training the stock one copies all pieces of a batch twice before it reduces them
+    to tokens, which for a long document takes several times the memory of its result; this
+    one copies `PIECES_AT_ONCE`.
+
+    Args:
+        pooling: reduces the pieces of each token to one vector, such as `reduce_mean.v1`.
+        grad_factor: factor on the gradients of the encoder.
+        upstream: name of the transformer component to listen to; "*" for any.
+
+    Returns:
+        A layer from documents to one (tokens, H) array a document.
+    """
+    listener = TransformerListener(upstream)
+    model: Model = chain(listener, token_arrays(pooling, grad_factor))
+    model.set_ref("listener", listener)
+    return model
+
+
+def token_arrays(
+    pooling: Model[Ragged, Floats2d], grad_factor: float
+) -> Model[list[TransformerData], list[Floats2d]]:
+    """The layer `trfs2arrays` of spacy-transformers, which it still is in training."""
+    return Model(
+        # its name is in the files of saved pipelines
+        "trfs2arrays",
+        _forward,
+        layers=[pooling],
+        attrs={"grad_factor": grad_factor},
+    )
+
+
+def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Floats2d:
+    """(tokens, H) vectors of one document; (0, 0) for one that was not encoded.
+
+    Args:
+        pooling: reduces the pieces of each token to one vector.
+        data: the encoder's result.
+    """
+    hidden: Any = data.model_output.get("last_hidden_state")
+    if hidden is None or hidden.size == 0:
+        return pooling.ops.alloc2f(0, 0)
+    flat = hidden.reshape(-1, hidden.shape[-1])
+    lengths = _writeable(data.align.lengths)
+    rows: Any = data.align.dataXd
+    ends = np.cumsum(lengths)
+    tokens: Any = None
+    begin = 0
+    while begin < len(lengths):
+        first = ends[begin] - lengths[begin]
+        # at least one token, however many pieces it has
+        end = max(begin + 1, int(np.searchsorted(ends, first + PIECES_AT_ONCE, side="right")))
+        align = Ragged(rows[first : ends[end - 1]], lengths[begin:end])
+        pieces, _ = apply_alignment(pooling.ops, align, flat)
+        part = pooling.predict(pieces)
+        if end - begin == len(lengths):
+            return part
+        if tokens is None:
+            tokens = pooling.ops.alloc2f(len(lengths), part.shape[1], zeros=False)
+        tokens[begin:end] = part
+        begin = end
+    return pooling.ops.alloc2f(0, flat.shape[1]) if tokens is None else tokens
+
+
+def _writeable(lengths: Any) -> Any:
+    """What thinc asks for; of documents from bytes they are not."""
+    frozen = isinstance(lengths, np.ndarray) and not lengths.flags.writeable
+    return lengths.copy() if frozen else lengths
+
+
+def _forward(
+    model: Model, datas: list[TransformerData], is_train: bool
+) -> tuple[list[Floats2d], Callable]:
+    pooling = cast(Model[Ragged, Floats2d], model.layers[0])
+    if is_train:
+        return trfs2arrays(pooling, model.attrs["grad_factor"])(datas, is_train)
+    return [pooled_tokens(pooling, data) for data in datas], _no_gradient
+
+
+def _no_gradient(gradient: list[Floats2d]) -> list[TransformerData]:
+    """Nothing to propagate after a forward pass without training."""
+    return []
+
+
+# `spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
+
+
+# No postponed annotations here: confection reads those of registered functions at run time.
+
+
+def reduce_first() -> Model[Ragged, Floats2d]:
+    """The first row of each sequence (Devlin et al. 2019, section 5.3); zeros where there is none.
+
+    thinc's own `reduce_first.v1` fails at a sequence without rows, and white space and control
+    characters are words without pieces.
+    """
+    return Model("reduce_first", _reduce)
+
+
+def _reduce(
+    model: Model[Ragged, Floats2d], pieces: Ragged, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Ragged]]:
+    xp = model.ops.xp
+    lengths: Any = pieces.lengths
+    some = lengths > 0
+    rows = (xp.cumsum(lengths) - lengths)[some]
+    data = cast(Floats2d, pieces.data)
+    first = model.ops.alloc2f(len(lengths), data.shape[1])
+    first[some] = data[rows]
+
+    def backprop(gradient: Floats2d) -> Ragged:
+        spread = model.ops.alloc2f(*data.shape)
+        spread[rows] = gradient[some]
+        return Ragged(spread, lengths)
+
+    return first, backprop

@@ -1,0 +1,260 @@
+"""The torch encoder as thinc sees it: forward, backward, update, and its file format."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.shims import Shim
+from torch import Tensor
+
+from spacy_selectra.components.model_component import use_one_thread_if_forked
+from spacy_selectra.components.optimizer import LayerwiseAdam
+from spacy_selectra.components.transformer.windows import Windows
+from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
+from spacy_selectra.encoder.cpu.inference import forget
+from spacy_selectra.encoder.cpu.memory import return_freed_memory
+from spacy_selectra.encoder.hub import load_encoder
+from spacy_selectra.encoder.packing import length_batches
+from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.serialization import packed_encoder, stored_config, unpacked_encoder
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.encode import PieceTokenizer, load_pieces
+
+# Pieces after which freed memory goes back to the system, whether of one long document or of
+# many short ones; this many take a second or more to encode, and returning it milliseconds.
+_PIECES_BETWEEN_RETURNS = 1 << 14
+
+
+@dataclass
+class EncoderOptions:
+    """Where an encoder comes from and how it computes.
+
+    Attributes:
+        name: directory or hub id; only read at initialisation, never stored with the weights.
+        tokenizer_config: passed to `AutoTokenizer.from_pretrained`.
+        transformer_config: replaces entries of the model's configuration.
+        precision: "fp32", "fast", "bf16", "auto" or "int8", see `encoder.precision`.
+        max_batch_pieces: most pieces encoded at once.
+    """
+
+    name: str | None
+    tokenizer_config: Mapping[str, Any]
+    transformer_config: Mapping[str, Any]
+    precision: str
+    max_batch_pieces: int
+
+
+class SelectraShim(Shim):
+    """Holds encoder and tokenizer; both None until `load` or `from_bytes`."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        super().__init__(None)
+        self.options = options
+        self.tokenizer: PieceTokenizer | None = None
+        self.truncation_announced = False
+        self._since_return = 0
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there are weights."""
+        return self._model is not None
+
+    @property
+    def encoder(self) -> Any:
+        """The torch module.
+
+        Raises:
+            SelectraError: nothing has been loaded yet.
+        """
+        if self._model is None:
+            raise SelectraError(
+                "the transformer has no weights yet: call nlp.initialize(), or load a "
+                "trained pipeline from disk"
+            )
+        return self._model
+
+    @property
+    def pieces(self) -> PieceTokenizer:
+        """The tokenizer. Raises as `encoder`."""
+        if self.tokenizer is None:
+            _ = self.encoder
+        assert self.tokenizer is not None
+        return self.tokenizer
+
+    @property
+    def width(self) -> int:
+        """H, the width of the vectors."""
+        return int(self.encoder.config.hidden_size)
+
+    def load(self) -> None:
+        """Read encoder and tokenizer from `options.name`.
+
+        Raises:
+            SelectraError: no name, nothing there, or settings that do not apply.
+        """
+        if not self.options.name:
+            raise SelectraError(
+                "the transformer has no encoder to start from: set "
+                "[components.transformer.model] name to a model directory or hub id"
+            )
+        encoder = load_encoder(self.options.name)
+        encoder = _with_config(encoder, self.options.transformer_config)
+        self.tokenizer = load_pieces(
+            self.options.name, self.options.tokenizer_config, encoder.config
+        )
+        self._model = encoder.to(get_torch_default_device())
+
+    def __call__(self, windows: Windows, is_train: bool) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Encode windows to (cells, H), and in training a callback that takes its gradient."""
+        use_one_thread_if_forked()
+        encoder = self.encoder
+        encoder.train(is_train)
+        if is_train:
+            return self._forward_with_gradient(windows)
+        # `inference_mode` would forbid that callers train on top of the result
+        with torch.no_grad(), precision(self.options.precision, encoder.device):
+            return self._gather(windows, self._outputs(windows)), _no_gradient
+
+    def _forward_with_gradient(self, windows: Windows) -> tuple[Tensor, Callable[[Tensor], None]]:
+        device = self.encoder.device
+        with torch.enable_grad(), precision(self.options.precision, device):
+            outputs = list(self._outputs(windows))
+        hidden = self._gather(windows, ((cells, out.detach()) for cells, out in outputs))
+
+        def backprop(gradient: Tensor) -> None:
+            gradient = gradient.to(device)
+            tensors = [out for _, out in outputs]
+            with precision(self.options.precision, device):
+                torch.autograd.backward(tensors, [gradient[cells] for cells, _ in outputs])
+
+        return hidden, backprop
+
+    def _outputs(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:
+        """Cells and vectors of each batch of windows of similar length."""
+        encoder = self.encoder
+        starts = np.cumsum(windows.lengths) - windows.lengths
+        for members in length_batches(windows.lengths, self.options.max_batch_pieces):
+            sizes = windows.lengths[members]
+            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            rows = np.repeat(starts[members], sizes) + within
+            ids = torch.from_numpy(windows.ids[rows]).to(encoder.device)
+            cells = torch.from_numpy(windows.cells[rows]).to(encoder.device)
+            yield cells, encoder(ids, sizes.tolist())
+
+    def _gather(self, windows: Windows, outputs: Any) -> Tensor:
+        padded = windows.n_cells > len(windows.ids)
+        allocate = torch.zeros if padded else torch.empty
+        hidden = allocate((windows.n_cells, self.width), device=self.encoder.device)
+        for cells, vectors in outputs:
+            hidden[cells] = vectors.float()
+            self._since_return += len(cells)
+            if self._since_return >= _PIECES_BETWEEN_RETURNS and not torch.is_grad_enabled():
+                del cells, vectors
+                return_freed_memory()
+                self._since_return = 0
+        return hidden
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Step the weights with the gradients gathered so far, and clear these."""
+        if self._model is None:
+            return
+        forget(self._model)
+        if isinstance(optimizer, LayerwiseAdam):
+            optimizer.step_module(self.id, self._model)
+            return
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            data: Any = torch2xp(parameter.data)
+            gradient: Any = torch2xp(parameter.grad)
+            stepped, _ = optimizer((self.id, name), data, gradient)
+            # thinc works in place on CPU, but an optimizer may as well return a new array
+            _overwrite(parameter, xp2torch(stepped, device=parameter.device))
+            parameter.grad = None
+
+    @contextmanager
+    def use_params(self, params: Mapping[Any, Any]) -> Iterator[None]:
+        """Within the block, use the averaged weights an optimizer kept under our keys."""
+        if self._model is None:
+            yield
+            return
+        replaced = [
+            (parameter, params[self.id, name])
+            for name, parameter in self._model.named_parameters()
+            if (self.id, name) in params
+        ]
+        backup = [parameter.data.clone() for parameter, _ in replaced]
+        forget(self._model)
+        for parameter, average in replaced:
+            _overwrite(parameter, xp2torch(average, device=parameter.device))
+        try:
+            yield
+        finally:
+            for (parameter, _), weights in zip(replaced, backup, strict=True):
+                _overwrite(parameter, weights)
+            forget(self._model)
+
+    def copy(self) -> SelectraShim:
+        """An independent copy with an id of its own, so that optimizers keep them apart."""
+        copied = SelectraShim(copy.deepcopy(self.options))
+        copied.tokenizer = self.tokenizer  # never changes after loading
+        copied._model = copy.deepcopy(self._model)
+        copied.truncation_announced = self.truncation_announced
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SelectraShim:
+        return self.copy()
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move to "cpu" or the "gpu" of that number."""
+        device = "cpu" if device_type == "cpu" else f"cuda:{device_id}"
+        if self._model is not None:
+            self._model.to(device)
+
+    def to_bytes(self) -> bytes:
+        """A safetensors file of weights, configuration and tokenizer (see `packed_encoder`);
+        empty if nothing is loaded."""
+        return b"" if self._model is None else packed_encoder(self._model, self.pieces.to_dict())
+
+    def from_bytes(self, data: bytes) -> SelectraShim:
+        """Load what `to_bytes` wrote; nothing else is read.
+
+        Raises:
+            SelectraError: other or damaged data.
+        """
+        if not data:
+            return self
+        encoder, tokenizer = unpacked_encoder(data)
+        self.tokenizer = PieceTokenizer.from_dict(tokenizer)
+        self._model = encoder.to(get_torch_default_device())
+        return self
+
+
+def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
+    """The same weights under a changed configuration, such as another dropout."""
+    changes = {key: value for key, value in changes.items() if key != "return_dict"}
+    if not changes:
+        return encoder
+    config = stored_config(encoder)
+    unknown = sorted(set(changes) - set(config))
+    if unknown or changes.get("output_attentions") or changes.get("output_hidden_states"):
+        named = ", ".join(unknown) or "output_attentions, output_hidden_states"
+        raise SelectraError(f"transformer_config: this encoder does not know {named}")
+    return encoder_from_tensors({**config, **changes}, encoder_tensors(encoder))
+
+
+def _overwrite(parameter: Tensor, values: Tensor) -> None:
+    # uncounted, through `.data`: `nlp.update(sgd=...)` steps the transformer between its forward
+    # pass and its gradient, which autograd would refuse
+    parameter.data.copy_(values)
+
+
+def _no_gradient(gradient: Tensor) -> None:
+    """Nothing to propagate after a forward pass without gradients."""

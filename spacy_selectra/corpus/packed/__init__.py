@@ -1,0 +1,1 @@
+"""Packed corpora: memory-mapped shards of pieces. Read format.py first."""

@@ -1,0 +1,301 @@
+"""Text to a packed corpus: memory-mapped shards of token sequences.
+
+Parent and workers share the work by units (see `units`): the parent reads, the
+workers tokenise, cut and write a file per unit, and the parent joins the files of
+`UNITS_PER_SHARD` consecutive units into a shard. Everything happens in
+`OUT.partial` beside the output, which takes the place of `OUT` when it is complete.
+After a kill or a full disk the same command continues with the units that are
+missing; if texts or settings have changed since, it starts afresh.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from spacy_selectra.corpus.packed.format import (
+    FORMAT_VERSION,
+    MANIFEST,
+    SPLITS,
+    Manifest,
+    Source,
+    Split,
+    SplitRecord,
+    partial_directory,
+    write_manifest,
+)
+from spacy_selectra.corpus.packed.shards import ShardRecord, ShardStore, SourcesChanged, save_array
+from spacy_selectra.corpus.packed.units import SHORTEST, Unit, UnitSettings, piece_type, units_of
+from spacy_selectra.corpus.packed.workers import Workers
+from spacy_selectra.corpus.readers import HUB_PREFIX, list_sources, read_documents
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
+from spacy_selectra.util.files import read_json, write_json
+from spacy_selectra.util.signals import StopRequest
+
+UNITS_PER_SHARD = 128
+SHORTEST_LENGTH = 8
+LONGEST_LENGTH = 1 << 15
+
+_SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """How a corpus is packed.
+
+    Attributes:
+        length: longest sequence in pieces, special ones included (ELECTRA: 128 or 512).
+        heldout: share of the documents, chosen by their text, that is held out.
+        seed: of the choices in cutting documents into segments.
+        text_key: key, column or field that holds the text.
+        processes: worker processes; the result does not depend on it.
+    """
+
+    length: int = 512
+    heldout: float = 0.01
+    seed: int = 0
+    text_key: str = "text"
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class PackResult:
+    """The manifest, and sentences the user should read."""
+
+    manifest: Manifest
+    notices: list[str] = field(default_factory=list)
+
+
+def pack_corpus(
+    paths: str | Path | Sequence[str | Path],
+    output: str | Path,
+    tokenizer: str | Path,
+    settings: PackSettings | None = None,
+    heldout_paths: Sequence[str | Path] = (),
+    progress: Callable[[int], None] = lambda documents: None,
+) -> PackResult:
+    """Pack a corpus; an earlier one at `output` stays until the new one is complete.
+
+    Args:
+        paths: training text, see `readers.read_documents`.
+        output: directory to make.
+        tokenizer: tokenizer directory.
+        settings: see there.
+        heldout_paths: text that is held out entirely, beside the share of `paths`; files that
+            are in both are held out.
+        progress: called with the number of documents finished since the last call.
+
+    Raises:
+        SelectraError: bad settings or sources, an output directory that is something else,
+            full disk, a worker that died, or a request to stop (SIGINT, SIGTERM). In the last
+            three cases calling it again continues.
+    """
+    settings = settings or PackSettings()
+    _check(settings)
+    output = Path(output)
+    _check_output(output)
+    heldout_sources = _describe(heldout_paths) if heldout_paths else ()
+    sources, shared = _apart(_describe(paths), heldout_sources)
+    vocab_size = _check_tokenizer(tokenizer)
+    identity = {
+        "format_version": FORMAT_VERSION,
+        "tokenizer_sha256": fingerprint(tokenizer),
+        "length": settings.length,
+        "heldout": settings.heldout,
+        "seed": settings.seed,
+    }
+    partial = partial_directory(output)
+    notices = [f"{path}: held out, so not trained on" for path in shared]
+    if _prepare(partial, identity):
+        notices.append("the settings changed since the interrupted run: started afresh")
+    while True:
+        store = ShardStore(partial, UNITS_PER_SHARD, vocab_size)
+        units = _units([s.path for s in sources], [s.path for s in heldout_sources], settings)
+        try:
+            records = _pack_units(units, store, tokenizer, settings, progress)
+            break
+        except SourcesChanged:
+            shutil.rmtree(partial)
+            _prepare(partial, identity)
+            notices.append("the texts changed since the interrupted run: started afresh")
+    splits: dict[Split, SplitRecord] = {split: _totals(records, split) for split in SPLITS}
+    counts = sum((record.piece_counts for record in records), np.zeros(vocab_size, np.int64))
+    save_array(partial / "piece-counts.npy", counts)
+    manifest = Manifest(
+        tokenizer_sha256=str(identity["tokenizer_sha256"]),
+        vocab_size=vocab_size,
+        sequence_length=settings.length,
+        dtype="uint16" if piece_type(vocab_size).itemsize == 2 else "uint32",
+        seed=settings.seed,
+        heldout_share=settings.heldout,
+        sources=sources,
+        heldout_sources=heldout_sources,
+        documents=sum(record.documents for record in records),
+        empty=sum(record.empty for record in records),
+        too_short=sum(record.too_short for record in records),
+        unseen_entries=int(np.count_nonzero(counts[len(SPECIAL_TOKENS) :] == 0)),
+        splits=splits,
+    )
+    if not splits["train"].sequences:
+        raise SelectraError(
+            f"nothing to train on: of {manifest.documents} documents {manifest.empty} are empty, "
+            f"{manifest.too_short} too short and {splits['heldout'].documents} held out"
+        )
+    store.remove_records()
+    (partial / _SETTINGS).unlink()
+    write_manifest(partial, manifest)
+    _move_into_place(partial, output)
+    return PackResult(manifest, notices + _warnings(manifest))
+
+
+def _check(settings: PackSettings) -> None:
+    if not SHORTEST_LENGTH <= settings.length <= LONGEST_LENGTH:
+        raise SelectraError(
+            f"length must be between {SHORTEST_LENGTH} and {LONGEST_LENGTH} "
+            f"(found {settings.length})"
+        )
+    if not 0.0 <= settings.heldout < 1.0:
+        raise SelectraError(f"heldout must be at least 0 and below 1 (found {settings.heldout})")
+    if settings.processes < 1:
+        raise SelectraError(f"processes must be at least 1 (found {settings.processes})")
+    if settings.seed < 0:
+        raise SelectraError(f"seed must not be negative (found {settings.seed})")
+
+
+def _check_output(output: Path) -> None:
+    occupied = output.exists() and (not output.is_dir() or any(output.iterdir()))
+    if occupied and not (output / MANIFEST).is_file():
+        raise SelectraError(f"{output}: exists and is not a packed corpus; choose another name")
+
+
+def _check_tokenizer(directory: str | Path) -> int:
+    backend = load_backend(directory)
+    missing = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+    if missing:
+        raise SelectraError(f"{directory}: the vocabulary has no {' '.join(missing)}")
+    return backend.get_vocab_size()
+
+
+def _describe(paths: str | Path | Sequence[str | Path]) -> tuple[Source, ...]:
+    return tuple(
+        Source(path=path, bytes=None if path.startswith(HUB_PREFIX) else Path(path).stat().st_size)
+        for path in list_sources(paths)
+    )
+
+
+def _apart(
+    sources: tuple[Source, ...], heldout: tuple[Source, ...]
+) -> tuple[tuple[Source, ...], list[str]]:
+    """The sources that are not held out, and the paths of those that are."""
+    if not heldout:
+        return sources, []
+    kept_back = {os.path.realpath(source.path) for source in heldout}
+    training: list[Source] = []
+    shared: list[str] = []
+    for source in sources:
+        if os.path.realpath(source.path) in kept_back:
+            shared.append(source.path)
+        else:
+            training.append(source)
+    if not training:
+        raise SelectraError("nothing to train on: every source is held out as well")
+    return tuple(training), shared
+
+
+def _prepare(partial: Path, identity: dict[str, object]) -> bool:
+    """Make the working directory; True if one with other settings had to be cleared."""
+    path = partial / _SETTINGS
+    cleared = False
+    if partial.exists() and (not path.is_file() or read_json(path) != identity):
+        cleared = path.is_file()
+        shutil.rmtree(partial)
+    if not partial.exists():
+        partial.mkdir(parents=True)
+        write_json(path, identity)
+    return cleared
+
+
+def _units(paths: list[str], heldout_paths: list[str], settings: PackSettings) -> Iterator[Unit]:
+    number = 0
+    for sources, heldout in ((paths, False), (heldout_paths, True)):
+        if not sources:
+            continue
+        texts = (document.text for document in read_documents(sources, settings.text_key))
+        for unit in units_of(texts, number, heldout=heldout):
+            number = unit.number + 1
+            yield unit
+
+
+def _pack_units(
+    units: Iterator[Unit],
+    store: ShardStore,
+    tokenizer: str | Path,
+    settings: PackSettings,
+    progress: Callable[[int], None],
+) -> list[ShardRecord]:
+    rules = UnitSettings(settings.length, settings.heldout, settings.seed)
+    # A little work waits for every process; more would only fill memory.
+    waiting: list[Unit] = []
+    with StopRequest() as stop, Workers(settings.processes, tokenizer, rules) as workers:
+        for unit in chain(units, (None,)):
+            if unit is not None and not store.is_finished(unit):
+                workers.submit(unit, store.path_of(unit))
+                waiting.append(unit)
+            elif unit is not None:
+                progress(len(unit.texts))
+            limit = 2 * settings.processes if unit is not None and not stop.requested else 0
+            while len(waiting) > limit:
+                workers.result()
+                done = waiting.pop(0)
+                store.finish(done)
+                progress(len(done.texts))
+            if stop.requested:
+                raise SelectraError(
+                    f"stopped on request; what is finished stays in {store.directory}: "
+                    "run the same command again to continue"
+                )
+    return store.close()
+
+
+def _totals(records: list[ShardRecord], split: Split) -> SplitRecord:
+    parts = [record.splits[split] for record in records]
+    return SplitRecord(
+        documents=sum(part.documents for part in parts),
+        sequences=sum(part.sequences for part in parts),
+        tokens=sum(part.tokens for part in parts),
+        unknown=sum(part.unknown for part in parts),
+        shards=tuple(shard for part in parts for shard in part.shards),
+    )
+
+
+def _warnings(manifest: Manifest) -> list[str]:
+    notices = []
+    if manifest.empty or manifest.too_short:
+        notices.append(
+            f"left out {manifest.empty:,} empty documents and {manifest.too_short:,} with fewer "
+            f"than {SHORTEST} pieces"
+        )
+    train = manifest.splits["train"]
+    if train.unknown > 0.005 * train.tokens:
+        notices.append(
+            f"{train.unknown / train.tokens:.1%} of the pieces are [UNK]: "
+            "does the vocabulary fit this text?"
+        )
+    if not manifest.splits["heldout"].sequences:
+        notices.append("no document is held out, so pretraining cannot be evaluated")
+    return notices
+
+
+def _move_into_place(partial: Path, output: Path) -> None:
+    aside = output.with_name(f".{output.name}.old-{os.getpid()}")
+    if output.exists():
+        os.replace(output, aside)
+    os.replace(partial, output)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,245 @@
+"""Products with a layer's weights where nobody asks for a gradient, on CPUs.
+
+Each kind computes x -> x W^T + b from whatever form of W the processor likes best, with an
+activation or a residual added while results are in registers.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_laid_out: ContextVar[bool] = ContextVar("laid_out_weights", default=False)
+
+# oneDNN lays weights out for a number of rows; this layout serves from a handful to thousands.
+_ROWS_EXPECTED = 512
+
+
+class Linear(Protocol):
+    """A product that does not record gradients."""
+
+    def __call__(self, values: Tensor, dtype: torch.dtype, activation: str | None = None) -> Tensor:
+        """(T, in) to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
+        ...
+
+    def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
+        """`residual` (T, out) plus the product of (T, in), in the type of `residual`."""
+        ...
+
+
+class PlainLinear:
+    """The weights as they are, through torch's own product.
+
+    Args:
+        weight: (out, in).
+        bias: (out,).
+        dtype: type of the product.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        self.weight, self.bias, self.dtype = weight.to(dtype), bias.to(dtype), dtype
+
+    def __call__(self, values: Tensor, dtype: torch.dtype, activation: str | None = None) -> Tensor:
+        """See `Linear`."""
+        product = torch.addmm(self.bias, values.to(self.dtype), self.weight.t())
+        return (product if activation is None else activated(product, activation)).to(dtype)
+
+    def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
+        """See `Linear`."""
+        return torch.add(residual, self(values, residual.dtype))
+
+
+class OneDnnLinear:
+    """Weights converted and laid out once, multiplied by oneDNN.
+
+    Args:
+        weight: (out, in).
+        bias: (out,).
+        dtype: type of the product, one for which `takes_onednn`.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        converted = weight.detach().to(dtype).contiguous()
+        self.weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(converted, _ROWS_EXPECTED)
+        self.bias, self.dtype = bias.detach().to(dtype, copy=True), dtype
+
+    def __call__(self, values: Tensor, dtype: torch.dtype, activation: str | None = None) -> Tensor:
+        """See `Linear`."""
+        name, how = ("none", "") if activation is None else POST_OPERATIONS[activation]
+        product = torch.ops.mkldnn._linear_pointwise(
+            values.to(self.dtype), self.weight, self.bias, name, [], how
+        )
+        return product.to(dtype)
+
+    def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
+        """See `Linear`."""
+        if residual.dtype != self.dtype:
+            # converting first: additions of mixed types are three times as slow
+            return self(values, residual.dtype).add_(residual)
+        return torch.ops.mkldnn._linear_pointwise.binary(
+            values.to(self.dtype), residual, self.weight, self.bias, "add"
+        )
+
+
+@contextmanager
+def laid_out_weights() -> Iterator[None]:
+    """Within the block, layers that record no gradient multiply float32 by `OneDnnLinear`, too."""
+    token = _laid_out.set(True)
+    try:
+        yield
+    finally:
+        _laid_out.reset(token)
+
+
+def laid_out_weights_are_on() -> bool:
+    """Whether this is within `laid_out_weights`."""
+    return _laid_out.get()
+
+
+def takes_onednn(dtype: torch.dtype) -> bool:
+    """Whether `OneDnnLinear` multiplies this type, in the precision now set."""
+    if not _has_operators():
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32 and laid_out_weights_are_on()
+
+
+@cache
+def _has_operators() -> bool:
+    names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
+    return (
+        platform.machine() in ("x86_64", "AMD64")  # float32 is rounded elsewhere
+        and torch.backends.mkldnn.is_available()
+        and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    )
+
+
+# Activation functions, by themselves and as the end of a product.
+
+
+# Name and algorithm of oneDNN's operation after a product.
+POST_OPERATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
+
+
+def activated(values: Tensor, name: str) -> Tensor:
+    """Apply "gelu", "gelu_new" (Hendrycks and Gimpel 2016, by tanh) or "relu"."""
+    if name == "relu":
+        return F.relu(values)
+    return F.gelu(values, approximate="tanh" if name == "gelu_new" else "none")
+
+
+# Products with weights of 8 bits, for inference on CPUs.
+#
+# The four products with a layer's weights are sums of 8-bit integers, which processors with VNNI
+# instructions compute about twice as fast as those of bfloat16. Attention, LayerNorm, softmax and
+# the residual stream stay floating-point.
+#
+# Weights are quantised once, symmetrically, with a scale for each output channel; activations in
+# each forward pass, symmetrically, with one scale for a block of rows (Wu et al. 2020, "Integer
+# quantization for deep learning inference", sections 3.1 and 3.2). Float weights stay as they are.
+
+
+_LARGEST = 127  # symmetric codes: -128 is not used
+_ZERO = 128  # oneDNN's fast products take unsigned activations: codes are shifted by this
+_SMALLEST = 1e-20  # keeps the scale of zeros finite
+
+_in_integers: ContextVar[bool] = ContextVar("int8_products", default=False)
+
+
+@contextmanager
+def int8_products() -> Iterator[None]:
+    """Within the block, layers on a CPU that record no gradient compute in int8."""
+    token = _in_integers.set(True)
+    try:
+        yield
+    finally:
+        _in_integers.reset(token)
+
+
+def int8_is_on() -> bool:
+    """Whether this is within `int8_products`."""
+    return _in_integers.get()
+
+
+@cache
+def why_not_int8() -> str | None:
+    """Why this processor or this torch has no fast int8 products; None if they have."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)  # torch before 2.6 does not tell
+    if not torch.backends.mkldnn.is_available():
+        return "this torch was built without oneDNN"
+    if supported is not None and not supported():
+        return "this processor has no VNNI instructions"
+    try:
+        return None if _products_are_right() else "int8 products are inexact on this machine"
+    except (AttributeError, RuntimeError):
+        return f"torch {torch.__version__} has no int8 products for this processor"
+
+
+class QuantisedLinear:
+    """x -> x W^T + b with integer products.
+
+    Args:
+        weight: (out, in) float32.
+        bias: (out,) float32.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        largest = weight.abs().amax(dim=1)
+        self.scales = largest.clamp_min(_SMALLEST).div_(_LARGEST)
+        codes = torch.round(weight / self.scales[:, None]).to(torch.int8)
+        self.codes: Tensor = torch.ops.onednn.qlinear_prepack(codes, None)
+        self.zeros = torch.zeros(len(weight), dtype=torch.int64)
+        self.bias = bias.clone()
+
+    def __call__(
+        self, values: Tensor, dtype: torch.dtype = torch.float32, activation: str | None = None
+    ) -> Tensor:
+        """(T, in) to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
+        codes, scale = quantised(values.float())
+        name, how = ("none", "") if activation is None else POST_OPERATIONS[activation]
+        return torch.ops.onednn.qlinear_pointwise(
+            *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, self.bias),
+            *(1.0, 0, dtype, name, [], how),
+        )
+
+    def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
+        """`residual` (T, out) float32 plus the product of (T, in)."""
+        codes, scale = quantised(values.float())
+        # the operator writes over what it adds to
+        return torch.ops.onednn.qlinear_pointwise.binary(
+            *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, residual.clone()),
+            *(self.bias, 1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], ""),
+        )
+
+
+def quantised(values: Tensor) -> tuple[Tensor, float]:
+    """Codes and scale of float32 values: values = (codes - 128) * scale, up to rounding.
+
+    Returns:
+        uint8 codes in [1, 255] of the same shape, and the scale, max|values| / 127.
+    """
+    low, high = torch.aminmax(values)
+    scale = max(-float(low), float(high), _SMALLEST) / _LARGEST
+    # by way of int8: torch's conversion to uint8 takes several times as long
+    codes = torch.mul(values, 1 / scale).round_().to(torch.int8)
+    return codes.view(torch.uint8).bitwise_xor_(_ZERO), scale
+
+
+def _products_are_right() -> bool:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(-127, 128, (64, 256), generator=generator).float()
+    weight = torch.randint(-127, 128, (96, 256), generator=generator).float()
+    values[0, 0] = weight[:, 0] = _LARGEST  # scales of 1: every product is exact
+    linear = QuantisedLinear(weight, torch.ones(96))
+    expected = values @ weight.t() + 1
+    summed = linear.add_to(torch.ones(64, 96), values)
+    return torch.equal(linear(values), expected) and torch.equal(summed, expected + 1)

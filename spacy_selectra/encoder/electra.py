@@ -1,0 +1,312 @@
+"""The ELECTRA encoder over packed sequences (Clark et al. 2020; a BERT encoder with factorised
+embeddings). Read this first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from spacy_selectra.encoder.attention import packed_attention
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.cpu.dropout import Dropout
+from spacy_selectra.encoder.cpu.inference import forget, inference_layer
+from spacy_selectra.encoder.cpu.sizes import few_sizes_pay, pad_rows
+from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function, layer_weights
+from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.errors import SelectraError
+
+
+class Embeddings(nn.Module):
+    """Sum of token, position and segment embeddings, normalised: (R,) ids to (R, E)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        width = config.embedding_size
+        self.word_embeddings = nn.Embedding(
+            config.vocab_size, width, padding_idx=config.pad_token_id
+        )
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
+        self.layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.dropout = Dropout(config.hidden_dropout_prob)
+        # another way to look up rows, for whoever has another for the gradient of the table
+        self.lookup: Callable[[Tensor], Tensor] | None = None
+
+    def forward(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
+        """Embed all rows of `layout`; without `type_ids` all are of the first segment."""
+        if type_ids is None:
+            types = self.token_type_embeddings.weight[0]
+        else:
+            types = self.token_type_embeddings(type_ids)
+        lookup = self.lookup or self.word_embeddings
+        summed = types + lookup(input_ids)
+        summed = summed + self.position_embeddings(layout.positions)
+        return self.dropout(self.layer_norm(summed))
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each with dropout, residual and LayerNorm: (R, H) to (R, H).
+
+    Queries, keys and values come from one product.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attention_output = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.intermediate = nn.Linear(width, config.intermediate_size)
+        self.output = nn.Linear(config.intermediate_size, width)
+        self.output_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.dropout = Dropout(config.hidden_dropout_prob)
+        self.activation = activation(config.hidden_act)
+        self.activation_name = config.hidden_act
+
+    def train(self, mode: bool = True) -> Layer:
+        """Switch dropout on or off; what inference prepared does not outlive training."""
+        if mode:
+            forget(self)
+        return super().train(mode)
+
+    def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
+        """Transform all rows of `layout`."""
+        if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
+            if not self.training and not torch.is_grad_enabled():
+                return inference_layer(self, hidden, layout, self.heads, self._options(hidden))
+            return layer_function(
+                hidden, layout, self.heads, self._options(hidden), layer_weights(self)
+            )
+        probability = self.attention_dropout if self.training else 0.0
+        attended = packed_attention(self.qkv(hidden), layout, self.heads, probability)
+        attended = self.dropout(self.attention_output(attended))
+        hidden = self.attention_norm(hidden + attended)
+        expanded = self.activation(self.intermediate(hidden))
+        return self.output_norm(hidden + self.dropout(self.output(expanded)))
+
+    def first_pieces(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
+        """(R, H) to (B, H): `forward` at the rows `layout.first`, without dropout.
+
+        Only keys and values are computed of all pieces.
+        """
+        count, width = len(layout.first), hidden.shape[1]
+        first = pad_rows(hidden[layout.first])
+        weight, bias = self.qkv.weight, self.qkv.bias
+        queries = F.linear(first, weight[:width], bias[:width])[:count]
+        keys_values = F.linear(hidden, weight[width:], bias[width:])
+        attended = pad_rows(first_piece_attention(queries, keys_values, layout, self.heads))
+        middle = self.attention_norm(first + self.attention_output(attended))
+        expanded = self.activation(self.intermediate(middle))
+        return self.output_norm(middle + self.output(expanded))[:count]
+
+    def _options(self, hidden: Tensor) -> LayerOptions:
+        autocast = torch.is_autocast_enabled("cpu")
+        return LayerOptions(
+            dtype=torch.get_autocast_dtype("cpu") if autocast else hidden.dtype,
+            activation=self.activation_name,
+            eps=self.output_norm.eps,
+            hidden_dropout=self.dropout.probability if self.training else 0.0,
+            attention_dropout=self.attention_dropout if self.training else 0.0,
+        )
+
+
+class SelectraEncoder(nn.Module):
+    """ELECTRA's encoder: pieces in, one vector a piece out.
+
+    Weights are drawn as in BERT and ELECTRA: normal with `initializer_range`, zero biases,
+    LayerNorm at identity, the row of [PAD] zero.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.embeddings_project: nn.Linear | None = None
+        if config.embedding_size != config.hidden_size:
+            self.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.gradient_checkpointing = False
+        initialise(self, config.initializer_range)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embeddings.word_embeddings.weight.device
+
+    def layout(
+        self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
+    ) -> PackedLayout:
+        """Check `lengths` against the batch and this encoder, and lay the batch out.
+
+        Raises:
+            SelectraError: a sequence longer than `max_position_embeddings`.
+            ValueError: lengths that do not add up to the number of pieces, or a length of 0.
+        """
+        if not isinstance(lengths, PackedLayout):
+            device = input_ids.device
+            few_sizes = device.type == "cpu" and few_sizes_pay()
+            lengths = PackedLayout.from_lengths(lengths, device, few_sizes)
+        if lengths.total != input_ids.shape[0]:
+            raise ValueError(
+                f"lengths add up to {lengths.total}, but there are {input_ids.shape[0]} pieces"
+            )
+        longest = lengths.longest
+        if longest > self.config.max_position_embeddings:
+            raise SelectraError(
+                f"a sequence of {longest} pieces is longer than this encoder's "
+                f"{self.config.max_position_embeddings} positions; truncate or split it"
+            )
+        return lengths
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        lengths: Sequence[int] | Tensor | PackedLayout,
+        type_ids: Tensor | None = None,
+        *,
+        first_only: bool = False,
+    ) -> Tensor:
+        """Encode a packed batch.
+
+        Args:
+            input_ids: (T,) int64, the pieces of all sequences, one after the other.
+            lengths: pieces of each of the B sequences, or their layout.
+            type_ids: (T,) int64 segment of each piece; 0 everywhere if None.
+            first_only: return the B vectors of the sequences' first pieces only, which spares
+                most of the last layer's work where no gradient is needed.
+
+        Returns:
+            (T, H) or (B, H) float32 (also under bf16 autocast: the residual stream keeps its
+            precision).
+
+        Raises:
+            SelectraError: a sequence longer than `max_position_embeddings`.
+            ValueError: lengths that do not fit the batch.
+        """
+        layout = self.layout(input_ids, lengths)
+        if layout.total == 0:
+            return self.embeddings.word_embeddings.weight.new_zeros((0, self.config.hidden_size))
+        input_ids = _padded(input_ids, layout, self.config.pad_token_id)
+        if type_ids is not None:
+            type_ids = _padded(type_ids, layout, 0)
+        hidden = self.embeddings(input_ids, layout, type_ids)
+        if self.embeddings_project is not None:
+            # autocast would start the residual stream in bf16 here
+            hidden = self.embeddings_project(hidden).to(hidden.dtype)
+        spare = first_only and not self.training and not torch.is_grad_enabled()
+        for layer in self.layers[:-1] if spare else self.layers:
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(layer, hidden, layout, use_reentrant=False)
+            else:
+                hidden = layer(hidden, layout)
+        if spare:
+            last = self.layers[-1]
+            assert isinstance(last, Layer)
+            return last.first_pieces(hidden, layout)
+        if first_only:
+            return hidden[layout.first]
+        return hidden[: layout.total] if layout.rows > layout.total else hidden
+
+    def forward_padded(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """Encode a padded batch, as transformers' models take it.
+
+        Args:
+            input_ids: (B, L) int64.
+            attention_mask: (B, L), non-zero where there is a piece; padding on the right.
+            token_type_ids: (B, L) int64 or None.
+
+        Returns:
+            (B, L, H), zeros where there is padding.
+
+        Raises:
+            ValueError: padding that is not on the right.
+        """
+        present = attention_mask != 0
+        lengths = present.sum(dim=1)
+        places = torch.arange(input_ids.shape[1], device=input_ids.device)
+        if not torch.equal(present, places[None, :] < lengths[:, None]):
+            raise ValueError("forward_padded takes batches padded on the right")
+        types = None if token_type_ids is None else token_type_ids[present]
+        nonempty = lengths[lengths > 0]
+        packed = self(input_ids[present], nonempty, types)
+        padded = packed.new_zeros((*input_ids.shape, packed.shape[-1]))
+        padded[present] = packed
+        return padded
+
+
+def _padded(values: Tensor, layout: PackedLayout, filling: int) -> Tensor:
+    """(T,) to (R,)."""
+    missing = layout.rows - layout.total
+    return F.pad(values, (0, missing), value=filling) if missing else values
+
+
+def activation(name: str) -> nn.Module:
+    """The activation function of `EncoderConfig.hidden_act`."""
+    if name == "gelu_new":
+        return nn.GELU(approximate="tanh")
+    return nn.ReLU() if name == "relu" else nn.GELU()
+
+
+def initialise(module: nn.Module, deviation: float) -> None:
+    """Draw the weights of `module` as in BERT: normal, zero biases, identity LayerNorm."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=deviation)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Embedding):
+            nn.init.normal_(part.weight, std=deviation)
+            if part.padding_idx is not None:
+                with torch.no_grad():
+                    part.weight[part.padding_idx].zero_()
+        elif isinstance(part, nn.LayerNorm):
+            nn.init.ones_(part.weight)
+            nn.init.zeros_(part.bias)
+
+
+__all__ = ["Embeddings", "Layer", "SelectraEncoder", "activation", "initialise"]
+
+
+# Attention of each sequence's first piece alone, all that a sequence classifier reads.
+
+
+def first_piece_attention(
+    queries: Tensor, keys_values: Tensor, layout: PackedLayout, heads: int
+) -> Tensor:
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) of [CLS] alone.
+
+    What `packed_attention` computes for the rows `layout.first`, without dropout, on any device.
+
+    Args:
+        queries: (B, H), one of each sequence, in their order.
+        keys_values: (R, 2 * H) keys and values side by side.
+        layout: which rows form a sequence.
+        heads: number of heads; divides H.
+
+    Returns:
+        (B, H), in the dtype of `keys_values`.
+    """
+    if layout.map is not None:
+        keys_values = layout.map.spread(keys_values)
+        queries = queries.index_select(0, layout.map.sequences)
+    size = queries.shape[1] // heads
+    mixed: list[Tensor] = []
+    begin = 0
+    for group, part in zip(layout.groups, layout.by_group(keys_values), strict=True):
+        query = queries[begin : begin + group.count].view(group.count, heads, 1, size)
+        key, value = part.view(group.count, group.length, 2, heads, size).permute(2, 0, 3, 1, 4)
+        bias = None if group.bias is None else group.bias.to(query.dtype)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed.append(attended.reshape(group.count, heads * size))
+        begin += group.count
+    result = torch.cat(mixed)
+    return result if layout.map is None else result.index_select(0, layout.map.lines)

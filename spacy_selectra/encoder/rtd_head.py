@@ -1,0 +1,218 @@
+"""Replaced-token probabilities: by a whole discriminator, or by its head over given vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spacy_selectra.encoder.checkpoint import (
+    CONFIG_FILE,
+    encoder_from_tensors,
+    encoder_tensors,
+    read_checkpoint,
+    write_weights,
+)
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.heads import Discriminator, DiscriminatorHead
+from spacy_selectra.encoder.packing import length_batches
+from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import atomic_directory, read_json, write_json
+
+# Pieces computed at once. More gains nothing on a CPU and leaves its caches.
+MAX_PIECES = 4096
+
+# Normalised vectors of the right encoder have a mean within some 1e-7 of zero. One step of
+# fine-tuning at a learning rate of 1e-4 moves that of some piece by about 1e-5.
+_MEAN_TOLERANCE = 1e-5
+_FLOAT32_ROUNDING = 2.0**-23
+_PIECES_CHECKED = 256
+
+
+class DetectionHead(nn.Module):
+    """A discriminator's head without its encoder, and what tells that encoder from others.
+
+    Args:
+        config: shape of the encoder.
+        fingerprint: `head_checkpoint.encoder_fingerprint` of the encoder.
+
+    Attributes:
+        head: the head.
+        norm: a copy of the last LayerNorm of the encoder.
+    """
+
+    def __init__(self, config: EncoderConfig, fingerprint: str) -> None:
+        super().__init__()
+        self.config = config
+        self.fingerprint = fingerprint
+        self.head = DiscriminatorHead(config)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(P, H) vectors of the encoder to (P,) logits; positive means replaced."""
+        return self.head(hidden)
+
+    def fits(self, hidden: Tensor) -> bool:
+        """Whether (P, H) vectors can come from the encoder this head was trained on.
+
+        An encoder ends in a LayerNorm, h = γ x̂ + β, where x̂ has mean 0 (Ba et al. 2016,
+        equation 4). So the mean of (h - β) / γ is 0 up to rounding with the γ and β of the
+        encoder that made h, and is not with those of another: fine-tuning moves both. Looks
+        at some of the vectors only, in float64.
+        """
+        if hidden.shape[-1] != self.config.hidden_size:
+            return False
+        step = max(1, len(hidden) // _PIECES_CHECKED)
+        some = hidden[::step].detach().double()
+        gain, shift = self.norm.weight.double(), self.norm.bias.double()
+        means = ((some - shift) / gain).mean(-1).abs()
+        # rounding of h counts for more where γ is small; with γ = 0 nothing can be said
+        rounding = _FLOAT32_ROUNDING * (some.abs() / gain.abs()).mean(-1)
+        return not bool((means > _MEAN_TOLERANCE + rounding).any())
+
+
+def piece_probabilities(
+    model: Discriminator,
+    sequences: Sequence[np.ndarray],
+    prefix: Sequence[int] = (),
+    suffix: Sequence[int] = (),
+) -> list[np.ndarray]:
+    """Probability that each piece of each sequence was replaced.
+
+    Sequences are sorted by length and packed into batches of at most `MAX_PIECES` pieces.
+
+    Args:
+        model: the discriminator.
+        sequences: (n,) int64 ids of each sequence, without special pieces.
+        prefix: special pieces to put before each sequence.
+        suffix: special pieces to put after it.
+
+    Returns:
+        (n,) float32 for each sequence, without the special pieces.
+    """
+    framed = [np.concatenate([prefix, ids, suffix]).astype(np.int64) for ids in sequences]
+    lengths = np.array([len(ids) for ids in framed], dtype=np.int64)
+    outputs: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(framed)
+    device = model.encoder.device
+    with torch.inference_mode(), precision("fast", device):
+        for batch in length_batches(lengths, MAX_PIECES):
+            ids = torch.from_numpy(np.concatenate([framed[place] for place in batch])).to(device)
+            logits = model(ids, lengths[batch].tolist())
+            ends = np.cumsum(lengths[batch])
+            parts = np.split(torch.sigmoid(logits).float().cpu().numpy(), ends[:-1])
+            for place, part in zip(batch, parts, strict=True):
+                outputs[place] = part[len(prefix) : len(part) - len(suffix)]
+    return outputs
+
+
+def head_probabilities(head: DetectionHead, hidden: Tensor) -> np.ndarray:
+    """Probability that each of P pieces was replaced: (P, H) vectors to (P,) float32."""
+    device = head.norm.weight.device
+    parts = [np.empty(0, dtype=np.float32)]
+    with torch.inference_mode(), precision("fast", device):
+        for rows in hidden.split(MAX_PIECES):
+            logits = head(rows.to(device, torch.float32))
+            parts.append(torch.sigmoid(logits).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+# The discriminator's head in and out of directories, without its encoder.
+#
+# Such a directory has the tensors and names of transformers' ELECTRA format, but only those of the
+# head and of the encoder's last LayerNorm. Its `config.json` has one more key, the fingerprint of
+# the encoder that is not there.
+
+
+FINGERPRINT = "encoder_fingerprint"
+_HEAD = "discriminator_predictions."
+
+
+def encoder_fingerprint(encoder: SelectraEncoder | AdaptedEncoder) -> str:
+    """Hex SHA-256 of all weights in float32, by transformers' names.
+
+    Equal weights give equal fingerprints whatever they were stored in; settings without
+    weights, such as dropout, do not count.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder_tensors(encoder).items()):
+        values = tensor.detach().float().cpu().contiguous()
+        digest.update(json.dumps([name, list(values.shape)]).encode())
+        digest.update(values.numpy().data)
+    return digest.hexdigest()
+
+
+def holds_only_head(directory: str | Path) -> bool:
+    """Whether a model directory is one of `save_head`."""
+    return FINGERPRINT in read_json(Path(directory) / CONFIG_FILE)
+
+
+def load_head(directory: str | Path) -> DetectionHead:
+    """Read the head of a discriminator, from its directory or from one of `save_head`.
+
+    Raises:
+        SelectraError: no such model, no head in it, a weight missing or of a wrong shape.
+    """
+    config, tensors = read_checkpoint(directory)
+    shape = EncoderConfig.from_dict(config)
+    fingerprint = config.get(FINGERPRINT)
+    if fingerprint is None:
+        fingerprint = encoder_fingerprint(encoder_from_tensors(config, tensors))
+    with torch.device("meta"):
+        model = DetectionHead(shape, fingerprint)
+    state: dict[str, Tensor] = {}
+    for name in model.state_dict():
+        theirs = _stored_name(name, shape)
+        if theirs not in tensors:
+            raise SelectraError(
+                f"{directory}: no weight '{theirs}'; this is not an "
+                "ElectraForPreTraining checkpoint"
+            )
+        state[name] = tensors[theirs].clone()
+    try:
+        model.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise SelectraError(
+            f"{directory}: weights and config.json do not fit together: {error}"
+        ) from error
+    return model.eval()
+
+
+def save_head(model: DetectionHead, directory: str | Path) -> None:
+    """Write `config.json` and `model.safetensors` for `load_head`, replacing the directory.
+
+    Raises:
+        SelectraError: the directory cannot be written.
+    """
+    with atomic_directory(directory) as temporary:
+        about = {"model_type": "electra", **model.config.to_dict(), FINGERPRINT: model.fingerprint}
+        write_json(temporary / CONFIG_FILE, about)
+        tensors = {
+            _stored_name(name, model.config): tensor for name, tensor in model.state_dict().items()
+        }
+        write_weights(tensors, temporary, directory)
+
+
+def _stored_name(name: str, config: EncoderConfig) -> str:
+    last = f"electra.encoder.layer.{config.num_hidden_layers - 1}.output.LayerNorm."
+    if name.startswith("norm."):
+        return last + name.removeprefix("norm.")
+    return _HEAD + name.removeprefix("head.")
+
+
+__all__ = [
+    "DetectionHead",
+    "encoder_fingerprint",
+    "head_probabilities",
+    "holds_only_head",
+    "load_head",
+    "piece_probabilities",
+    "save_head",
+]

@@ -1,0 +1,255 @@
+"""transformers' own encoders (BERT, RoBERTa, ALBERT, DistilBERT, ...), with or without a head,
+over packed batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from spacy_selectra.encoder.config import DROPOUTS
+from spacy_selectra.encoder.heads import Lengths
+from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import atomic_directory, read_json
+
+
+class AdaptedEncoder(nn.Module):
+    """A transformers model (BERT, RoBERTa, ALBERT, DistilBERT, ...) over packed batches.
+
+    These models compute on padded rectangles, so a packed batch is unfolded and folded
+    again; sort by length to keep the padding small.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.config = model.config
+
+    @classmethod
+    def from_directory(cls, directory: str | Path) -> AdaptedEncoder:
+        """Read a model with safetensors weights through transformers' AutoModel.
+
+        Raises:
+            SelectraError: transformers cannot read the directory.
+        """
+        from transformers import AutoModel
+
+        try:
+            model = AutoModel.from_pretrained(str(directory), use_safetensors=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise SelectraError(f"{directory}: {error}") from error
+        return cls(model).eval()
+
+    @classmethod
+    def from_tensors(
+        cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> AdaptedEncoder:
+        """Build from the contents of `config.json` and weights, without random ones first.
+
+        Raises:
+            SelectraError: an unknown model type, or weights that do not fit.
+        """
+        from transformers import MODEL_MAPPING, AutoConfig
+
+        values = dict(config)
+        try:
+            parsed = AutoConfig.for_model(values.pop("model_type"), **values)
+            kind: Any = MODEL_MAPPING[type(parsed)]
+            model, report = kind.from_pretrained(
+                None, config=parsed, state_dict=dict(tensors), output_loading_info=True
+            )
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise SelectraError(f"weights do not fit the model's configuration: {error}") from error
+        if problems := [*report["missing_keys"], *report["unexpected_keys"]]:
+            raise SelectraError(
+                f"weights do not fit the model's configuration: {', '.join(problems[:5])}"
+            )
+        return cls(model).eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        lengths: Sequence[int] | Tensor | PackedLayout,
+        type_ids: Tensor | None = None,
+    ) -> Tensor:
+        """(T,) packed ids to (T, H), as `SelectraEncoder.forward`."""
+        layout = lengths
+        if not isinstance(layout, PackedLayout):
+            layout = PackedLayout.from_lengths(layout, input_ids.device)
+        if layout.total == 0:
+            return torch.zeros((0, self.config.hidden_size), device=input_ids.device)
+        ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
+        return self.forward_padded(ids, present.long(), types)[present]
+
+    def forward_padded(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(B, L) padded ids to (B, L, H), zeros where there is padding."""
+        inputs = model_inputs(self.config, input_ids, attention_mask, token_type_ids)
+        hidden = self.model(**inputs).last_hidden_state
+        return hidden * (attention_mask != 0).unsqueeze(-1).to(hidden.dtype)
+
+
+def unpack(
+    input_ids: Tensor, layout: PackedLayout, pad_id: int | None, type_ids: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A packed batch as a rectangle padded on the right.
+
+    Args:
+        input_ids: (T,).
+        layout: of B sequences, the longest of L pieces.
+        pad_id: what fills the rectangle, 0 if None.
+        type_ids: (T,) or None.
+
+    Returns:
+        (B, L) ids, (B, L) bool of where there is a piece, and (B, L) segments or None.
+    """
+    sizes = torch.tensor(layout.lengths, device=input_ids.device)
+    present = torch.arange(layout.longest, device=input_ids.device)[None, :] < sizes[:, None]
+    ids = input_ids.new_full(present.shape, pad_id or 0)
+    ids[present] = input_ids
+    types = None
+    if type_ids is not None:
+        types = torch.zeros_like(ids)
+        types[present] = type_ids
+    return ids, present, types
+
+
+def model_inputs(
+    config: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None
+) -> dict[str, Tensor]:
+    """Arguments of a transformers model; segments only where it knows more than one."""
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if token_type_ids is not None and getattr(config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = token_type_ids
+    return inputs
+
+
+# transformers' own models with a head (BERT, RoBERTa, ALBERT, DistilBERT, ...) over packed
+# batches, so that each encoder is fine-tuned with the head it is always compared with.
+
+
+Kind = Literal["sequence", "token", "span"]
+
+
+class AdaptedModel(nn.Module):
+    """A transformers model for sequences, tokens or spans, called as ours are.
+
+    Args:
+        model: the transformers model.
+        kind: what it classifies.
+        labels: names of the classes, in the order of the logits.
+    """
+
+    def __init__(self, model: Any, kind: Kind, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.kind: Kind = kind
+        self.labels = list(labels)
+        self.config = model.config
+
+    @classmethod
+    def from_directory(
+        cls,
+        directory: str | Path,
+        kind: Kind,
+        labels: Sequence[str],
+        dropout: float | None = None,
+    ) -> AdaptedModel:
+        """Read a model with safetensors weights; a head it lacks is drawn at random.
+
+        Args:
+            directory: of the model.
+            kind: what is classified.
+            labels: names of the classes, in the order of the logits.
+            dropout: on hidden states and attention in training; None leaves it as stored.
+
+        Raises:
+            SelectraError: transformers cannot read the directory, or has no such head for it.
+        """
+        import transformers
+
+        auto: Any = {
+            "sequence": transformers.AutoModelForSequenceClassification,
+            "token": transformers.AutoModelForTokenClassification,
+            "span": transformers.AutoModelForQuestionAnswering,
+        }[kind]
+        changes: dict[str, Any] = {} if kind == "span" else _names(labels)
+        if dropout is not None:
+            changes |= dict.fromkeys(_dropouts(Path(directory)), dropout)
+        try:
+            with _silenced():
+                # a head of another task is replaced, whatever its size
+                model = auto.from_pretrained(
+                    str(directory), use_safetensors=True, ignore_mismatched_sizes=True, **changes
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise SelectraError(f"{directory}: {error}") from error
+        return cls(model.float(), kind, labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def forward(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> Tensor:
+        """(T,) packed ids to (B, labels) logits of sequences, (T, labels) of tokens or (T, 2)
+        of spans."""
+        layout = lengths
+        if not isinstance(layout, PackedLayout):
+            layout = PackedLayout.from_lengths(layout, input_ids.device)
+        ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
+        output = self.model(**model_inputs(self.config, ids, present.long(), types))
+        if self.kind == "sequence":
+            return output.logits
+        if self.kind == "token":
+            return output.logits[present]
+        return torch.stack([output.start_logits[present], output.end_logits[present]], dim=1)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the model in transformers' format, safetensors only."""
+        with atomic_directory(directory) as temporary:
+            self.model.save_pretrained(str(temporary), safe_serialization=True)
+
+
+def _names(labels: Sequence[str]) -> dict[str, dict[Any, Any]]:
+    return {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+    }
+
+
+def _dropouts(directory: Path) -> tuple[str, ...]:
+    """What a model's configuration calls its dropouts."""
+    if read_json(directory / "config.json").get("model_type") == "distilbert":
+        return ("dropout", "attention_dropout", "seq_classif_dropout", "qa_dropout")
+    return DROPOUTS
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """No warning that a head is new: that is the point."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+__all__ = ["AdaptedModel", "Kind"]

@@ -1,0 +1,87 @@
+"""Questions with answers in a text, in SQuAD's formats (Rajpurkar et al. 2016, 2018)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.examples import Question
+from spacy_selectra.finetuning.data.sources import Row, numbered_lines
+
+
+def squad_rows(path: Path) -> Iterator[Row]:
+    """A row for each question of a SQuAD 1.1 or 2.0 file: id, context, question, answers.
+
+    A question marked `is_impossible` has no answers, whatever is listed as plausible.
+
+    Raises:
+        SelectraError: missing file, no JSON or JSON of another shape.
+    """
+    text = "\n".join(line for _, line in numbered_lines(path))
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SelectraError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    try:
+        for article in whole["data"]:
+            for paragraph in article["paragraphs"]:
+                for asked in paragraph["qas"]:
+                    answers = [] if asked.get("is_impossible") else asked["answers"]
+                    yield (
+                        f"{path}, question {asked['id']}",
+                        {
+                            "id": asked["id"],
+                            "context": paragraph["context"],
+                            "question": asked["question"],
+                            "answers": answers,
+                        },
+                    )
+    except KeyError as error:
+        raise SelectraError(f"{path}: not in SQuAD's format ({error} is missing)") from error
+    except (TypeError, AttributeError) as error:
+        raise SelectraError(
+            f"{path}: not in SQuAD's format (data, paragraphs, qas, each a list of objects)"
+        ) from error
+
+
+# What SQuAD-es (Carrino et al. 2020) has for an answer that translation lost.
+_LOST = ("", -1)
+
+
+def question_of(row: Mapping[str, Any], place: str) -> Question | None:
+    """A row with context, question and answers, whose places are checked.
+
+    Answers are a list of {text, answer_start} or, as on the hub, {text: [...],
+    answer_start: [...]}. A row without id is named after its place.
+
+    Returns:
+        The question; None if it has answers, and translation lost all of them (SQuAD-es), since
+        it then neither has a known answer nor is known to have none.
+
+    Raises:
+        SelectraError: answers of another shape, or one that is not at its place.
+    """
+    context, found = str(row["context"]), row["answers"]
+    try:
+        if isinstance(found, Mapping):
+            pairs = list(zip(found["text"], found["answer_start"], strict=True))
+        else:
+            pairs = [(answer["text"], answer["answer_start"]) for answer in found]
+        answers = [(str(text), int(start)) for text, start in pairs]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SelectraError(
+            f"{place}: column 'answers' needs a text and an answer_start for each answer"
+        ) from error
+    kept = [answer for answer in answers if answer != _LOST]
+    if answers and not kept:
+        return None
+    for text, start in kept:
+        if not text or start < 0 or context[start : start + len(text)] != text:
+            raise SelectraError(
+                f"{place}: answer '{text}' is not at character {start} of the context, there is "
+                f"'{context[max(start, 0) : max(start, 0) + max(len(text), 1)]}'"
+            )
+    return Question(str(row.get("id") or place), context, str(row["question"]), kept)

@@ -1,0 +1,294 @@
+"""Several trials of one configuration: resumable, summed up, the best one kept.
+
+Where things lie is said in `spacy_selectra.finetuning.results`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spacy_selectra.encoder.hub import resolve_model
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.config import FinetuneSettings
+from spacy_selectra.finetuning.data.dataset import (
+    Dataset,
+    fingerprint,
+    read_dataset,
+    read_unlabelled,
+)
+from spacy_selectra.finetuning.data.examples import count_words
+from spacy_selectra.finetuning.distillation import Lesson, check_teacher, make_lesson
+from spacy_selectra.finetuning.metrics import check_libraries
+from spacy_selectra.finetuning.models import (
+    TaskModel,
+    new_task_model,
+    positions,
+    save_task_model,
+    task_tokenizer,
+)
+from spacy_selectra.finetuning.optimizer import freeze_layers
+from spacy_selectra.finetuning.predict import predict
+from spacy_selectra.finetuning.results import (
+    METRICS_FILE,
+    SPEED_FILE,
+    check_output,
+    remove_stale_results,
+    trial_directory,
+    write_summary,
+)
+from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.finetuning.tasks.choose import make_problem
+from spacy_selectra.finetuning.tasks.registry import Task, get_task
+from spacy_selectra.finetuning.trainer import Interrupted, seed_everything, train_model
+from spacy_selectra.text.tokenizer import longest_sequence
+from spacy_selectra.util.distributed import Share
+from spacy_selectra.util.files import (
+    atomic_directory,
+    read_json,
+    sha256_of,
+    write_json,
+    write_json_lines,
+)
+from spacy_selectra.util.progress import Progress
+
+
+class Finetuning:
+    """Trials of one configuration in one directory.
+
+    Everything is read and checked on construction, before anything is written.
+
+    Args:
+        settings: the configuration.
+        out: where results go; trials finished there by the same configuration are kept.
+        warn: takes one sentence for the user.
+        quiet: no progress on stderr.
+        replace: `run` first removes trials of another configuration from `out`, and what was
+            made of them.
+
+    Raises:
+        OtherRunError: `out` holds trials of another configuration, and `replace` is not set.
+        SelectraError: unusable data, encoder or setting.
+    """
+
+    def __init__(
+        self,
+        settings: FinetuneSettings,
+        out: str | Path,
+        *,
+        warn: Callable[[str], None],
+        quiet: bool = False,
+        replace: bool = False,
+    ) -> None:
+        self.settings, self.out = settings, Path(out)
+        self.warn, self.quiet = warn, quiet
+        self.task: Task = get_task(settings.task.name)
+        check_libraries(self.task.head, entities=self.task.entities)
+        self.share = Share.of_environment()
+        self._warned: set[str] = set()
+        self.dataset: Dataset = read_dataset(self.task, settings.data)
+        self.source = resolve_model(settings.encoder.path)
+        self.teacher: Path | None = None
+        if settings.distillation.teacher is not None:
+            self.teacher = resolve_model(settings.distillation.teacher)
+        self.device = _device(settings.training.device, self.share.local)
+        self.problem = self._problem()
+        if self.teacher is not None:
+            check_teacher(self.problem, self.teacher)
+        files = settings.data.unlabelled
+        self._taught = [
+            *self.dataset.train,
+            *(read_unlabelled(self.task, files) if files and self.teacher else []),
+        ]
+        self.fingerprints = self._fingerprints()
+        sources = [self.source, *([self.teacher] if self.teacher else [])]
+        check_output(self.out, self._identity(), sources, replace=replace)
+        self.train = self._inputs("train", self._taught)
+        self.dev = self._inputs("dev", self.dataset.dev)
+        self._lesson: Lesson | None = None
+
+    def run(self, trials: int, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """Run the trials that are not there yet and sum all up in `metrics.json`.
+
+        Returns:
+            The contents of `metrics.json`.
+
+        Raises:
+            Interrupted: `should_stop` said so; finished trials, and the summary of them, stay.
+            SelectraError: the output cannot be written.
+        """
+        remove_stale_results(self.out, self._identity())
+        for number in self.share.own(range(1, trials + 1)):
+            if not (trial_directory(self.out, number) / METRICS_FILE).is_file():
+                self._run_trial(number, trials, should_stop)
+            if self.share.alone:
+                self._summarise(number)
+        directories = [trial_directory(self.out, number) for number in range(1, trials + 1)]
+        if all((directory / METRICS_FILE).is_file() for directory in directories):
+            self._summarise(trials)
+            return read_json(self.out / METRICS_FILE)
+        return {}
+
+    def _run_trial(self, number: int, trials: int, should_stop: Callable[[], bool]) -> None:
+        training = self.settings.training
+        seed = training.seed + number - 1
+        lesson = self._lesson_of_teacher()
+        seed_everything(seed)
+        model = self._fresh_model().to(self.device)
+        if lesson is not None:
+            lesson.begin(model)
+        amount = training.epochs * len(self.train)
+        title = f"{self.task.name}, trial {number} of {trials}"
+        with Progress(title, amount, "examples", quiet=self.quiet) as progress:
+            outcome = train_model(
+                model,
+                self.problem,
+                self.train,
+                self.dev,
+                training,
+                seed=seed,
+                warn=self.warn,
+                lesson=lesson,
+                should_stop=should_stop,
+                progress=progress,
+            )
+        test, speed = self._test(model)
+        metrics = {
+            "trial": number,
+            "seed": seed,
+            "best_epoch": outcome.best_epoch,
+            "collapsed": outcome.collapsed,
+            "dev": outcome.dev,
+            "test": test,
+        }
+        with atomic_directory(trial_directory(self.out, number)) as directory:
+            save_task_model(model, directory / "model", self.source)
+            write_json_lines(directory / "log.jsonl", outcome.epochs)
+            write_json(directory / SPEED_FILE, {**speed, "device": self.device.type})
+            write_json(directory / METRICS_FILE, {**metrics, "configuration": self._identity()})
+
+    def _test(self, model: TaskModel) -> tuple[dict[str, float] | None, dict[str, float | None]]:
+        """Scores on the test split, and words a second from texts to logits."""
+        examples = self.dataset.test
+        if not examples:
+            return None, {"words_per_second": None}
+        begin = time.perf_counter()
+        inputs = self._inputs("test", examples)
+        logits = predict(
+            model,
+            inputs.sequences,
+            per_piece=self.problem.per_piece,
+            mode=self.settings.training.precision,
+        )
+        seconds = time.perf_counter() - begin
+        words = sum(count_words(example) for example in examples)
+        return self.problem.scores(inputs, logits), {"words_per_second": words / seconds}
+
+    def _summarise(self, finished: int) -> None:
+        write_summary(
+            [trial_directory(self.out, number) for number in range(1, finished + 1)],
+            self.out,
+            self.task.metric,
+            {
+                "task": self.task.name,
+                "data": self.settings.data.name,
+                "encoder": self.settings.encoder.path,
+                "name": self.settings.encoder.name,
+                "teacher": self.settings.distillation.teacher,
+                "parameters": self._parameters,
+                "labels": self.dataset.labels,
+                "examples": {name: len(examples) for name, examples in self._splits().items()},
+                "fingerprints": self.fingerprints,
+                "hyper_parameters": self.settings.training.model_dump(),
+            },
+        )
+
+    def _problem(self) -> Problem:
+        tokenizer, longest = task_tokenizer(self.source), self.settings.training.max_length
+        problem = make_problem(self.task, self.dataset.labels, tokenizer, longest)
+        model = self._fresh_model(problem)
+        self._parameters = sum(parameter.numel() for parameter in model.parameters())
+        problem.max_length = min(longest, longest_sequence(self.source, positions(model)))
+        frozen = self.settings.training.frozen_layers
+        freeze_layers(model, model.config.num_hidden_layers, frozen)  # only to see that it can be
+        return problem
+
+    def _fresh_model(self, problem: Problem | None = None) -> TaskModel:
+        problem = problem or self.problem
+        dropout = self.settings.training.dropout
+        return new_task_model(self.source, problem.kind, problem.outputs, dropout)
+
+    def _inputs(self, split: str, examples: Sequence[Any]) -> Inputs:
+        inputs = self.problem.inputs(examples)
+        if inputs.truncated and split not in self._warned:
+            self._warned.add(split)
+            self.warn(
+                f"{split}: {inputs.truncated:,} of {len(examples):,} examples are longer than "
+                f"{self.problem.max_length} pieces and were cut"
+            )
+        return inputs
+
+    def _lesson_of_teacher(self) -> Lesson | None:
+        """What the teacher says of the training split, asked once for all trials."""
+        if self.teacher is not None and self._lesson is None:
+            self._lesson = make_lesson(
+                self.problem,
+                self.train,
+                self._taught,
+                self.teacher,
+                self.settings.distillation,
+                mode=self.settings.training.precision,
+                device=self.device,
+                warn=self.warn,
+            )
+        return self._lesson
+
+    def _fingerprints(self) -> dict[str, Any]:
+        return {
+            "data": {name: fingerprint(examples) for name, examples in self._splits().items()},
+            "encoder": _fingerprint_of_model(self.source),
+            **({"teacher": _fingerprint_of_model(self.teacher)} if self.teacher else {}),
+        }
+
+    def _splits(self) -> dict[str, Sequence[Any]]:
+        splits = {"train": self._taught, "dev": self.dataset.dev, "test": self.dataset.test}
+        return {name: examples for name, examples in splits.items() if examples}
+
+    def _identity(self) -> str:
+        """Digest of everything that decides a trial's result but its number and the device."""
+        training = self.settings.training.model_dump(exclude={"device"})
+        parts = {
+            "task": self.task.name,
+            "labels": self.dataset.labels,
+            "training": {**training, "max_length": self.problem.max_length},
+            "distillation": self.settings.distillation.model_dump(exclude={"teacher"}),
+            "fingerprints": self.fingerprints,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _fingerprint_of_model(directory: Path) -> str:
+    names = ("config.json", "tokenizer.json", "vocab.txt")
+    files = [directory / name for name in names if (directory / name).is_file()]
+    return sha256_of(*files, *sorted(directory.glob("*.safetensors")))
+
+
+def _device(name: str, local: int) -> torch.device:
+    if name == "auto":
+        name = f"cuda:{local % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SelectraError(f"training.device '{name}' is not a device of torch") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SelectraError(f"training.device '{name}': torch finds no CUDA device here")
+    return device
+
+
+__all__ = ["METRICS_FILE", "Finetuning", "Interrupted"]

@@ -1,0 +1,153 @@
+"""The model that learns a task: a pretrained encoder under a head, of whatever type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from spacy_selectra.encoder.checkpoint import (
+    Classifier,
+    encoder_from_tensors,
+    load_task_model,
+    read_checkpoint,
+    save_model,
+)
+from spacy_selectra.encoder.config import DROPOUTS
+from spacy_selectra.encoder.heads import SequenceClassifier, SpanClassifier, TokenClassifier
+from spacy_selectra.encoder.transformers_models import AdaptedModel, Kind
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import load_backend, load_tokenizer, without_batching
+from spacy_selectra.util.files import atomic_directory, read_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TaskModel = Classifier | AdaptedModel
+
+_OURS: dict[Kind, Any] = {
+    "sequence": SequenceClassifier,
+    "token": TokenClassifier,
+    "span": SpanClassifier,
+}
+SUPPORTED = ("albert", "bert", "distilbert", "electra", "roberta")
+
+
+def new_task_model(
+    directory: Path, kind: Kind, outputs: Sequence[str], dropout: float | None = None
+) -> TaskModel:
+    """A pretrained encoder under a head drawn from torch's random state.
+
+    ELECTRA checkpoints get our network, all others transformers' own model with its own head.
+
+    Args:
+        directory: of the encoder.
+        kind: what is classified.
+        outputs: names of the logits.
+        dropout: on hidden states and attention in training; None leaves it as stored.
+
+    Raises:
+        SelectraError: a model type that is not supported, or an unreadable model.
+    """
+    if model_type(directory) != "electra":
+        return AdaptedModel.from_directory(directory, kind, outputs, dropout)
+    config, tensors = read_checkpoint(directory)
+    if dropout is not None:
+        config = {**config, **dict.fromkeys(DROPOUTS, dropout)}
+    encoder = encoder_from_tensors(config, tensors)
+    model = _OURS[kind](encoder.config, outputs)
+    model.encoder = encoder
+    return model
+
+
+def trained_task_model(directory: Path, kind: Kind) -> TaskModel:
+    """A fine-tuned model with its head.
+
+    Raises:
+        SelectraError: no such head in it, or an unreadable model.
+    """
+    if model_type(directory) == "electra":
+        return load_task_model(_OURS[kind], directory)
+    named = read_json(directory / "config.json").get("id2label", {})
+    labels = [named[index] for index in sorted(named, key=int)]
+    return AdaptedModel.from_directory(directory, kind, labels)
+
+
+def save_task_model(model: TaskModel, directory: Path, tokenizer: Path) -> None:
+    """Write a model in transformers' format, with its tokenizer.
+
+    Args:
+        model: to be written.
+        directory: where to; it appears complete or not at all.
+        tokenizer: directory of the encoder that it was made from.
+    """
+    with atomic_directory(directory) as temporary:
+        if isinstance(model, AdaptedModel):
+            model.save(temporary)
+        else:
+            save_model(model, temporary)
+        load_tokenizer(tokenizer).save_pretrained(str(temporary))
+
+
+def model_type(directory: Path) -> str:
+    """The type in a model's `config.json`.
+
+    Raises:
+        SelectraError: none, or one that is not supported.
+    """
+    kind = read_json(directory / "config.json").get("model_type")
+    if kind not in SUPPORTED:
+        raise SelectraError(
+            f"{directory}: encoders of type '{kind}' cannot be fine-tuned here "
+            f"(supported: {', '.join(SUPPORTED)})"
+        )
+    return kind
+
+
+def task_tokenizer(directory: Path) -> Tokenizer:
+    """The bare tokenizer of an encoder of any type, padding and truncation off.
+
+    Raises:
+        SelectraError: no tokenizer there.
+    """
+    if any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        return load_backend(directory)
+    # transformers converts what slow tokenizers left there
+    return without_batching(load_tokenizer(directory).backend_tokenizer)
+
+
+def positions(model: TaskModel) -> int:
+    """Most pieces of a sequence that the model can read."""
+    count = model.config.max_position_embeddings
+    if getattr(model.config, "model_type", "electra") == "roberta":
+        # RoBERTa counts positions from behind that of its padding
+        count -= model.config.pad_token_id + 1
+    return count
+
+
+def forward_with_hidden(
+    model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logits of a packed batch, and the last hidden states they come from.
+
+    Returns:
+        (R, outputs) and (R, H): a row a sequence, or a row a piece.
+    """
+    seen: list[Any] = []
+    inner: Any = model.model.base_model if isinstance(model, AdaptedModel) else model.encoder
+    hook = inner.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    try:
+        logits = model(ids, lengths, types)
+    finally:
+        hook.remove()
+    hidden = seen[-1]
+    if isinstance(model, AdaptedModel):
+        padded = hidden.last_hidden_state
+        if model.kind == "sequence":
+            return logits, padded[:, 0]
+        parts = [states[:length] for states, length in zip(padded, lengths, strict=True)]
+        hidden = torch.cat(parts)
+    return logits, hidden

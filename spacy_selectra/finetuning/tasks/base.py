@@ -1,0 +1,160 @@
+"""What a task is to the trainer: sequences, targets, a loss and scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spacy_selectra.encoder.transformers_models import Kind
+from spacy_selectra.finetuning.features import Pieces
+from spacy_selectra.finetuning.tasks.registry import Task
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# Target of pieces from which nothing is learnt, as everywhere in torch.
+IGNORED = -100
+
+
+@dataclass
+class Inputs:
+    """Tokenised examples of a split.
+
+    Attributes:
+        sequences: N sequences; a long example may have several.
+        targets: N arrays, of a shape and type that `Problem.loss` knows.
+        truncated: how many examples had to be cut.
+        rows: N arrays of int64: rows of a sequence's logits that answer something; 0 where
+            there is but one.
+        places: N arrays of int64: which answer of the split each of `rows` gives. Answers are
+            numbered the same for every tokenizer (but for spans).
+        total: number of answers.
+    """
+
+    sequences: list[Pieces]
+    targets: list[np.ndarray]
+    truncated: int
+    rows: list[np.ndarray]
+    places: list[np.ndarray]
+    total: int
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.sequences)
+
+    def answers(self, values: Sequence[np.ndarray], dtype: Any = np.float32) -> np.ndarray:
+        """(total, W) values of all answers, zeros where none was given.
+
+        Args:
+            values: N arrays, (W,) of a sequence or (n, W) of its pieces: logits, or vectors.
+            dtype: type of the result.
+        """
+        result = np.zeros((self.total, values[0].shape[-1]), dtype=dtype)
+        for rows, places, own in zip(self.rows, self.places, values, strict=True):
+            result[places] = np.atleast_2d(own)[rows]
+        return result
+
+
+class Problem(ABC):
+    """A task with its labels, as tokenised for one encoder.
+
+    Args:
+        task: what is to be learnt.
+        labels: classes, entity types or tags.
+        tokenizer: of the encoder, padding and truncation off.
+        max_length: most pieces of a sequence.
+    """
+
+    kind: ClassVar[Kind]
+
+    def __init__(
+        self, task: Task, labels: Sequence[str], tokenizer: Tokenizer, max_length: int
+    ) -> None:
+        self.task, self.tokenizer, self.max_length = task, tokenizer, max_length
+        self.labels = list(labels)
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the model's logits."""
+        return self.labels
+
+    @property
+    def per_piece(self) -> bool:
+        """Whether there are logits of every piece, and not of sequences."""
+        return self.kind != "sequence"
+
+    @abstractmethod
+    def inputs(self, examples: Sequence[Any]) -> Inputs:
+        """Tokenise examples; targets of those without labels say so.
+
+        Raises:
+            SelectraError: an example that no sequence can hold.
+        """
+
+    @abstractmethod
+    def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
+        """Sum of the losses of all targets of a packed batch.
+
+        Args:
+            logits: (B, outputs), or (T, outputs) of pieces.
+            lengths: pieces of each of B sequences.
+            targets: B arrays.
+        """
+
+    @abstractmethod
+    def count(self, targets: Sequence[np.ndarray]) -> int:
+        """Number of targets, by which the loss is divided."""
+
+    @abstractmethod
+    def scores(self, inputs: Any, logits: Sequence[np.ndarray]) -> dict[str, float]:
+        """Every metric of the task by name.
+
+        Args:
+            inputs: what `inputs` made.
+            logits: those of its sequences, (outputs,) or (n, outputs) each.
+        """
+
+    @abstractmethod
+    def only_answer(self, inputs: Any, logits: Sequence[np.ndarray]) -> str | None:
+        """What the model says of every example, if it says the same of all: it has collapsed."""
+
+    def soft_loss(
+        self, logits: Tensor, taught: Tensor, sizes: Sequence[int], temperature: float
+    ) -> Tensor:
+        """Sum over R answers of the divergence from a teacher's probabilities.
+
+        Both sides are softened by the temperature, and the result scaled by its square so that
+        gradients keep their size (Hinton et al. 2015, section 2).
+
+        Args:
+            logits: (R, outputs), the student's.
+            taught: (R, outputs), the teacher's.
+            sizes: answers of each sequence.
+            temperature: divides logits.
+        """
+        del sizes
+        return softened_divergence(logits, taught, temperature)
+
+    def soft_count(self, sizes: Sequence[int]) -> int:
+        """By what `soft_loss` is divided."""
+        return sum(sizes)
+
+
+def class_targets(labels: Sequence[str], names: Sequence[str]) -> list[np.ndarray]:
+    """The number of each label; `IGNORED` for "", which stands for none."""
+    numbers = {label: number for number, label in enumerate(names)} | {"": IGNORED}
+    return [np.array(numbers[label], dtype=np.int64) for label in labels]
+
+
+def softened_divergence(logits: Tensor, taught: Tensor, temperature: float, dim: int = 1) -> Tensor:
+    """t^2 * KL(softmax(taught / t) || softmax(logits / t)), summed; t is the temperature."""
+    student = torch.log_softmax(logits.float() / temperature, dim)
+    teacher = torch.log_softmax(taught.float() / temperature, dim)
+    differences = torch.nan_to_num(teacher - student)  # padding is -inf on both sides
+    return (teacher.exp() * differences).sum() * temperature**2

@@ -1,0 +1,91 @@
+"""Texts and pairs of texts: their class, or a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from spacy_selectra.finetuning.data.examples import Example, Scored
+from spacy_selectra.finetuning.features import build_features
+from spacy_selectra.finetuning.metrics import class_scores, value_scores
+from spacy_selectra.finetuning.tasks.base import IGNORED, Inputs, Problem, class_targets
+
+
+class Classes(Problem):
+    """One class for a text or pair, by cross-entropy."""
+
+    kind = "sequence"
+
+    def inputs(self, examples: Sequence[Example]) -> Inputs:
+        """One sequence an example; a target is its class."""
+        return self._inputs(examples, class_targets([e.label for e in examples], self.labels))
+
+    def _inputs(self, examples: Sequence[Any], targets: list[np.ndarray]) -> Inputs:
+        texts = [example.text for example in examples]
+        pairs = [example.pair or "" for example in examples] if self.task.pairs else None
+        features = build_features(self.tokenizer, texts, pairs, self.max_length)
+        count = len(examples)
+        rows = [np.zeros(1, dtype=np.int64)] * count
+        places = list(np.arange(count)[:, None])
+        return Inputs(features.sequences, targets, features.truncated, rows, places, count)
+
+    def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
+        """Sum over B of the cross-entropy of (B, labels) logits."""
+        classes = torch.from_numpy(np.stack(targets)).to(logits.device)
+        return F.cross_entropy(logits.float(), classes, reduction="sum", ignore_index=IGNORED)
+
+    def count(self, targets: Sequence[np.ndarray]) -> int:
+        """Examples with a label."""
+        return sum(int(target != IGNORED) for target in targets)
+
+    def scores(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> dict[str, float]:
+        """Accuracy and macro-averaged F1."""
+        return class_scores(np.stack(inputs.targets), np.stack(logits).argmax(1), len(self.labels))
+
+    def only_answer(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> str | None:
+        """The class of all examples."""
+        found = np.unique(np.stack(logits).argmax(1))
+        return self.labels[found[0]] if len(found) == 1 else None
+
+
+class Values(Classes):
+    """A value for a pair, by squared error, as transformers' models with one label."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """The value."""
+        return [self.task.name]
+
+    def inputs(self, examples: Sequence[Scored]) -> Inputs:  # type: ignore[override]
+        """One sequence a pair; a target is its value."""
+        return self._inputs(examples, [np.array(e.value, dtype=np.float32) for e in examples])
+
+    def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
+        """Sum over B of the squared error of (B, 1) logits."""
+        values = torch.from_numpy(np.stack(targets)).to(logits.device)
+        errors = (logits.float().squeeze(-1) - values).square()
+        return torch.where(values.isnan(), 0.0, errors).sum()
+
+    def count(self, targets: Sequence[np.ndarray]) -> int:
+        """Pairs with a value."""
+        return sum(int(not np.isnan(target)) for target in targets)
+
+    def scores(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> dict[str, float]:
+        """Pearson's and Spearman's correlation."""
+        return value_scores(np.stack(inputs.targets), np.stack(logits)[:, 0])
+
+    def only_answer(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> str | None:
+        """The value of all pairs."""
+        values = np.stack(logits)[:, 0]
+        return f"{values[0]:.2f}" if np.ptp(values) < 1e-3 else None
+
+    def soft_loss(
+        self, logits: Tensor, taught: Tensor, sizes: Sequence[int], temperature: float
+    ) -> Tensor:
+        """Sum of squared differences of (R, 1) values."""
+        return (logits.float() - taught).square().sum()

@@ -1,0 +1,291 @@
+"""The tasks of the field in one table: head, labels, metric, columns, source and licence.
+
+A task is known by what a model has to do (`nli`, `ner`); an entry named after a data set
+(`xnli`, `conll2002`) is such a task with what is particular to that data: its labels, its
+licence, where it is published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.tasks.columns import (
+    NER_LAYOUTS,
+    NLI_LAYOUTS,
+    PARAPHRASE_LAYOUTS,
+    PARAPHRASE_NAMES,
+    POS_LAYOUTS,
+    QUESTION_LAYOUTS,
+    SIMILARITY_LAYOUTS,
+    TOPIC_LAYOUTS,
+    Layout,
+)
+
+Head = Literal["classes", "value", "tags", "spans"]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Where a data set is published on the Hugging Face Hub, as plain files (no script).
+
+    Attributes:
+        id: name of the repository.
+        config: name of the configuration, None if there is but one.
+        train, dev, test: names of the splits, None where there is none.
+    """
+
+    id: str
+    config: str | None = None
+    train: str | None = "train"
+    dev: str | None = "validation"
+    test: str | None = "test"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model learns.
+
+    Attributes:
+        name: its name in configurations.
+        head: what stands on the encoder. "classes": the class of a text or a pair; "value":
+            a number for a pair; "tags": a tag for each word; "spans": the words of the
+            context that answer a question.
+        labels: classes, entity types or tags in the order of the logits; None where the
+            training split decides (alphabetical order). Values and spans have none.
+        metric: the score that selects checkpoints and is reported: "accuracy" or "macro_f1"
+            for classes, "accuracy" for tags, "f1" for entities and spans, "pearson" for values.
+        layouts: layouts of rows, the first one being our own JSON lines.
+        source: the data sets the task is usually measured on.
+        licence: what their owners allow.
+        entities: whether tags are IOB tags of entities, scored as whole entities.
+        drop: entity types that are read as O.
+        scale: least and greatest value, for "value".
+        hub: where the data is published, None where that is nowhere or not known for sure.
+    """
+
+    name: str
+    head: Head
+    labels: tuple[str, ...] | None
+    metric: str
+    layouts: tuple[Layout, ...]
+    source: str
+    licence: str
+    entities: bool = False
+    drop: frozenset[str] = frozenset()
+    scale: tuple[float, float] | None = None
+    hub: Hub | None = None
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an example is a pair of texts."""
+        return self.layouts[0].pair is not None
+
+
+# Entailment last and contradiction first: the order of the published zero-shot SELECTRA, and
+# the one transformers' zero-shot pipeline assumes when labels are independent.
+NLI_LABELS = ("contradiction", "neutral", "entailment")
+
+# The universal parts of speech (Nivre et al. 2020), the same for every treebank; none need use
+# all of them.
+# fmt: off
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)
+# fmt: on
+
+NLI = Task(
+    name="nli",
+    head="classes",
+    labels=NLI_LABELS,
+    metric="accuracy",
+    layouts=NLI_LAYOUTS,
+    source="XNLI (Conneau et al. 2018); InferES (Kovatchev and Taulé 2022)",
+    licence="XNLI CC BY-NC 4.0; InferES states none",
+)
+PARAPHRASE = Task(
+    name="paraphrase",
+    head="classes",
+    labels=tuple(PARAPHRASE_NAMES.values()),
+    metric="accuracy",
+    layouts=PARAPHRASE_LAYOUTS,
+    source="PAWS-X (Yang et al. 2019)",
+    licence="free for any purpose with acknowledgement of Google",
+)
+TOPICS = Task(
+    name="topics",
+    head="classes",
+    labels=None,
+    metric="accuracy",
+    layouts=TOPIC_LAYOUTS,
+    source="SIB-200 (Adelani et al. 2024), spa_Latn",
+    licence="CC BY-SA 4.0",
+)
+NER = Task(
+    name="ner",
+    head="tags",
+    labels=None,
+    metric="f1",
+    layouts=NER_LAYOUTS,
+    source="CoNLL-2002 (Tjong Kim Sang 2002); AnCora (Taulé et al. 2008)",
+    licence="CoNLL-2002 research use only; AnCora CC BY 4.0",
+    entities=True,
+)
+POS = Task(
+    name="pos",
+    head="tags",
+    labels=None,
+    metric="accuracy",
+    layouts=POS_LAYOUTS,
+    source="Universal Dependencies (Nivre et al. 2020), Spanish treebanks",
+    licence="each treebank its own",
+)
+SIMILARITY = Task(
+    name="similarity",
+    head="value",
+    labels=None,
+    metric="pearson",
+    layouts=SIMILARITY_LAYOUTS,
+    source="STS Spanish (Agirre et al. 2014, 2015)",
+    licence="states none: research use",
+)
+QA = Task(
+    name="qa",
+    head="spans",
+    labels=None,
+    metric="f1",
+    layouts=QUESTION_LAYOUTS,
+    source="SQuAD-es (Carrino et al. 2020); SQAC (Gutiérrez-Fandiño et al. 2022)",
+    licence="each data set its own",
+)
+
+# CoNLL-2002 and SQAC stand on the hub as loading scripts, which `datasets` no longer runs: read
+# their files instead.
+DATA_SETS = (
+    replace(
+        NER,
+        name="conll2002",
+        labels=("LOC", "MISC", "ORG", "PER"),
+        source="CoNLL-2002 shared task, Spanish (Tjong Kim Sang 2002)",
+        licence="research use only, no commercial use",
+    ),
+    # All six types of its files are learnt, DATE and NUM too. Names alone are another task, whose
+    # scores are not comparable.
+    replace(
+        NER,
+        name="ancora_ner",
+        labels=("DATE", "LOC", "MISC", "NUM", "ORG", "PER"),
+        source="AnCora-ES (Taulé et al. 2008), entities PER, LOC, ORG, MISC, DATE, NUM",
+        licence="CC BY 4.0",
+    ),
+    replace(
+        NER,
+        name="ancora_names",
+        labels=("LOC", "MISC", "ORG", "PER"),
+        drop=frozenset({"DATE", "NUM"}),
+        source="AnCora-ES (Taulé et al. 2008), names alone, as CoNLL-2002 has them",
+        licence="CC BY 4.0",
+    ),
+    replace(
+        NER,
+        name="capitel_ner",
+        labels=("LOC", "ORG", "OTH", "PER"),
+        source="CAPITEL-EVAL, subtask 1 (Porta-Zamorano and Espinosa-Anke 2020)",
+        licence="from its makers on agreement, research use",
+    ),
+    replace(
+        POS,
+        name="ud_pos",
+        labels=UPOS,
+        source="Universal Dependencies, Spanish AnCora and GSD (Nivre et al. 2020)",
+        licence="AnCora CC BY 4.0; GSD CC BY-SA 4.0",
+    ),
+    replace(
+        PARAPHRASE,
+        name="pawsx",
+        layouts=tuple(
+            # NS stands where the translators could not translate; published figures leave
+            # such pairs out too
+            replace(layout, untranslated=frozenset({"NS", ""}))
+            for layout in PARAPHRASE_LAYOUTS
+        ),
+        hub=Hub("google-research-datasets/paws-x", "es"),
+    ),
+    replace(
+        NLI,
+        name="xnli",
+        source="XNLI (Conneau et al. 2018), Spanish",
+        licence="CC BY-NC 4.0 (non-commercial)",
+        hub=Hub("facebook/xnli", "es"),
+    ),
+    replace(
+        SIMILARITY,
+        name="sts_es",
+        source="SemEval STS Spanish 2014 and 2015 (Agirre et al. 2014, 2015)",
+        scale=(0.0, 5.0),
+    ),
+    replace(
+        TOPICS,
+        name="mldoc",
+        labels=("CCAT", "ECAT", "GCAT", "MCAT"),
+        layouts=(Layout(text="text", label="label", headerless=("label", "text")),),
+        source="MLDoc (Schwenk and Li 2018), Spanish",
+        licence="Reuters corpora RCV1 and RCV2: by agreement with NIST, research use",
+    ),
+    replace(
+        TOPICS,
+        name="sib200",
+        labels=(
+            "entertainment",
+            "geography",
+            "health",
+            "politics",
+            "science/technology",
+            "sports",
+            "travel",
+        ),
+    ),
+    replace(
+        QA,
+        name="xquad",
+        source="XQuAD (Artetxe et al. 2020), Spanish; no training split",
+        licence="CC BY-SA 4.0",
+        hub=Hub("google/xquad", "xquad.es", train=None, dev=None, test="validation"),
+    ),
+    replace(
+        QA,
+        name="tar",
+        source="SQuAD-es, made by translate, align, retrieve (Carrino et al. 2020)",
+        licence="CC BY 4.0",
+    ),
+    replace(
+        QA,
+        name="mlqa",
+        source="MLQA (Lewis et al. 2020), Spanish questions and contexts; no training split",
+        licence="CC BY-SA 3.0",
+        hub=Hub("google/xtreme", "MLQA.es.es", train=None),
+    ),
+    replace(
+        QA,
+        name="sqac",
+        source="SQAC (Gutiérrez-Fandiño et al. 2022)",
+        licence="CC BY-SA 4.0",
+    ),
+)
+
+TASKS: dict[str, Task] = {
+    task.name: task for task in (NLI, PARAPHRASE, TOPICS, NER, POS, SIMILARITY, QA, *DATA_SETS)
+}
+
+
+def get_task(name: str) -> Task:
+    """The task called `name`.
+
+    Raises:
+        SelectraError: no such task.
+    """
+    if name not in TASKS:
+        raise SelectraError(f"no task '{name}' (there are: {', '.join(TASKS)})")
+    return TASKS[name]

@@ -1,0 +1,280 @@
+"""Drawings and tables: how a run went, and how well its discriminator separates pieces.
+
+matplotlib is an optional package and is imported only when something is drawn, without
+pyplot, so that no window and no global state is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.evaluation.metrics import (
+    OperatingPoints,
+    average_precision,
+    best_f1,
+    calibration_error,
+    probability,
+    reliability,
+    roc_auc,
+)
+from spacy_selectra.pretraining.run_log import EVALUATION_FILE, LOG_FILE, JsonLines
+from spacy_selectra.util.files import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+FORMATS = (".png", ".svg", ".pdf")
+_MAX_POINTS = 2000  # more are not to be told apart on a drawing
+_FIRST, _SECOND, _GREY = "#1b6ca8", "#c4452f", "#8a8a8a"
+
+Row = Mapping[str, Any]
+
+
+def check_drawing(path: Path) -> None:
+    """Whether something can be drawn to `path`; asked before long work.
+
+    Raises:
+        SelectraError: matplotlib is missing, or the name of the file has no known ending.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise SelectraError(f"{path}: drawings are {', '.join(FORMATS)}; name the file so")
+    _new_figure(1, 1)
+
+
+def draw_verdicts(replaced: np.ndarray, logits: np.ndarray, path: Path) -> None:
+    """Draw `verdicts_figure` to a file.
+
+    Raises:
+        SelectraError: as `check_drawing`, or the file cannot be written.
+    """
+    check_drawing(path)
+    _save(verdicts_figure(replaced, logits), path)
+
+
+def draw_training(rows: Sequence[Row], evaluations: Sequence[Row], path: Path) -> None:
+    """Draw `training_figure` to a file.
+
+    Raises:
+        SelectraError: as `check_drawing`, there is no row, or the file cannot be written.
+    """
+    check_drawing(path)
+    _save(training_figure(rows, evaluations), path)
+
+
+def verdicts_figure(replaced: np.ndarray, logits: np.ndarray) -> Figure:
+    """ROC, precision and recall, calibration and distribution of probabilities.
+
+    Args:
+        replaced: (N,) bool.
+        logits: (N,) float, of "replaced".
+    """
+    points = OperatingPoints.of(replaced, logits)
+    probabilities = probability(logits)
+    figure = _new_figure(10, 8.5)
+    roc, recalls, calibration, scores = figure.subplots(2, 2).flat
+
+    thin = _thinned(len(points.thresholds))
+    rates = np.append(0.0, points.false_positive_rate[thin])
+    roc.plot(rates, np.append(0.0, points.recall[thin]), color=_FIRST, label="discriminator")
+    roc.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+    _label(roc, f"ROC, area {roc_auc(replaced, logits):.4f}", "false positive rate", "recall")
+
+    recalls.plot(points.recall[thin], points.precision[thin], color=_FIRST)
+    base_rate = points.positives / max(1, len(logits))
+    recalls.axhline(base_rate, color=_GREY, linestyle=":", linewidth=1, label="base rate")
+    if best := best_f1(points):
+        name = f"best F1 {best['f1']:.3f} over {best['threshold']:.2f}"
+        recalls.plot(best["recall"], best["precision"], "o", color=_SECOND, label=name)
+    recalls.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    area = average_precision(points)
+    _label(recalls, f"Average precision {area:.4f}", "recall", "precision")
+    recalls.legend()
+
+    counts, observed, expected = reliability(replaced, probabilities)
+    filled = counts > 0
+    shares = expected[filled] / counts[filled], observed[filled] / counts[filled]
+    calibration.plot(*shares, marker="o", color=_FIRST)
+    calibration.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
+    error = calibration_error(replaced, probabilities)
+    _label(calibration, f"Calibration error {error:.4f}", "probability", "share replaced")
+
+    edges = np.linspace(0, 1, 41)
+    for name, part, color in (
+        ("original", probabilities[~replaced], _FIRST),
+        ("replaced", probabilities[replaced], _SECOND),
+    ):
+        heights = np.histogram(part, edges)[0] / max(1, len(part))
+        scores.stairs(heights, edges, color=color, fill=True, alpha=0.45, label=name)
+    scores.set_yscale("log")
+    _label(scores, "Probability of being replaced", "probability", "share of pieces")
+    scores.legend()
+    return figure
+
+
+def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
+    """Losses, accuracy, area under the ROC curve, learning rate and speed by optimiser step.
+
+    Args:
+        rows: of log.jsonl.
+        evaluations: of evaluation.jsonl; may be empty.
+
+    Raises:
+        SelectraError: no row in either.
+    """
+    if not rows and not evaluations:
+        raise SelectraError("nothing is logged yet; a row is written every training.log_every")
+    figure = _new_figure(13, 7.5)
+    generator, discriminator, accuracy, area, rate, speed = figure.subplots(2, 3).flat
+    for axes, key, title, unit in (
+        (generator, "mlm_loss", "Generator's loss", "nats a masked piece"),
+        (discriminator, "rtd_loss", "Discriminator's loss", "nats a piece"),
+    ):
+        _line(axes, rows, key, "training", _FIRST)
+        _line(axes, evaluations, key, "held-out", _SECOND)
+        _label(axes, title, "step", unit)
+    _line(generator, rows, "correction_loss", "corrector, training", _GREY)
+    _line(accuracy, rows, "rtd_accuracy", "training", _FIRST)
+    _line(accuracy, evaluations, "accuracy", "held-out", _SECOND)
+    _label(accuracy, "Discriminator's accuracy", "step", "share of pieces")
+    _line(area, evaluations, "auc", "area under the ROC curve", _SECOND)
+    _line(area, evaluations, "average_precision", "average precision", _GREY)
+    _label(area, "Held-out text", "step", "area")
+    _line(rate, rows, "learning_rate", "training", _FIRST)
+    _label(rate, "Learning rate", "step", "")
+    _line(speed, rows, "tokens_per_second", "training", _FIRST)
+    _label(speed, "Speed", "step", "tokens a second")
+    speed.set_ylim(bottom=0)
+    for axes in (generator, discriminator, accuracy, area):
+        if axes.lines:
+            axes.legend()
+        else:
+            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
+    return figure
+
+
+def _line(axes: Axes, rows: Sequence[Row], key: str, name: str, color: str) -> None:
+    found = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), (int, float))]
+    if found:
+        steps, values = zip(*found, strict=True)
+        axes.plot(steps, values, color=color, label=name, marker="." if len(found) < 30 else "")
+
+
+def _label(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.grid(alpha=0.25)
+
+
+def _thinned(size: int) -> np.ndarray:
+    """At most `_MAX_POINTS` indices below `size`, first and last among them."""
+    return np.unique(np.linspace(0, size - 1, min(size, _MAX_POINTS)).round().astype(np.int64))
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SelectraError(
+            f"drawing needs matplotlib ({error}): pip install 'spacy-selectra[plots]'"
+        ) from error
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)  # draws to memory, whatever backend is configured
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lower()[1:])
+
+
+# What a run has logged, read back.
+
+
+TRAINING_COLUMNS = (
+    "step",
+    "loss",
+    "mlm_loss",
+    "rtd_loss",
+    "correction_loss",
+    "rtd_accuracy",
+    "learning_rate",
+    "tokens_per_second",
+    "utilization",
+    "tokens_seen",
+    "elapsed_seconds",
+)
+HELDOUT_COLUMNS = (
+    "step",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "auc",
+    "average_precision",
+    "rtd_loss",
+    "mlm_loss",
+    "mlm_accuracy",
+)
+
+
+class History(NamedTuple):
+    """Rows of log.jsonl and of evaluation.jsonl, in order of their steps."""
+
+    train: list[dict[str, Any]]
+    heldout: list[dict[str, Any]]
+
+
+def read_history(directory: Path) -> History:
+    """Read them from a pretraining output, finished or not.
+
+    Raises:
+        SelectraError: there is no log, or no row in it.
+    """
+    train = JsonLines(directory / LOG_FILE).rows()
+    if not train:
+        raise SelectraError(
+            f"{directory}: nothing in {LOG_FILE}; give the output directory of a pretraining run "
+            "that has made training.log_every steps"
+        )
+    return History(train, JsonLines(directory / EVALUATION_FILE).rows())
+
+
+def markdown_table(rows: Sequence[Row], columns: Sequence[str], limit: int) -> str:
+    """At most `limit` rows as a Markdown table: evenly spaced, the last always among them.
+
+    Columns that no row has are left out.
+    """
+    rows = _spaced(rows, limit)
+    columns = [name for name in columns if any(name in row for row in rows)]
+    cells = [columns, *([_cell(name, row.get(name)) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "| " + " | ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _spaced(rows: Sequence[Row], limit: int) -> list[Row]:
+    if len(rows) <= limit:
+        return list(rows)
+    # counted back from the last row, which is how the run ended
+    return [rows[len(rows) - 1 - i * len(rows) // limit] for i in reversed(range(limit))]
+
+
+def _cell(name: str, value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return ""
+    if name == "learning_rate":
+        return f"{value:.2e}"
+    if isinstance(value, int) or name in ("tokens_per_second", "elapsed_seconds"):
+        return f"{value:,.0f}"
+    return f"{value:.4f}"

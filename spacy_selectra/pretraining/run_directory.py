@@ -1,0 +1,278 @@
+"""The directory of a run: whether it holds one, what it was made from and with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spacy_selectra.corpus.packed.format import Manifest, Split
+from spacy_selectra.errors import OtherRunError, SelectraError
+from spacy_selectra.pretraining.checkpoints import remove_leftovers
+from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.util.files import read_json
+
+
+def holds_run(output: Path, resume: str) -> bool:
+    """Whether there is a run to resume; what a killed one left half written is deleted.
+
+    Raises:
+        SelectraError: it is no directory, holds something else, or `resume` is "never" and it
+            holds anything at all.
+    """
+    if output.exists() and not output.is_dir():
+        raise SelectraError(f"{output}: is a file, not a directory")
+    remove_leftovers(output)
+    if not output.is_dir() or not any(output.iterdir()):
+        return False
+    if resume == "never":
+        raise SelectraError(
+            f"{output}: is not empty; use another directory, or --resume auto to go on with it"
+        )
+    if not (output / RECORD_FILE).is_file():
+        raise SelectraError(f"{output}: is not empty and holds no pretraining run; use another")
+    return True
+
+
+def other_run(output: Path, identity: dict[str, Any]) -> str | None:
+    """What distinguishes the run in `output` from one of this identity; None if nothing does.
+
+    Raises:
+        SelectraError: its record is damaged.
+    """
+    earlier = read_json(output / RECORD_FILE)
+    if not isinstance(earlier, dict) or "identity" not in earlier:
+        raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
+    try:
+        check_identity(earlier["identity"], identity, str(output))
+    except OtherRunError as error:
+        return str(error)
+    return None
+
+
+def delete_run(output: Path) -> None:
+    """Empty the directory. The record goes last: until then it is still known for a run."""
+    for path in sorted(output.iterdir(), key=lambda path: path.name == RECORD_FILE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+# run.json: what a run was made from and with.
+
+
+RECORD_FILE = "run.json"
+_PACKAGES = ("spacy-selectra", "torch", "transformers", "tokenizers", "numpy", "safetensors")
+# what fixes shapes, data and the stream of random numbers
+_FIXED_TRAINING = {"batch_size", "accumulation", "max_length", "seed"}
+
+
+def run_identity(settings: PretrainingSettings, manifest: Manifest) -> dict[str, Any]:
+    """What must be the same when a run is resumed: networks, objective, data, order, seed.
+
+    Length of the run, learning rate, precision, device, logging and checkpoints may change.
+    """
+    return {
+        "encoder": settings.encoder.model_dump(mode="json"),
+        "generator": settings.generator.model_dump(mode="json"),
+        "objective": settings.objective.model_dump(mode="json"),
+        "optimizer": settings.optimizer.model_dump(include={"method", "bias_correction"}),
+        "training": settings.training.model_dump(mode="json", include=_FIXED_TRAINING),
+        "data": {"tokenizer": manifest.tokenizer_sha256, "corpus": _contents(manifest)},
+    }
+
+
+def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str) -> None:
+    """Refuse to resume a run that was something else.
+
+    Raises:
+        OtherRunError: lists every difference.
+    """
+    differences = []
+    for section, values in expected.items():
+        earlier = found.get(section, {})
+        for key in sorted(values.keys() | earlier.keys()):
+            if values.get(key) != earlier.get(key):
+                differences.append(
+                    f"{section}.{key} was {_short(earlier.get(key))}, is {_short(values.get(key))}"
+                )
+    if differences:
+        raise OtherRunError(
+            f"{output}: cannot resume with another configuration ({'; '.join(differences)}); "
+            "use another output directory"
+        )
+
+
+def run_record(
+    identity: dict[str, Any],
+    settings: PretrainingSettings,
+    manifest: Manifest,
+    device: torch.device,
+    precision: str,
+    world_size: int = 1,
+    recipe: Path | None = None,
+) -> dict[str, Any]:
+    """What run.json holds when a run begins.
+
+    Args:
+        identity: of `run_identity`.
+        settings: all of them, defaults included.
+        manifest: of the packed corpus.
+        device: of this process.
+        precision: what "auto" came to.
+        world_size: processes that train together.
+        recipe: a directory under version control; the working directory if None.
+
+    Returns:
+        `identity` and `settings`; `data` (digests and counts of what is read); `git` (commit of
+        the recipe, and whether tracked files differ from it), None without git; `started`, UTC;
+        `versions`; `device`, `precision` and `world_size`; `parts`, empty (see `add_part`).
+    """
+    return {
+        "identity": identity,
+        "settings": settings.model_dump(mode="json"),
+        "data": _data(manifest),
+        "git": _git_state(recipe or Path.cwd()),
+        **_surroundings(device, precision, world_size),
+        "parts": [],
+    }
+
+
+def add_part(
+    record: dict[str, Any],
+    device: torch.device,
+    precision: str,
+    world_size: int = 1,
+    step: int | None = None,
+) -> dict[str, Any]:
+    """`record` with one more entry of `parts`, for a run that is resumed.
+
+    Args:
+        record: what run.json holds; is left as it is.
+        device: of this process.
+        precision: what "auto" comes to now.
+        world_size: processes that train together.
+        step: of the checkpoint the run goes on from.
+
+    Returns:
+        The whole record. Its new part names only those versions that are not the run's first.
+    """
+    part = _surroundings(device, precision, world_size)
+    earlier = record.get("versions", {})
+    found = part["versions"]
+    part["versions"] = {
+        name: found.get(name)
+        for name in sorted(found.keys() | earlier.keys())
+        if found.get(name) != earlier.get(name)
+    }
+    return record | {"parts": [*record.get("parts", []), {"step": step, **part}]}
+
+
+def _surroundings(device: torch.device, precision: str, world_size: int) -> dict[str, Any]:
+    return {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": _device(device),
+        "precision": precision,
+        "world_size": world_size,
+    }
+
+
+def _data(manifest: Manifest) -> dict[str, Any]:
+    """Digests and counts; no path, as the same data may lie elsewhere."""
+    splits = {}
+    for name, split in manifest.splits.items():
+        counts = split.model_dump(include={"documents", "sequences", "tokens", "unknown"})
+        splits[name] = {"sha256": _contents(manifest, name) if split.shards else None, **counts}
+    return {
+        "tokenizer_sha256": manifest.tokenizer_sha256,
+        "vocab_size": manifest.vocab_size,
+        "sequence_length": manifest.sequence_length,
+        **splits,
+    }
+
+
+def _contents(manifest: Manifest, split: Split = "train") -> str:
+    """SHA-256 over the digests of a split's shards: the same text wherever it lies."""
+    digest = hashlib.sha256()
+    for shard in manifest.splits[split].shards:
+        digest.update(bytes.fromhex(shard.sha256))
+    return digest.hexdigest()
+
+
+def _git_state(directory: Path) -> dict[str, Any] | None:
+    """Commit, and whether tracked files differ from it; None without git or outside of it."""
+    commit = _git(directory, "rev-parse", "HEAD")
+    changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    if commit is None or changes is None:
+        return None
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look only, write no index
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _device(device: torch.device) -> dict[str, Any]:
+    """Processor and accelerator of this machine, without its name."""
+    found: dict[str, Any] = {
+        "type": device.type,
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.type == "cuda":
+        found |= {
+            "name": torch.cuda.get_device_name(device),
+            "count": torch.cuda.device_count(),
+            "memory": torch.cuda.get_device_properties(device).total_memory,
+            "cuda": torch.version.cuda,
+        }
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError):  # not Linux
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:12] + "..."

@@ -1,0 +1,244 @@
+"""Sending the rows of a run's log to TensorBoard and Weights & Biases.
+
+log.jsonl and evaluation.jsonl are the record of a run; trackers are a view of it. So a tracker
+that fails is dropped with one warning, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.config import LoggingSettings
+from spacy_selectra.util.files import read_json, write_json
+
+TENSORBOARD_DIRECTORY = "tensorboard"
+WANDB_FILE = "wandb.json"
+
+
+class Tracker(Protocol):
+    """One place to send rows to."""
+
+    name: str
+
+    def log(self, step: int, row: Mapping[str, float]) -> None:
+        """Send the figures of an optimiser step."""
+        ...
+
+    def rewind(self, step: int) -> None:
+        """What was sent of later steps no longer counts: they will be made again."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left."""
+        ...
+
+
+class TensorBoardTracker:
+    """Event files in `output/tensorboard`, one for each part of the run.
+
+    Args:
+        output: directory of the run.
+        resume_step: step the run goes on from; later figures of earlier parts are purged.
+    """
+
+    name = "TensorBoard"
+
+    def __init__(self, output: Path, resume_step: int | None = None) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise _missing("logging.tensorboard", "tensorboard", error) from error
+        self._make_writer = SummaryWriter
+        self._directory = str(output / TENSORBOARD_DIRECTORY)
+        self._writer = self._open(resume_step)
+
+    def log(self, step: int, row: Mapping[str, float]) -> None:
+        """Write the figures, at once: rows are rare and a run may be killed."""
+        for name, value in row.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def rewind(self, step: int) -> None:
+        """Purge what was written of later steps."""
+        self._writer.close()
+        self._writer = self._open(step)
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._writer.close()
+
+    def _open(self, resume_step: int | None) -> Any:
+        # TensorBoard drops the purged step itself too, and that one is not made again
+        purge_step = None if resume_step is None else resume_step + 1
+        return self._make_writer(self._directory, purge_step=purge_step)
+
+
+class WandbTracker:
+    """A run of Weights & Biases; a resumed run goes on under the id in `output/wandb.json`.
+
+    Figures are drawn over their own `step`, so that a step made again after a restart shows at
+    its place: W&B's own counter cannot go back. If the server cannot be reached, the run is
+    kept on disk for `wandb sync`.
+
+    Args:
+        settings: names and mode.
+        output: directory of the run.
+        config: shown as the run's configuration.
+    """
+
+    name = "Weights & Biases"
+
+    def __init__(self, settings: LoggingSettings, output: Path, config: Mapping[str, Any]) -> None:
+        try:
+            wandb = import_module("wandb")
+            start = wandb.init
+        except (ImportError, AttributeError) as error:  # a folder ./wandb imports as empty module
+            raise _missing("logging.wandb_project", "wandb", error) from error
+        mode = settings.wandb_mode or os.environ.get("WANDB_MODE") or None
+        arguments: dict[str, Any] = {
+            "project": settings.wandb_project,
+            "entity": settings.wandb_entity,
+            "name": settings.wandb_name,
+            "id": _run_id(output, settings.wandb_project),
+            "resume": "allow",
+            "dir": str(output),
+            "config": dict(config),
+            # neither what the command prints nor what it would say of itself
+            "settings": wandb.Settings(console="off", silent=True),
+        }
+        try:
+            self._run = start(mode=mode, **arguments)
+        except Exception as error:
+            if mode in ("offline", "disabled"):
+                raise
+            _warn(
+                f"{self.name} cannot be reached ({_reason(error)}); the run is logged offline, "
+                f"`wandb sync` sends it later from {output / 'wandb'}"
+            )
+            wandb.teardown()  # else the failed attempt holds on to the id
+            self._run = start(mode="offline", **arguments)
+        for pattern in ("train/*", "heldout/*"):
+            self._run.define_metric(pattern, step_metric="step")
+
+    def log(self, step: int, row: Mapping[str, float]) -> None:
+        """Queue the figures for sending."""
+        self._run.log({"step": step, **row})
+
+    def rewind(self, step: int) -> None:
+        """Nothing: figures of a step made again are drawn over the earlier ones."""
+
+    def close(self) -> None:
+        """Send what is queued."""
+        self._run.finish()
+
+
+class Trackers:
+    """All trackers of a run; none is fine too, and costs nothing.
+
+    Args:
+        trackers: where to send rows.
+    """
+
+    def __init__(self, *trackers: Tracker) -> None:
+        self._trackers = list(trackers)
+
+    def log(
+        self, step: int, row: Mapping[str, Any], group: Literal["train", "heldout"] = "train"
+    ) -> None:
+        """Send a row of log.jsonl or, as "heldout", of evaluation.jsonl.
+
+        Its figures are named group/key. What is no finite number is left out.
+        """
+        figures = {
+            f"{group}/{key}": float(value)
+            for key, value in row.items()
+            if key != "step" and isinstance(value, (int, float)) and math.isfinite(value)
+        }
+        self._each(lambda tracker: tracker.log(step, figures))
+
+    def rewind(self, step: int) -> None:
+        """Rows after `step` no longer count, as after rolling back to a checkpoint."""
+        self._each(lambda tracker: tracker.rewind(step))
+
+    def close(self) -> None:
+        """Send what is left; later rows go nowhere."""
+        self._each(lambda tracker: tracker.close())
+        self._trackers = []
+
+    def _each(self, action: Callable[[Tracker], None]) -> None:
+        for tracker in list(self._trackers):
+            try:
+                action(tracker)
+            except Exception as error:  # whatever it is, the training matters more
+                self._trackers.remove(tracker)
+                _warn(f"{tracker.name} failed and is left out from here on ({_reason(error)})")
+
+
+def open_trackers(
+    settings: LoggingSettings,
+    output: Path,
+    config: Mapping[str, Any],
+    resume_step: int | None = None,
+) -> Trackers:
+    """The trackers a configuration asks for; in runs of several processes for the first only.
+
+    Args:
+        settings: section `[logging]`.
+        output: directory of the run; must exist.
+        config: all settings, for Weights & Biases.
+        resume_step: step of the checkpoint the run goes on from; None for a new run.
+
+    Raises:
+        SelectraError: a package is missing.
+    """
+    openers: list[tuple[str, Callable[[], Tracker]]] = []
+    if settings.tensorboard:
+        openers.append((TensorBoardTracker.name, partial(TensorBoardTracker, output, resume_step)))
+    if settings.wandb_project is not None:
+        openers.append((WandbTracker.name, partial(WandbTracker, settings, output, config)))
+    trackers: list[Tracker] = []
+    for name, opener in openers:
+        try:
+            trackers.append(opener())
+        except SelectraError:
+            raise
+        except Exception as error:
+            _warn(f"{name} could not be started and is left out ({_reason(error)})")
+    return Trackers(*trackers)
+
+
+def _run_id(output: Path, project: str | None) -> str:
+    """The id this run has had in `project`, or a new one."""
+    path = output / WANDB_FILE
+    if path.is_file():
+        known = read_json(path)
+        if known.get("project") == project:
+            return str(known["id"])
+    found = secrets.token_hex(8)
+    write_json(path, {"project": project, "id": found})
+    return found
+
+
+def _missing(setting: str, package: str, error: Exception) -> SelectraError:
+    return SelectraError(
+        f"{setting} needs the package {package} ({error}): "
+        "pip install 'spacy-selectra[tracking]', or switch it off"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""An installed pipeline at work: over files, and behind a port."""

@@ -1,0 +1,1 @@
+"""Strings, pieces and offsets: the tokenizer, windows and alignment. Read tokenizer.py first."""

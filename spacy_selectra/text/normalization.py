@@ -1,0 +1,118 @@
+"""What happens to text before it is split into words, and what a vocabulary says about it.
+
+Case and accents that entries of a vocabulary spell must not be taken from the text: those entries
+would never be produced, and never trained.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+from tokenizers import Tokenizer, normalizers
+
+CONTINUATION = "##"  # begins an entry that stands inside a word
+
+
+def normalizer(
+    *, lowercase: bool = False, strip_accents: bool = False, isolate_chinese: bool = True
+) -> normalizers.Normalizer:
+    """What happens to text before it is split; by default nothing that a reader would see."""
+    # The stubs of tokenizers know neither arguments nor setters of several classes.
+    sequence: Any = normalizers.Sequence
+    return sequence(
+        [
+            normalizers.BertNormalizer(
+                clean_text=True,
+                handle_chinese_chars=isolate_chinese,
+                strip_accents=strip_accents,
+                lowercase=lowercase,
+            ),
+            normalizers.NFC(),
+        ]
+    )
+
+
+def repair_normalizer(
+    backend: Any, declared: Mapping[str, Any], special: Iterable[str]
+) -> dict[str, Any] | None:
+    """Give a tokenizer the normalisation that its vocabulary calls for.
+
+    Args:
+        backend: a tokenizer; changed unless it is not BERT's WordPiece.
+        declared: what its directory declares, with the names of tokenizer_config.json.
+        special: entries that tell nothing about the text.
+
+    Returns:
+        What holds now, under the same names; None of another kind of tokenizer.
+    """
+    state = _bert_state(backend)
+    if state is None:
+        return None
+    lowercase = bool(declared.get("do_lower_case", state["lowercase"]))
+    strip = declared.get("strip_accents", state["strip_accents"])
+    words = set(backend.get_vocab(with_added_tokens=False)).difference(special)
+    if any(map(_has_upper_case, words)):
+        lowercase = False
+    if any(map(has_accent, words)):
+        strip = False
+    strip = lowercase if strip is None else bool(strip)
+    chinese = bool(declared.get("tokenize_chinese_chars", state["handle_chinese_chars"]))
+    backend.normalizer = normalizer(
+        lowercase=lowercase, strip_accents=strip, isolate_chinese=chinese
+    )
+    return {
+        "do_lower_case": lowercase,
+        "strip_accents": strip,
+        "tokenize_chinese_chars": chinese,
+    }
+
+
+def _bert_state(backend: Tokenizer) -> dict[str, Any] | None:
+    definition = json.loads(backend.to_str())
+    rules = definition["normalizer"] or {}
+    for part in rules.get("normalizers", [rules]):
+        if part.get("type") == "BertNormalizer" and definition["model"]["type"] == "WordPiece":
+            return part
+    return None
+
+
+def _has_upper_case(word: str) -> bool:
+    reserved = word.startswith("[") and word.endswith("]")  # such as [unused1]
+    return word != word.lower() and not reserved
+
+
+def has_accent(word: str) -> bool:
+    """Whether stripping accents (removing the combining marks of NFD) would change the word."""
+    return not word.isascii() and any(
+        unicodedata.category(char) == "Mn" for char in unicodedata.normalize("NFD", word)
+    )
+
+
+# Cutting an entry of a vocabulary into other entries.
+
+
+def split_entry(entry: str, known: Container[str]) -> list[str]:
+    """The pieces WordPiece would cut `entry` into if its vocabulary were `known`.
+
+    Longest match first, as in Wu et al. 2016. An entry that begins with ## is the rest of a word,
+    so all its pieces are, too.
+
+    Returns:
+        Empty if `known` does not cover the entry.
+    """
+    body = entry.removeprefix(CONTINUATION)
+    prefix = CONTINUATION if len(body) < len(entry) else ""
+    pieces: list[str] = []
+    while body:
+        for end in range(len(body), 0, -1):
+            piece = prefix + body[:end]
+            if piece in known:
+                break
+        else:
+            return []
+        pieces.append(piece)
+        body, prefix = body[end:], CONTINUATION
+    return pieces

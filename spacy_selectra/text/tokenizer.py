@@ -1,0 +1,328 @@
+"""The one definition of the tokenizer, from vocabulary training to serving.
+
+Cased WordPiece with accents kept: clean text, isolate CJK characters, compose
+accents (NFC), split at white space and punctuation, longest match first
+(Devlin et al. 2019; Wu et al. 2016). The order is that of transformers' slow
+`ElectraTokenizer`, so that both give the same ids also for decomposed text.
+
+SELECTRA's published checkpoints were pretrained with accents stripped from the
+text while the vocabulary kept them. `load_tokenizer` and `load_backend` make that
+mistake impossible to repeat: what the vocabulary spells is never normalised away,
+whatever the files of the directory declare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
+from tokenizers.models import WordPiece
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.normalization import CONTINUATION, normalizer, repair_normalizer
+from spacy_selectra.util.files import atomic_file, read_json, write_json, write_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MAX_LENGTH = 512
+
+# transformers writes 1e30 when no length is known, which switches truncation off.
+_NO_LENGTH = 1_000_000
+
+
+def make_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
+    """The tokenizer of a vocabulary; the id of an entry is its place in the sequence.
+
+    Raises:
+        SelectraError: the special tokens are not the first five, or an entry occurs twice.
+    """
+    if tuple(vocabulary[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+        raise SelectraError(f"a vocabulary must start with {' '.join(SPECIAL_TOKENS)}")
+    ids = {entry: index for index, entry in enumerate(vocabulary)}
+    if len(ids) != len(vocabulary):
+        raise SelectraError("a vocabulary must not hold an entry twice")
+    return _assemble(ids, SPECIAL_TOKENS, normalizer())
+
+
+def save_tokenizer(
+    tokenizer: Tokenizer, directory: str | Path, max_length: int = MAX_LENGTH
+) -> None:
+    """Write what transformers needs to load the same tokenizer, every setting explicit.
+
+    Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and vocab.txt.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    clean = without_batching(tokenizer)
+    with atomic_file(directory / "tokenizer.json") as temporary:
+        clean.save(str(temporary), pretty=True)
+    write_text(directory / "vocab.txt", "".join(entry + "\n" for entry in entries(clean)))
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    special = dict(zip(names, SPECIAL_TOKENS, strict=True))
+    write_json(directory / "special_tokens_map.json", special)
+    added = {
+        str(clean.token_to_id(token)): {
+            "content": token,
+            "lstrip": False,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": True,
+        }
+        for token in SPECIAL_TOKENS
+    }
+    config = {
+        "tokenizer_class": "ElectraTokenizer",
+        "do_lower_case": False,
+        "strip_accents": False,
+        "tokenize_chinese_chars": True,
+        "do_basic_tokenize": True,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": max_length,
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "padding_side": "right",
+        "truncation_side": "right",
+        "added_tokens_decoder": added,
+        **special,
+    }
+    write_json(directory / "tokenizer_config.json", config)
+
+
+def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
+    """The transformers tokenizer of a directory or hub model, its normalisation repaired.
+
+    Any tokenizer transformers knows can be loaded; WordPiece tokenizers get the
+    settings their vocabulary calls for (see the module), all get a finite
+    `model_max_length`.
+
+    Raises:
+        SelectraError: no tokenizer there.
+    """
+    tokenizer = _from_transformers(directory)
+    settings = repair_normalizer(tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS)
+    if settings is not None:
+        tokenizer.init_kwargs.update(settings)
+        tokenizer.do_lower_case = settings["do_lower_case"]
+    if tokenizer.model_max_length > _NO_LENGTH:
+        tokenizer.model_max_length = _positions(Path(directory))
+    tokenizer.init_kwargs["model_max_length"] = tokenizer.model_max_length
+    return tokenizer
+
+
+def load_declared(directory: str | Path) -> Tokenizer:
+    """The bare tokenizer exactly as transformers loads it, mistakes included (for audits).
+
+    Raises:
+        SelectraError: no tokenizer there.
+    """
+    return without_batching(_from_transformers(directory).backend_tokenizer)
+
+
+def load_backend(directory: str | Path) -> Tokenizer:
+    """The bare tokenizer of a directory, without padding, truncation and transformers.
+
+    A fresh copy at each call: transformers leaves padding switched on in the
+    backend it has used, which must never leak to anyone else.
+
+    Raises:
+        SelectraError: no tokenizer there.
+    """
+    directory = Path(directory)
+    config_file = directory / "tokenizer_config.json"
+    declared = read_json(config_file) if config_file.is_file() else {}
+    if (directory / "tokenizer.json").is_file():
+        try:
+            backend = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise SelectraError(f"{directory}/tokenizer.json: {error}") from error
+    elif (directory / "vocab.txt").is_file():
+        words = (directory / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        special = [token for token in SPECIAL_TOKENS if token in words]
+        # transformers' own defaults for ELECTRA, where the directory declares nothing
+        lowercase = declared.get("do_lower_case", True)
+        strip = declared.get("strip_accents")
+        rules = normalizer(lowercase=lowercase, strip_accents=lowercase if strip is None else strip)
+        backend = _assemble({word: i for i, word in enumerate(words)}, special, rules)
+    elif directory.is_dir():
+        raise SelectraError(f"{directory}: neither tokenizer.json nor vocab.txt in this directory")
+    else:
+        raise SelectraError(f"{directory}: no such tokenizer directory")
+    backend = without_batching(backend)
+    repair_normalizer(backend, declared, SPECIAL_TOKENS)
+    return backend
+
+
+def fingerprint(directory: str | Path) -> str:
+    """SHA-256 (hex) of everything that decides the ids a text gets.
+
+    Two directories with equal fingerprints give every text the same pieces; saving and
+    loading does not change it, nor do decoder and template, which add no pieces of text.
+
+    Raises:
+        SelectraError: no tokenizer there.
+    """
+    return fingerprint_of(load_backend(directory))
+
+
+def fingerprint_of(tokenizer: Tokenizer) -> str:
+    """The fingerprint of a tokenizer in memory (see `fingerprint`)."""
+    state = json.loads(tokenizer.to_str())
+    definition = {part: state[part] for part in ("model", "normalizer", "pre_tokenizer")}
+    definition["added_tokens"] = sorted([t["id"], t["content"]] for t in state["added_tokens"])
+    text = json.dumps(definition, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def entries(tokenizer: Tokenizer) -> list[str]:
+    """All entries in the order of their ids.
+
+    Raises:
+        SelectraError: ids with gaps, which neither vocab.txt nor an embedding matrix can hold.
+    """
+    ids = tokenizer.get_vocab(with_added_tokens=True)
+    words = sorted(ids, key=ids.__getitem__)
+    if words and ids[words[-1]] != len(words) - 1:
+        raise SelectraError(f"the vocabulary has {len(words)} entries but ids up to {len(ids)}")
+    return words
+
+
+def wordpiece(ids: dict[str, int]) -> WordPiece:
+    """The model; words of more than 100 characters are [UNK], as in BERT."""
+    model: Any = WordPiece
+    return model(
+        ids,
+        unk_token="[UNK]",
+        continuing_subword_prefix=CONTINUATION,
+        max_input_chars_per_word=100,
+    )
+
+
+def plain_copy(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy that neither pads nor truncates, and takes names such as "[SEP]" for text."""
+    copy: Any = without_batching(tokenizer)
+    copy.encode_special_tokens = True
+    return copy
+
+
+def _assemble(
+    ids: dict[str, int], special: Iterable[str], rules: normalizers.Normalizer
+) -> Tokenizer:
+    tokenizer: Any = Tokenizer(wordpiece(ids))
+    tokenizer.normalizer = rules
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    tokenizer.decoder = decoders.WordPiece(prefix=CONTINUATION, cleanup=False)
+    tokenizer.add_special_tokens(list(special))
+    return tokenizer
+
+
+def _from_transformers(directory: str | Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(directory), use_fast=True)
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
+        raise SelectraError(f"{directory}: no tokenizer can be loaded ({error})") from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise SelectraError(f"{directory}: transformers has no fast tokenizer for this model")
+    return tokenizer
+
+
+def without_batching(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy without padding and truncation."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_padding()
+    copy.no_truncation()
+    return copy
+
+
+def _positions(directory: Path) -> int:
+    """Positions of the model beside the tokenizer, as far as its config.json is there."""
+    config = directory / "config.json"
+    values = read_json(config) if config.is_file() else {}
+    positions = int(values.get("max_position_embeddings", MAX_LENGTH))
+    # RoBERTa counts positions from padding_idx + 1 = 2 on.
+    offset = 2 if values.get("model_type") in {"roberta", "xlm-roberta", "camembert"} else 0
+    return positions - offset
+
+
+# The longest sequence a model was made for, as its tokenizer declares it.
+#
+# A table of positions may have rows that no text has ever reached: sequences of that length can be
+# computed, and come out wrong. `model_max_length` in tokenizer_config.json says how far a model
+# may be trusted, and transformers cuts there as well.
+
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
+
+
+def longest_sequence(directory: str | Path, positions: int) -> int:
+    """Most pieces of a sequence: what the tokenizer declares, but no more than `positions`."""
+    path = Path(directory) / TOKENIZER_CONFIG
+    declared = read_json(path).get("model_max_length") if path.is_file() else None
+    return positions if declared is None else min(positions, int(declared))
+
+
+def declare_longest_sequence(directory: str | Path, length: int) -> None:
+    """Have a tokenizer directory declare `length`, unless it declares less or nothing at all."""
+    path = Path(directory) / TOKENIZER_CONFIG
+    if path.is_file():
+        longest = longest_sequence(directory, length)
+        write_json(path, {**read_json(path), "model_max_length": longest})
+
+
+# What pretraining has to know of a tokenizer.
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Size and special pieces of a vocabulary.
+
+    Attributes:
+        pieces: the entries, in order of their ids.
+        special_ids: ids of the special tokens, never masked.
+        mask_id: id of [MASK].
+        pad_id: id of [PAD].
+    """
+
+    pieces: tuple[str, ...]
+    special_ids: tuple[int, ...]
+    mask_id: int
+    pad_id: int
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return len(self.pieces)
+
+
+def read_vocabulary(directory: Path) -> Vocabulary:
+    """Read them from a tokenizer directory.
+
+    Raises:
+        SelectraError: no tokenizer there, or a special token is missing.
+    """
+    backend = load_backend(directory)
+    ids = {token: backend.token_to_id(token) for token in SPECIAL_TOKENS}
+    missing = [token for token, number in ids.items() if number is None]
+    if missing:
+        raise SelectraError(f"{directory}: the vocabulary has no {', '.join(missing)}")
+    entries = backend.get_vocab(with_added_tokens=True)
+    return Vocabulary(
+        pieces=tuple(sorted(entries, key=entries.__getitem__)),
+        special_ids=tuple(ids.values()),
+        mask_id=ids["[MASK]"],
+        pad_id=ids["[PAD]"],
+    )
