@@ -120,7 +120,7 @@ def train(
         {
             "paths": {"corpus": corpus, "tokenizer": tokenizer},
             "encoder": {"init_from": str(init_from), **rows},
-            "objective": {"mask_share": 0.25, "rtd_weight": 10.0},
+            "objective": {"mask_prob": 0.25, "rtd_weight": 10.0},
             "optimizer": {
                 # rows alone, most of them rare, bear larger steps
                 "learning_rate": 1e-2 if rows else 3e-3,

@@ -92,8 +92,8 @@ def useful_flops(task: Task, lengths: np.ndarray) -> float:
     pieces = int(lengths.sum())
     length = float((lengths**2).sum() / pieces)
     objective = task.settings.objective
-    corrected = task.loop == "ours" and objective.correction_weight > 0
-    masked = pieces * objective.mask_share
+    corrected = task.loop == "ours" and objective.corrective_lm_weight > 0
+    masked = pieces * objective.mask_prob
     return step_flops(*task.configs, pieces, masked, length, corrected)
 
 
@@ -129,7 +129,7 @@ class Reference:
         with self._products():
             loss = self._loss(*self._pad(ids, lengths))
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.optimizer.max_gradient_norm)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.optimizer.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return math.isfinite(loss.item())
@@ -146,9 +146,9 @@ class Reference:
 
     def _loss(self, ids: Tensor, present: Tensor) -> Tensor:
         objective = self.settings.objective
-        chosen = torch.rand(ids.shape, device=self.device) < objective.mask_share
+        chosen = torch.rand(ids.shape, device=self.device) < objective.mask_prob
         chosen &= ids >= len(SPECIAL_TOKENS)
-        hidden = torch.rand(ids.shape, device=self.device) < objective.mask_token_share
+        hidden = torch.rand(ids.shape, device=self.device) < objective.mask_token_prob
         masked = torch.where(chosen & hidden, MASK, ids)
         labels = torch.where(chosen, ids, -100)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mode == "bf16"):
@@ -176,7 +176,7 @@ class Ours:
             Discriminator(config),
             objective.mlm_weight,
             objective.rtd_weight,
-            objective.correction_weight,
+            objective.corrective_lm_weight,
         )
         model = model.to(device).train()
         compiled = settings.training.compile
@@ -187,8 +187,8 @@ class Ours:
             config.vocab_size,
             range(len(SPECIAL_TOKENS)),
             MASK,
-            objective.mask_share,
-            objective.mask_token_share,
+            objective.mask_prob,
+            objective.mask_token_prob,
             seed=task.seed,
             longest=task.length,
         )
@@ -197,7 +197,7 @@ class Ours:
             build_optimizer(model.parameters_by_name(), settings.optimizer),
             Guard(settings.training.divergence_factor, device),
             task.mode,
-            settings.optimizer.max_gradient_norm,
+            settings.optimizer.max_grad_norm,
         )
 
     def step(self, ids: np.ndarray, lengths: np.ndarray, number: int) -> bool:

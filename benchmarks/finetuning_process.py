@@ -125,7 +125,7 @@ def train_ours(
             "epochs": task.epochs,
             "batch_size": task.batch,
             "learning_rate": task.rate,
-            "warmup": task.warmup,
+            "warmup_ratio": task.warmup,
             "layer_decay": task.layer_decay,
             "weight_decay": task.weight_decay,
             "precision": task.arithmetic,

@@ -43,7 +43,7 @@ ENVIRONMENT = {
 }
 # What a start imports; torch's optimisers import the last one when the first of them is made.
 IMPORTS = ("spacy_selectra.cli.app", "spacy_selectra.pretraining.pretrain", "torch._dynamo")
-TIMES = {"elapsed_seconds", "tokens_per_second", "seconds", "utilization"}
+TIMES = {"elapsed_seconds", "tokens_per_second", "seconds", "mfu"}
 TEXT = """
 el la niño niña perro gato casa pan rosa comió bebió miró corrió piñón en de con y Cádiz Madrid
 Ana José ayer mañana siempre árbol río mar azul grande pequeño .
@@ -55,7 +55,7 @@ tokenizer = "{directory}/tokenizer"
 
 [encoder]
 preset = "tiny"
-warm_start = true
+init_embeddings = "cooccurrence"
 embedding_size = 16
 hidden_size = 32
 num_hidden_layers = 2
@@ -63,7 +63,7 @@ num_attention_heads = 4
 intermediate_size = 64
 
 [objective]
-correction_weight = 10.0
+corrective_lm_weight = 10.0
 
 [optimizer]
 learning_rate = 0.005

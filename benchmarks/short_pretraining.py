@@ -30,8 +30,8 @@ from spacy_selectra.pretraining.pretrain import pretrain
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pretrain_sample.cfg"
 ADAM = {"optimizer.method": "adam", "optimizer.learning_rate": 7e-4}
-COLD = {"encoder.warm_start": False}
-PLAIN = {"objective.correction_weight": 0.0}
+COLD = {"encoder.init_embeddings": "random"}
+PLAIN = {"objective.corrective_lm_weight": 0.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "ELECTRA (Adam)": {**ADAM, **COLD, **PLAIN},
     "Adam, warm start": {**ADAM, **PLAIN},

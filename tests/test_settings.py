@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.config import TrainingSettings
+from spacy_selectra.pretraining.config import EncoderSettings, ObjectiveSettings
 from spacy_selectra.util.config import Settings, parse_settings, read_config
 
 
@@ -62,3 +66,37 @@ def test_missing_and_malformed_files(tmp_path: Path, config_file: Path):
 def test_override_of_a_section_that_is_not_there(config_file: Path):
     with pytest.raises(SelectraError, match="trainign"):
         read_config(config_file, {"trainign.max_steps": 3})
+
+
+class Renamed(Settings):
+    renamed: ClassVar[Mapping[str, str]] = {"share": "prob", "warm": "start"}
+    translated: ClassVar[Mapping[str, Mapping[Any, Any]]] = {"start": {True: "counts"}}
+
+    prob: float = 0.5
+    start: str = "random"
+
+
+def test_old_names_are_read_with_a_warning_that_gives_the_new_one() -> None:
+    with pytest.warns(FutureWarning, match="'share' is called 'prob' now"):
+        found = parse_settings(Renamed, {"share": 0.25, "warm": True}, "old.cfg")
+    assert found == Renamed(prob=0.25, start="counts")
+    with pytest.raises(SelectraError, match="'share' is the old name of 'prob'"):
+        parse_settings(Renamed, {"share": 0.25, "prob": 0.5}, "old.cfg")
+
+
+def test_shipped_sections_know_their_old_names() -> None:
+    old = {"mask_share": 0.3, "mask_token_share": 0.9, "correction_weight": 2.0}
+    with pytest.warns(FutureWarning):
+        found = ObjectiveSettings.model_validate(old)
+    assert (found.mask_prob, found.mask_token_prob, found.corrective_lm_weight) == (0.3, 0.9, 2.0)
+    with pytest.warns(FutureWarning):
+        encoder = EncoderSettings.model_validate({"warm_start": True})
+    assert encoder.init_embeddings == "cooccurrence"
+    old = {"accumulation": 2, "gradient_clip": 0.5, "warmup": 0.2}
+    with pytest.warns(FutureWarning):
+        training = TrainingSettings.model_validate(old)
+    assert training.model_dump(include={*TrainingSettings.renamed.values()}) == {
+        "gradient_accumulation_steps": 2,
+        "max_grad_norm": 0.5,
+        "warmup_ratio": 0.2,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -63,22 +63,28 @@ class TrainingSettings(Settings):
     5 epochs, batches of 32, learning rate 1e-4, warm-up over a tenth of the steps, then
     linear decay; layer-wise decay 0.8, weight decay 0.01 and clipping at 1.0 are ELECTRA's
     (Clark et al. 2020, appendix B, and the original code for small models). A step learns from
-    `batch_size` examples, `accumulation` parts of it one after the other, which is the same in
-    less memory. `dropout` takes the place of the encoder's own, on hidden states and attention
-    alike. With `frozen_layers` the embeddings and so many layers from below stay as they are, so
-    that several models can store them once.
+    `batch_size` examples, in `gradient_accumulation_steps` parts one after the other, which is
+    the same in less memory. `dropout` takes the place of the encoder's own, on hidden states and
+    attention alike. With `frozen_layers` the embeddings and so many layers from below stay as they
+    are, so that several models can store them once.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "accumulation": "gradient_accumulation_steps",
+        "gradient_clip": "max_grad_norm",
+        "warmup": "warmup_ratio",
+    }
 
     epochs: int = Field(default=5, ge=1)
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
-    warmup: float = Field(default=0.1, ge=0, le=1)
+    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
     layer_decay: float = Field(default=0.8, gt=0, le=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     frozen_layers: int | None = Field(default=None, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
-    gradient_clip: float = Field(default=1.0, gt=0)
-    accumulation: int = Field(default=1, ge=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
     max_length: int = Field(default=512, ge=8)
     seed: int = 0
     precision: Literal["auto", "fp32", "fast", "bf16"] = "auto"

@@ -103,7 +103,7 @@ def train_model(
     optimizer = make_optimizer(groups)
     total = settings.epochs * math.ceil(len(train) / settings.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: warmup_linear(step, total, settings.warmup)
+        optimizer, lambda step: warmup_linear(step, total, settings.warmup_ratio)
     )
     best: tuple[float, int, dict[str, float], dict[str, torch.Tensor], bool] | None = None
     rows: list[dict[str, Any]] = []
@@ -126,7 +126,8 @@ def train_model(
         if answer is not None and not any(row["collapsed"] for row in rows):
             warn(
                 f"after epoch {epoch} the model says '{answer}' of all {len(dev)} development "
-                "examples; if that lasts, lower learning_rate, raise warmup or use another seed"
+                "examples; if that lasts, lower learning_rate, raise warmup_ratio or use another "
+                "seed"
             )
         rows.append(
             {
@@ -164,12 +165,12 @@ def _step(
     targets = [train.targets[index] for index in members]
     count = max(1, problem.count(targets))
     losses = []
-    for part in np.array_split(members, min(settings.accumulation, len(members))):
+    for part in np.array_split(members, min(settings.gradient_accumulation_steps, len(members))):
         share = lesson.share(part, members) if lesson is not None else 1.0
         losses.append(
             _gradients(model, problem, train, part, settings.precision, count, lesson, share)
         )
-    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
     return torch.stack(losses).sum()
 
 

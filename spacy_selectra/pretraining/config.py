@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,11 @@ class PathSettings(Settings):
 
 class EncoderSettings(Settings):
     """`[encoder]`: the discriminator, which is the model that is kept."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"warm_start": "init_embeddings"}
+    translated: ClassVar[Mapping[str, Mapping[Any, Any]]] = {
+        "init_embeddings": {True: "cooccurrence", False: "random"}
+    }
 
     preset: str = Field(
         "small", description="Sizes: tiny, small, medium or base; ignored with `init_from`."
@@ -47,11 +52,11 @@ class EncoderSettings(Settings):
         description="A repair.json, as `vocab repair` writes it: train only the embeddings of the "
         "entries it names, every other weight stays as it is.",
     )
-    warm_start: bool = Field(
-        False,
-        description="Start token embeddings from co-occurrence and spelling, and some attention "
-        "at the neighbouring pieces, instead of from random numbers: worth it for short runs, "
-        "where it saves most of the time in which nothing is learnt.",
+    init_embeddings: Literal["random", "cooccurrence"] = Field(
+        "random",
+        description="cooccurrence starts token embeddings from counts of which pieces stand "
+        "together and from spelling, and some attention at the neighbouring pieces: worth it for "
+        "short runs, where it saves most of the time in which nothing is learnt.",
     )
     embedding_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
     hidden_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
@@ -92,8 +97,14 @@ class GeneratorSettings(Settings):
 class ObjectiveSettings(Settings):
     """`[objective]`: replaced-token detection."""
 
-    mask_share: float = Field(0.15, gt=0, lt=1, description="Share of pieces to predict.")
-    mask_token_share: float = Field(
+    renamed: ClassVar[Mapping[str, str]] = {
+        "mask_share": "mask_prob",
+        "mask_token_share": "mask_token_prob",
+        "correction_weight": "corrective_lm_weight",
+    }
+
+    mask_prob: float = Field(0.15, gt=0, lt=1, description="Share of pieces to predict.")
+    mask_token_prob: float = Field(
         0.85,
         ge=0,
         le=1,
@@ -101,7 +112,7 @@ class ObjectiveSettings(Settings):
     )
     mlm_weight: float = Field(1.0, ge=0, description="Weight of the generator's loss.")
     rtd_weight: float = Field(50.0, ge=0, description="Weight of the discriminator's loss.")
-    correction_weight: float = Field(
+    corrective_lm_weight: float = Field(
         0.0,
         ge=0,
         description="Weight of naming the original of every masked piece from the discriminator's "
@@ -112,6 +123,8 @@ class ObjectiveSettings(Settings):
 
 class OptimizerSettings(Settings):
     """`[optimizer]`: Adam with decoupled weight decay, or Muon for the matrices of the layers."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"max_gradient_norm": "max_grad_norm"}
 
     method: Literal["adam", "muon"] = Field(
         "adam",
@@ -131,7 +144,7 @@ class OptimizerSettings(Settings):
         3e-3, gt=0, description="Muon's peak learning rate; learning_rate is for the rest."
     )
     momentum: float = Field(0.95, ge=0, lt=1, description="Muon's decay of the mean of gradients.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Clipping of the global norm.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Clipping of the global norm.")
 
 
 class ScheduleSettings(Settings):
@@ -151,6 +164,8 @@ class ScheduleSettings(Settings):
 class TrainingSettings(Settings):
     """`[training]`: how long, on what, and what is written meanwhile."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"accumulation": "gradient_accumulation_steps"}
+
     max_steps: int = Field(300_000, ge=1, description="Optimiser steps.")
     max_seconds: float | None = Field(
         None,
@@ -162,7 +177,7 @@ class TrainingSettings(Settings):
     batch_size: int = Field(
         128, ge=1, description="Sequences an optimiser step, of all processes together."
     )
-    accumulation: int = Field(
+    gradient_accumulation_steps: int = Field(
         1,
         ge=1,
         description="Parts a batch is cut into to fit memory; changes no gradient, only the "
@@ -248,10 +263,10 @@ def read_settings(
     """
     settings = parse_settings(PretrainingSettings, read_config(path, overrides), str(path))
     training, schedule = settings.training, settings.schedule
-    if training.batch_size % training.accumulation:
+    if training.batch_size % training.gradient_accumulation_steps:
         raise SelectraError(
-            f"{path}: training.accumulation {training.accumulation} does not divide "
-            f"training.batch_size {training.batch_size}"
+            f"{path}: training.gradient_accumulation_steps {training.gradient_accumulation_steps} "
+            f"does not divide training.batch_size {training.batch_size}"
         )
     if schedule.restart_step is not None:
         if training.max_seconds is not None:

@@ -91,7 +91,7 @@ class Masker:
         special_ids: pieces that are never chosen.
         mask_id: id of [MASK].
         share: share of pieces to predict.
-        mask_token_share: share of these that become [MASK]; the others stay as they are.
+        mask_token_prob: share of these that become [MASK]; the others stay as they are.
         seed: of all random choices.
         longest: pieces of the longest sequence there can be; part of the seed, as it were.
     """
@@ -102,12 +102,12 @@ class Masker:
         special_ids: Sequence[int],
         mask_id: int,
         share: float = 0.15,
-        mask_token_share: float = 0.85,
+        mask_token_prob: float = 0.85,
         seed: int = 0,
         longest: int = 512,
     ) -> None:
         self.seed, self.longest = seed, longest
-        self.mask_id, self.share, self.mask_token_share = mask_id, share, mask_token_share
+        self.mask_id, self.share, self.mask_token_prob = mask_id, share, mask_token_prob
         self._special = torch.zeros(vocab_size, dtype=torch.bool)
         self._special[list(special_ids)] = True
 
@@ -137,7 +137,7 @@ class Masker:
         sizes = torch.from_numpy(np.ascontiguousarray(lengths, dtype=np.int64))
         order, draws = self._noise(np.asarray(lengths), first)
         positions = self._positions(ids, sizes, order >> 32)
-        hide = (order[positions] & 0xFFFFFFFF) < self.mask_token_share * (1 << 32)
+        hide = (order[positions] & 0xFFFFFFFF) < self.mask_token_prob * (1 << 32)
         masked = ids.clone()
         masked[positions[hide]] = self.mask_id
         return MaskedBatch(

@@ -50,7 +50,7 @@ class PretrainingModel(nn.Module):
         discriminator: the model to keep.
         mlm_weight: weight of the generator's mean loss per masked piece.
         rtd_weight: weight of the discriminator's mean loss per piece.
-        correction_weight: weight of naming the original at the masked pieces from the
+        corrective_lm_weight: weight of naming the original at the masked pieces from the
             discriminator's hidden states, through a head that is not kept (corrective language
             modelling, Meng et al. 2021, section 3.1). ELECTRA has none of this: 0.
     """
@@ -61,18 +61,18 @@ class PretrainingModel(nn.Module):
         discriminator: Discriminator,
         mlm_weight: float = 1.0,
         rtd_weight: float = 50.0,
-        correction_weight: float = 0.0,
+        corrective_lm_weight: float = 0.0,
     ) -> None:
         super().__init__()
         tie_embeddings(generator, discriminator)
         # the discriminator first: shared parameters are then known by its names
         self.discriminator = discriminator
         self.generator = generator
-        self.corrector = GeneratorHead(discriminator.config) if correction_weight > 0 else None
+        self.corrector = GeneratorHead(discriminator.config) if corrective_lm_weight > 0 else None
         self._compiled = False
         self._cast = TableCast()
         self.mlm_weight, self.rtd_weight = mlm_weight, rtd_weight
-        self.correction_weight = correction_weight
+        self.corrective_lm_weight = corrective_lm_weight
 
     def forward(
         self,
@@ -127,7 +127,7 @@ class PretrainingModel(nn.Module):
         return Losses(
             total=mlm * (self.mlm_weight / masked)
             + rtd * (self.rtd_weight / pieces)
-            + correction * (self.correction_weight / masked),
+            + correction * (self.corrective_lm_weight / masked),
             mlm=mlm.detach(),
             rtd=rtd.detach(),
             correction=correction.detach(),
@@ -164,7 +164,7 @@ class PretrainingModel(nn.Module):
     @property
     def loss_weights(self) -> tuple[float, float, float]:
         """Of the means of `Losses.mlm`, `rtd` and `correction` in the total."""
-        return self.mlm_weight, self.rtd_weight, self.correction_weight
+        return self.mlm_weight, self.rtd_weight, self.corrective_lm_weight
 
     @property
     def device(self) -> torch.device:

@@ -130,7 +130,7 @@ def _pretrain(
 
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary.size, vocabulary.pad_id)
-    if settings.encoder.warm_start and not known:
+    if settings.encoder.init_embeddings == "cooccurrence" and not known:
         warm_start(model, corpus, vocabulary, training.seed)
     model = model.to(device)
     if world.rank:
@@ -186,8 +186,8 @@ def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Man
         vocabulary.size,
         vocabulary.special_ids,
         vocabulary.mask_id,
-        settings.objective.mask_share,
-        settings.objective.mask_token_share,
+        settings.objective.mask_prob,
+        settings.objective.mask_token_prob,
         seed=settings.training.seed,
         longest=manifest.sequence_length,
     )
@@ -195,11 +195,11 @@ def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Man
 
 def _loader(settings: PretrainingSettings, corpus: PackedCorpus, world: World) -> BatchLoader:
     training = settings.training
-    share, rest = divmod(training.batch_size, training.accumulation * world.size)
+    share, rest = divmod(training.batch_size, training.gradient_accumulation_steps * world.size)
     if rest:
         raise SelectraError(
             f"training.batch_size {training.batch_size} cannot be divided among {world.size} "
-            f"processes in {training.accumulation} parts"
+            f"processes in {training.gradient_accumulation_steps} parts"
         )
     return BatchLoader(
         corpus,

@@ -17,7 +17,14 @@ import torch
 from spacy_selectra.corpus.packed.format import Manifest, Split
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.pretraining.checkpoints import remove_leftovers
-from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.config import (
+    EncoderSettings,
+    ObjectiveSettings,
+    OptimizerSettings,
+    PretrainingSettings,
+    TrainingSettings,
+)
+from spacy_selectra.util.config import Settings
 from spacy_selectra.util.files import read_json
 
 
@@ -73,7 +80,14 @@ def delete_run(output: Path) -> None:
 RECORD_FILE = "run.json"
 _PACKAGES = ("spacy-selectra", "torch", "transformers", "tokenizers", "numpy", "safetensors")
 # what fixes shapes, data and the stream of random numbers
-_FIXED_TRAINING = {"batch_size", "accumulation", "max_length", "seed"}
+_FIXED_TRAINING = {"batch_size", "gradient_accumulation_steps", "max_length", "seed"}
+
+_SECTIONS: dict[str, type[Settings]] = {
+    "encoder": EncoderSettings,
+    "objective": ObjectiveSettings,
+    "optimizer": OptimizerSettings,
+    "training": TrainingSettings,
+}
 
 
 def run_identity(settings: PretrainingSettings, manifest: Manifest) -> dict[str, Any]:
@@ -100,6 +114,8 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
     differences = []
     for section, values in expected.items():
         earlier = found.get(section, {})
+        if section in _SECTIONS:
+            earlier = _SECTIONS[section].with_new_names(earlier)
         for key in sorted(values.keys() | earlier.keys()):
             if values.get(key) != earlier.get(key):
                 differences.append(

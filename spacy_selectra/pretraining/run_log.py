@@ -66,13 +66,15 @@ class Window:
         correction = self.correction / max(1, self.masked)
         loss = objective.mlm_weight * mlm + objective.rtd_weight * rtd
         found = {
-            "loss": loss + objective.correction_weight * correction,
+            "loss": loss + objective.corrective_lm_weight * correction,
             "mlm_loss": mlm,
             "rtd_loss": rtd,
             "rtd_accuracy": self.correct / max(1, self.pieces),
             "tokens_per_second": self.pieces / max(1e-9, self.seconds),
         }
-        return found | ({"correction_loss": correction} if objective.correction_weight else {})
+        return found | (
+            {"corrective_lm_loss": correction} if objective.corrective_lm_weight else {}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All sums, for a checkpoint."""
@@ -163,7 +165,7 @@ class Journal:
         row["learning_rate"] = learning_rate
         row["tokens_seen"] = tokens_seen
         row["elapsed_seconds"] = round(elapsed, 3)
-        row["utilization"] = round(self._utilization(window), 4)
+        row["mfu"] = round(self._utilization(window), 4)
         self.log.append(row)
         self.trackers.log(step, row)
 

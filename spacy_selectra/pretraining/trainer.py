@@ -86,7 +86,7 @@ class Trainer:
             self.optimizer,
             self.guard,
             training.precision,
-            settings.optimizer.max_gradient_norm,
+            settings.optimizer.max_grad_norm,
             world,
         )
         self.schedule = Schedule(
@@ -234,7 +234,9 @@ class Trainer:
     def _train_step(self) -> None:
         started = time.monotonic()
         rate = self.schedule.learning_rate(self.step, self._time_share)
-        parts = [next(self.loader) for _ in range(self.settings.training.accumulation)]
+        parts = [
+            next(self.loader) for _ in range(self.settings.training.gradient_accumulation_steps)
+        ]
         report = self.make_step(parts, rate)
         self.step += 1
         self._pending.append(_Pending(self.step, report, rate, started))

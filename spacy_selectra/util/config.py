@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from confection import Config
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from spacy_selectra.errors import SelectraError
 
 
 class Settings(BaseModel):
-    """Base of every section of a configuration file: immutable, no unknown keys."""
+    """Base of every section of a configuration file: immutable, no unknown keys.
+
+    Attributes:
+        renamed: old names of keys, which are read with a warning until the next minor version,
+            and the new ones.
+        translated: values of renamed keys that are said differently now, by the new name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    renamed: ClassVar[Mapping[str, str]] = {}
+    translated: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_names(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        for old in cls.renamed.keys() & values.keys():
+            new = cls.renamed[old]
+            if new in values:
+                raise ValueError(f"'{old}' is the old name of '{new}'; give only the new one")
+            warnings.warn(f"'{old}' is called '{new}' now", FutureWarning, stacklevel=2)
+        return cls.with_new_names(values)
+
+    @classmethod
+    def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A section under today's names, from a file of an earlier version for instance."""
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            name = cls.renamed.get(key, key)
+            if name != key:
+                value = cls.translated.get(name, {}).get(value, value)
+            found[name] = value
+        return found
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -170,7 +170,7 @@ def test_finetune_with_a_teacher_and_texts_without_labels(student, tmp_path):
             "unlabelled": str(tmp_path / "more.jsonl"),
         },
         "encoder": {"path": str(student)},
-        "training": {"epochs": 1, "precision": "fp32", "accumulation": 2},
+        "training": {"epochs": 1, "precision": "fp32", "gradient_accumulation_steps": 2},
         "distillation": {"teacher": str(teacher)},
     }
     chosen = parse_settings(FinetuneSettings, values, "test")

@@ -75,6 +75,7 @@ def test_a_pretraining_logs_the_same_rows(tmp_path: Path):
 
 
 def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path):
+    """It was made when some settings had other names, which its record still has."""
     scenes.make_corpus(tmp_path)
     shutil.copytree(scenes.FILES / "run", tmp_path / "run")
     assert_alike(scenes.continued_run(tmp_path), golden("continued.json"), 1e-3)

@@ -21,7 +21,7 @@ from tests.pretraining.conftest import Data
 OPTIONS = {
     "encoder.hidden_dropout_prob": 0.0,
     "encoder.attention_probs_dropout_prob": 0.0,
-    "objective.correction_weight": 5.0,
+    "objective.corrective_lm_weight": 5.0,
     "training.max_steps": 8,
     "training.checkpoint_every": 4,
     "training.evaluate_every": 4,
@@ -79,7 +79,7 @@ def rows(output: Path, name: str = "log.jsonl") -> list[dict[str, float]]:
 def test_two_processes_equal_one_at_the_same_global_batch(data, tmp_path):
     train(data, tmp_path / "one", 1)
     train(data, tmp_path / "two", 2)
-    train(data, tmp_path / "parts", 2, training__accumulation=2)
+    train(data, tmp_path / "parts", 2, training__gradient_accumulation_steps=2)
     expected = weights(tmp_path / "one")
     for name in ("two", "parts"):
         for key, tensor in weights(tmp_path / name).items():

@@ -136,7 +136,9 @@ def test_no_gradient_from_discriminator_to_generator(model):
 def test_correction_names_the_original_from_the_corrupted_text(model):
     batch = make_batch([20, 7, 33])
     plain = model(batch)
-    with_corrector = PretrainingModel(model.generator, model.discriminator, correction_weight=4.0)
+    with_corrector = PretrainingModel(
+        model.generator, model.discriminator, corrective_lm_weight=4.0
+    )
     losses = with_corrector(batch)
     seen: list[Tensor] = []
     encoder = model.discriminator.encoder

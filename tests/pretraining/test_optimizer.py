@@ -15,7 +15,7 @@ def network(seed: int = 0) -> nn.Sequential:
 
 def settings(**values: float | bool | str) -> OptimizerSettings:
     return OptimizerSettings.model_validate(
-        {"learning_rate": 0.01, "weight_decay": 0.1, "max_gradient_norm": 1.0, **values}
+        {"learning_rate": 0.01, "weight_decay": 0.1, "max_grad_norm": 1.0, **values}
     )
 
 

@@ -76,7 +76,7 @@ def settings(root: Path, corpus: str, steps: int, **encoder: Any) -> Pretraining
             "paths": {"corpus": root / corpus, "tokenizer": root / "tokenizer"},
             "encoder": encoder,
             "generator": {"scale": 1.0},
-            "objective": {"mask_share": 0.25, "rtd_weight": 10.0},
+            "objective": {"mask_prob": 0.25, "rtd_weight": 10.0},
             "optimizer": {"learning_rate": 8e-3, "beta2": 0.98},
             "schedule": {"warmup_steps": 10},
             "training": {
@@ -177,7 +177,7 @@ def test_training_rows_leaves_every_other_weight_alone(planted: Path):
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("objective", "correction_weight", 1.0, "leave the corrector random"),
+        ("objective", "corrective_lm_weight", 1.0, "leave the corrector random"),
         ("encoder", "init_from", "{root}/repaired/discriminator", "needs the generator"),
         ("paths", "tokenizer", "{root}/other", "not in the tokenizer"),
         ("encoder", "train_rows", "{root}/run/run.json", "is not the repair.json"),

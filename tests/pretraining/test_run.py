@@ -30,9 +30,9 @@ LOG_KEYS = {
     "tokens_per_second",
     "tokens_seen",
     "elapsed_seconds",
-    "utilization",
+    "mfu",
 }
-TIMES = {"tokens_per_second", "elapsed_seconds", "utilization"}
+TIMES = {"tokens_per_second", "elapsed_seconds", "mfu"}
 
 
 class StopAfter:
@@ -155,8 +155,8 @@ def test_stopped_and_resumed_equals_uninterrupted(clean, settings, tmp_path, mon
 def test_the_recipe_for_short_runs_resumes_exactly_too(settings, tmp_path, monkeypatch):
     recipe = settings(
         optimizer__method="muon",
-        encoder__warm_start=True,
-        objective__correction_weight=10.0,
+        encoder__init_embeddings="cooccurrence",
+        objective__corrective_lm_weight=10.0,
     )
     assert pretrain(recipe, tmp_path / "straight", quiet=True).finished
     monkeypatch.setattr(run, "StopRequest", lambda: StopAfter(3))
@@ -165,7 +165,7 @@ def test_the_recipe_for_short_runs_resumes_exactly_too(settings, tmp_path, monke
     torch.manual_seed(99)
     assert pretrain(recipe, tmp_path / "stopped", quiet=True).finished
     assert_same_run(tmp_path / "straight", tmp_path / "stopped")
-    assert all("correction_loss" in row for row in rows(tmp_path / "stopped"))
+    assert all("corrective_lm_loss" in row for row in rows(tmp_path / "stopped"))
 
 
 def test_crashed_and_resumed_equals_uninterrupted(clean, settings, tmp_path, monkeypatch):
@@ -221,12 +221,12 @@ def test_parts_of_a_batch_give_the_same_run(settings, tmp_path):
     for parts in (1, 4):
         output = tmp_path / str(parts)
         options = {
-            "training__accumulation": parts,
+            "training__gradient_accumulation_steps": parts,
             "encoder__hidden_dropout_prob": 0.0,
             "encoder__attention_probs_dropout_prob": 0.0,
             # all pieces are masked, so that cutting does not change the draw
-            "objective__mask_share": 0.99,
-            "objective__mask_token_share": 1.0,
+            "objective__mask_prob": 0.99,
+            "objective__mask_token_prob": 1.0,
             "objective__rtd_weight": 0.0,
             "training__max_steps": 4,
         }
@@ -357,7 +357,7 @@ def test_full_disk_keeps_the_last_checkpoint(clean, settings, tmp_path, monkeypa
     [
         ({"encoder__hidden_size": 64}, "encoder.hidden_size was 32, is 64"),
         ({"training__batch_size": 4}, "training.batch_size was 8, is 4"),
-        ({"objective__mask_share": 0.2}, "objective.mask_share"),
+        ({"objective__mask_prob": 0.2}, "objective.mask_prob"),
     ],
 )
 def test_resuming_something_else_is_an_error(clean, settings, override, named):

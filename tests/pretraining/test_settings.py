@@ -25,7 +25,7 @@ def test_wrong_type_is_an_error(data):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"training.accumulation": 3}, "does not divide"),
+        ({"training.gradient_accumulation_steps": 3}, "does not divide"),
         ({"schedule.restart_step": 12}, "not before"),
         ({"schedule.restart_step": 5, "training.max_seconds": 60}, "measured in steps"),
     ],

@@ -139,7 +139,7 @@ def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
         _line(axes, rows, key, "training", _FIRST)
         _line(axes, evaluations, key, "held-out", _SECOND)
         _label(axes, title, "step", unit)
-    _line(generator, rows, "correction_loss", "corrector, training", _GREY)
+    _line(generator, rows, "corrective_lm_loss", "corrector, training", _GREY)
     _line(accuracy, rows, "rtd_accuracy", "training", _FIRST)
     _line(accuracy, evaluations, "accuracy", "held-out", _SECOND)
     _label(accuracy, "Discriminator's accuracy", "step", "share of pieces")
@@ -202,14 +202,16 @@ TRAINING_COLUMNS = (
     "loss",
     "mlm_loss",
     "rtd_loss",
-    "correction_loss",
+    "corrective_lm_loss",
     "rtd_accuracy",
     "learning_rate",
     "tokens_per_second",
-    "utilization",
+    "mfu",
     "tokens_seen",
     "elapsed_seconds",
 )
+# What versions before 0.2 called two of them.
+_OLD_COLUMNS = {"utilization": "mfu", "correction_loss": "corrective_lm_loss"}
 HELDOUT_COLUMNS = (
     "step",
     "accuracy",
@@ -237,7 +239,10 @@ def read_history(directory: Path) -> History:
     Raises:
         SelectraError: there is no log, or no row in it.
     """
-    train = JsonLines(directory / LOG_FILE).rows()
+    train = [
+        {_OLD_COLUMNS.get(name, name): value for name, value in row.items()}
+        for row in JsonLines(directory / LOG_FILE).rows()
+    ]
     if not train:
         raise SelectraError(
             f"{directory}: nothing in {LOG_FILE}; give the output directory of a pretraining run "

@@ -23,7 +23,7 @@ from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.text.tokenizer import read_vocabulary
 
-_NOT_SIZES = {"preset", "init_from", "vocabulary", "train_rows", "warm_start"}
+_NOT_SIZES = {"preset", "init_from", "vocabulary", "train_rows", "init_embeddings"}
 
 
 def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
@@ -87,7 +87,7 @@ def build_model(
             discriminator,
             mlm_weight=settings.objective.mlm_weight,
             rtd_weight=settings.objective.rtd_weight,
-            correction_weight=settings.objective.correction_weight,
+            corrective_lm_weight=settings.objective.corrective_lm_weight,
         )
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
@@ -113,14 +113,14 @@ def _check(settings: PretrainingSettings) -> None:
         raise SelectraError(
             f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
         )
-    if encoder.warm_start:
+    if encoder.init_embeddings != "random":
         raise SelectraError(
-            "encoder.init_from already gives the weights; set encoder.warm_start = false"
+            "encoder.init_from already gives the weights; set encoder.init_embeddings = random"
         )
-    if encoder.train_rows is not None and settings.objective.correction_weight > 0:
+    if encoder.train_rows is not None and settings.objective.corrective_lm_weight > 0:
         raise SelectraError(
             "encoder.train_rows would leave the corrector random; set "
-            "objective.correction_weight = 0"
+            "objective.corrective_lm_weight = 0"
         )
 
 
