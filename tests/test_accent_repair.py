@@ -25,6 +25,7 @@ def test_accent_repair(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     sizes = {"steps": 3, "row-steps": 2, "vocabulary": 400, "documents": 60, "sequences": 16}
     options = [part for name, value in sizes.items() for part in (f"--{name}", str(value))]
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *options])
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     runpy.run_path(str(SCRIPT), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ")[0].strip("| ") for line in lines if line.startswith("|")][2:]

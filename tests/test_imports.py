@@ -21,7 +21,10 @@ BELOW: dict[str, set[str]] = {
     "finetuning": {"util", "text", "corpus", "encoder"},
     "components": {"util", "text", "corpus", "encoder", "finetuning"},
     "serving": {"util", "text", "components"},
-    "packaging": {"util", "text", "encoder", "finetuning", "components", "serving"},
+    "packaging": {
+        *("util", "text", "corpus", "encoder", "pretraining", "finetuning"),
+        *("components", "serving"),
+    },
 }
 BELOW["cli"] = set(BELOW)
 MOST_FILES = 14  # of a folder, __init__.py among them

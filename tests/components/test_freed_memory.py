@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from spacy_selectra.components.transformer.architecture import shim
+from spacy_selectra.components.transformer import shim
 from spacy_selectra.encoder.cpu.memory import return_freed_memory
 from tests.components.conftest import SENTENCES
 from tests.components.test_transformer import token_vectors

@@ -12,7 +12,7 @@ from spacy_transformers.layers import trfs2arrays
 from thinc.api import Ragged, reduce_last, reduce_mean, reduce_sum
 from transformers.utils import ModelOutput
 
-from spacy_selectra.components.transformer.architecture import listener
+from spacy_selectra.components.transformer import listener
 from spacy_selectra.components.transformer.listener import (
     pooled_tokens,
     selectra_listener,

@@ -64,7 +64,7 @@ def test_what_has_no_pieces_is_zero(nlp):
 
 
 def test_nothing_is_computed_until_it_is_asked_for_and_then_once(nlp, monkeypatch):
-    from spacy_selectra.components.transformer.architecture import listener
+    from spacy_selectra.components.transformer import listener
 
     calls = []
     pooled = listener.pooled_tokens

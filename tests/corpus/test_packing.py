@@ -285,7 +285,7 @@ def test_a_stopped_process_can_be_continued(
     source = tmp_path / "corpus.txt"
     source.write_text("\n\n".join(spanish_texts(500)), encoding="utf-8")
     code = (
-        "import sys; from spacy_selectra.corpus import units; units.DOCUMENTS_PER_UNIT = 4;"
+        "import sys; from spacy_selectra.corpus.packed import units; units.DOCUMENTS_PER_UNIT = 4;"
         "from spacy_selectra.cli import main; sys.argv[0] = 'selectra'; main()"
     )
     command = [sys.executable, "-c", code, "corpus", "pack", str(source), str(tmp_path / "packed")]
