@@ -40,7 +40,7 @@ from spacy_selectra.pretraining.initialization.accent_repair import (
     repair_checkpoint,
     strip_accents,
 )
-from spacy_selectra.pretraining.initialization.cooccurrence import warm_start
+from spacy_selectra.pretraining.initialization.cooccurrence import init_from_cooccurrence
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.pretrain import pretrain
 from spacy_selectra.text.tokenizer import read_vocabulary, save_tokenizer
@@ -103,7 +103,7 @@ def start(corpus: Path, tokenizer: Path, output: Path) -> Path:
     model = PretrainingModel(generator, discriminator)
     weight = discriminator.encoder.embeddings.word_embeddings.weight
     random_rows = weight.detach().clone()
-    warm_start(model, PackedCorpus(corpus, "train", tokenizer=tokenizer), vocabulary)
+    init_from_cooccurrence(model, PackedCorpus(corpus, "train", tokenizer=tokenizer), vocabulary)
     unseen = torch.from_numpy(~occurring(corpus, tokenizer))
     with torch.no_grad():
         weight[unseen] = random_rows[unseen]

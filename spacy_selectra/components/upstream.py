@@ -16,7 +16,7 @@ from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
     from spacy_selectra.encoder.electra import SelectraEncoder
-    from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+    from spacy_selectra.encoder.transformers_models import TransformersEncoder
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def word_rows(
 
 def upstream_encoder(
     nlp: Language, upstream: str | None
-) -> SelectraEncoder | AdaptedEncoder | None:
+) -> SelectraEncoder | TransformersEncoder | None:
     """The encoder of the transformer component of that name; None if it is not one of ours."""
     from spacy_selectra.components.transformer.architecture import SelectraModel
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_file
+from spacy_selectra.util.requirements import training_package
 
 if TYPE_CHECKING:
     from spacy_selectra.corpus.readers import Document
@@ -74,9 +75,7 @@ def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]
     if compression == ".xz":
         return lzma.LZMAFile(raw, "wb")
     if compression == ".zst":
-        import zstandard
-
-        return zstandard.ZstdCompressor().stream_writer(raw, closefd=False)
+        return training_package("zstandard").ZstdCompressor().stream_writer(raw, closefd=False)
     return nullcontext(raw)
 
 
@@ -84,7 +83,7 @@ class _ZstdReader(io.RawIOBase):
     """Decompresses one or more zstd frames; a missing end is an error, not an early end of file."""
 
     def __init__(self, raw: IO[bytes]) -> None:
-        import zstandard
+        zstandard = training_package("zstandard")
 
         self._raw = raw
         self._decompressor = zstandard.ZstdDecompressor()

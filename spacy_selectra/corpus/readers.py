@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.requirements import training_package
 
 FORMATS = (".txt", ".jsonl", ".parquet")
 HUB_PREFIX = "hub:"
@@ -199,8 +200,7 @@ def _read_jsonl(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]
 
 
 def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa, pq = training_package("pyarrow"), training_package("pyarrow.parquet")
 
     with tempfile.TemporaryFile() as unpacked:
         if split_suffix(source)[1]:  # Parquet starts reading at its end, so it must be seekable.
@@ -226,7 +226,7 @@ def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Documen
 
 def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
     name, config, split = parse_hub_address(source)
-    import datasets
+    datasets = training_package("datasets")
 
     try:
         rows = iter(datasets.load_dataset(name, config, split=split, streaming=True))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spacy_selectra.encoder.packing import AttentionGroup, CellMap, PackedLayout
+from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout, PadIndex
 
 _flash_forward = torch.ops.aten._flash_attention_forward
 
@@ -66,10 +66,10 @@ def _flash(qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: f
         query,
         key,
         value,
-        layout.offsets,
-        layout.offsets,
-        layout.longest,
-        layout.longest,
+        layout.cu_seqlens,
+        layout.cu_seqlens,
+        layout.max_seqlen,
+        layout.max_seqlen,
         dropout_probability,
         False,
         False,
@@ -94,29 +94,29 @@ class _RowsToCells(torch.autograd.Function):
     autograd's own would add up, one by one; nothing reads empty cells and padding rows."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
+    def forward(ctx: Any, values: Tensor, cell_map: PadIndex) -> Tensor:
         ctx.map = cell_map
-        return cell_map.spread(values)
+        return cell_map.pad(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.map.collect(grads[0], clear=True), None
+        return ctx.map.unpad(grads[0], clear=True), None
 
 
 class _CellsToRows(torch.autograd.Function):
     """Take the rows back out of their cells; the gradient of empty cells is zero."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, cell_map: CellMap) -> Tensor:
+    def forward(ctx: Any, values: Tensor, cell_map: PadIndex) -> Tensor:
         ctx.map = cell_map
-        return cell_map.collect(values)
+        return cell_map.unpad(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.map.spread(grads[0], clear=True), None
+        return ctx.map.pad(grads[0], clear=True), None
 
 
-def _apply(function: type[torch.autograd.Function], values: Tensor, cell_map: CellMap) -> Tensor:
+def _apply(function: type[torch.autograd.Function], values: Tensor, cell_map: PadIndex) -> Tensor:
     result = function.apply(values, cell_map)
     assert isinstance(result, Tensor)
     return result

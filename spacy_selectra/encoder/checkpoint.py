@@ -27,7 +27,7 @@ from spacy_selectra.encoder.heads import (
     TokenClassifier,
 )
 from spacy_selectra.encoder.hf_format import encoder_from_transformers, encoder_to_transformers
-from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
@@ -216,16 +216,16 @@ def _read_weights(directory: Path, name: str) -> dict[str, Tensor]:
         raise SelectraError(f"{directory / name}: damaged weights ({error})") from error
 
 
-def encoder_tensors(encoder: SelectraEncoder | AdaptedEncoder) -> dict[str, Tensor]:
+def encoder_tensors(encoder: SelectraEncoder | TransformersEncoder) -> dict[str, Tensor]:
     """All weights of an encoder in the names transformers gives its bare model."""
-    if isinstance(encoder, AdaptedEncoder):
+    if isinstance(encoder, TransformersEncoder):
         return dict(encoder.model.state_dict())
     return encoder_to_transformers(encoder.state_dict())
 
 
 def encoder_from_tensors(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> SelectraEncoder | AdaptedEncoder:
+) -> SelectraEncoder | TransformersEncoder:
     """Build an encoder around given weights, without drawing random ones first.
 
     Args:
@@ -240,7 +240,7 @@ def encoder_from_tensors(
     """
     tensors = in_full_precision(tensors)
     if config.get("model_type", "electra") != "electra":
-        return AdaptedEncoder.from_tensors(config, tensors)
+        return TransformersEncoder.from_tensors(config, tensors)
     bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
     with torch.device("meta"):
         encoder = SelectraEncoder(EncoderConfig.from_dict(config))

@@ -157,7 +157,7 @@ class SelectraEncoder(nn.Module):
             raise ValueError(
                 f"lengths add up to {lengths.total}, but there are {input_ids.shape[0]} pieces"
             )
-        longest = lengths.longest
+        longest = lengths.max_seqlen
         if longest > self.config.max_position_embeddings:
             raise SelectraError(
                 f"a sequence of {longest} pieces is longer than this encoder's "
@@ -171,7 +171,7 @@ class SelectraEncoder(nn.Module):
         lengths: Sequence[int] | Tensor | PackedLayout,
         type_ids: Tensor | None = None,
         *,
-        first_only: bool = False,
+        cls_only: bool = False,
     ) -> Tensor:
         """Encode a packed batch.
 
@@ -179,7 +179,7 @@ class SelectraEncoder(nn.Module):
             input_ids: (T,) int64, the pieces of all sequences, one after the other.
             lengths: pieces of each of the B sequences, or their layout.
             type_ids: (T,) int64 segment of each piece; 0 everywhere if None.
-            first_only: return the B vectors of the sequences' first pieces only, which spares
+            cls_only: return the B vectors of the sequences' first pieces only, which spares
                 most of the last layer's work where no gradient is needed.
 
         Returns:
@@ -200,7 +200,7 @@ class SelectraEncoder(nn.Module):
         if self.embeddings_project is not None:
             # autocast would start the residual stream in bf16 here
             hidden = self.embeddings_project(hidden).to(hidden.dtype)
-        spare = first_only and not self.training and not torch.is_grad_enabled()
+        spare = cls_only and not self.training and not torch.is_grad_enabled()
         for layer in self.layers[:-1] if spare else self.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(layer, hidden, layout, use_reentrant=False)
@@ -210,7 +210,7 @@ class SelectraEncoder(nn.Module):
             last = self.layers[-1]
             assert isinstance(last, Layer)
             return last.first_pieces(hidden, layout)
-        if first_only:
+        if cls_only:
             return hidden[layout.first]
         return hidden[: layout.total] if layout.rows > layout.total else hidden
 
@@ -296,7 +296,7 @@ def first_piece_attention(
         (B, H), in the dtype of `keys_values`.
     """
     if layout.map is not None:
-        keys_values = layout.map.spread(keys_values)
+        keys_values = layout.map.pad(keys_values)
         queries = queries.index_select(0, layout.map.sequences)
     size = queries.shape[1] // heads
     mixed: list[Tensor] = []

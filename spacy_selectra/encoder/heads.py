@@ -168,7 +168,7 @@ class SequenceClassifier(_Labelled):
     ) -> Tensor:
         """(T,) packed ids of B sequences to (B, labels) logits. Errors as the encoder's."""
         layout = self.encoder.layout(input_ids, lengths)
-        return self.head(self.encoder(input_ids, layout, type_ids, first_only=True))
+        return self.head(self.encoder(input_ids, layout, type_ids, cls_only=True))
 
 
 class TokenClassifier(_Labelled):

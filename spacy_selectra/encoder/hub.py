@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, read_checkpoint
 from spacy_selectra.encoder.electra import SelectraEncoder
-from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json
 
@@ -24,7 +24,7 @@ HUB_FILES = [
 ]
 
 
-def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | AdaptedEncoder:
+def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | TransformersEncoder:
     """Read an encoder from a directory or from the Hugging Face Hub.
 
     ELECTRA checkpoints, of whatever head, get our own encoder; every other model type an
@@ -41,7 +41,7 @@ def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | AdaptedEncoder
     if read_json(directory / "config.json").get("model_type") == "electra":
         config, tensors = read_checkpoint(directory)
         return encoder_from_tensors(config, tensors)
-    return AdaptedEncoder.from_directory(directory)
+    return TransformersEncoder.from_directory(directory)
 
 
 def resolve_model(path_or_hub_id: str | Path) -> Path:

@@ -55,7 +55,7 @@ class AttentionGroup:
 
 
 @dataclass(frozen=True)
-class CellMap:
+class PadIndex:
     """Between the R rows that layers compute, T of them pieces, and the C cells of the groups.
 
     Attributes:
@@ -75,12 +75,12 @@ class CellMap:
     lines: Tensor
     sequences: Tensor
 
-    def spread(self, values: Tensor, clear: bool = False) -> Tensor:
+    def pad(self, values: Tensor, clear: bool = False) -> Tensor:
         """Rows (R, ...) laid out in their cells (C, ...); `clear` zeroes those without a piece."""
         cells = values.index_select(0, self.rows)
         return cells.index_fill_(0, self.empty, 0) if clear else cells
 
-    def collect(self, cells: Tensor, clear: bool = False) -> Tensor:
+    def unpad(self, cells: Tensor, clear: bool = False) -> Tensor:
         """The rows (R, ...) back out of their cells (C, ...); `clear` zeroes padding rows."""
         rows = cells.index_select(0, self.cells)
         if clear and len(rows) > self.pieces:
@@ -90,7 +90,7 @@ class CellMap:
 
 @dataclass(frozen=True)
 class HeadMap:
-    """A `CellMap` by attention head: cells come in the order group, line, head, place.
+    """A `PadIndex` by attention head: cells come in the order group, line, head, place.
 
     So one lookup takes a head's share of every row straight to where products read it.
 
@@ -122,8 +122,8 @@ class PackedLayout:
         first: (B,) int64, row of each sequence's first piece ([CLS]).
         groups: how attention is computed; their cells lie one group after the other.
         map: which row each cell holds; None if cells are the rows in order.
-        offsets: (B + 1,) int32, row of each sequence's first piece, and T.
-        longest: pieces of the longest sequence.
+        cu_seqlens: (B + 1,) int32, row of each sequence's first piece, and T.
+        max_seqlen: pieces of the longest sequence.
     """
 
     lengths: list[int]
@@ -132,9 +132,9 @@ class PackedLayout:
     positions: Tensor
     first: Tensor
     groups: list[AttentionGroup]
-    map: CellMap | None
-    offsets: Tensor
-    longest: int
+    map: PadIndex | None
+    cu_seqlens: Tensor
+    max_seqlen: int
     _by_head: dict[int, HeadMap] = field(default_factory=dict, repr=False, compare=False)
 
     def by_head(self, heads: int) -> HeadMap:
@@ -155,7 +155,7 @@ class PackedLayout:
             _by_head={},
             positions=change(self.positions),
             first=change(self.first),
-            offsets=change(self.offsets),
+            cu_seqlens=change(self.cu_seqlens),
             groups=[
                 replace(group, bias=None if group.bias is None else change(group.bias))
                 for group in self.groups
@@ -209,14 +209,14 @@ class PackedLayout:
             first=torch.from_numpy(starts).to(device),
             groups=groups,
             map=cell_map,
-            offsets=torch.from_numpy(np.append(starts, total).astype(np.int32)).to(device),
-            longest=int(sizes.max()) if sizes.size else 0,
+            cu_seqlens=torch.from_numpy(np.append(starts, total).astype(np.int32)).to(device),
+            max_seqlen=int(sizes.max()) if sizes.size else 0,
         )
 
 
 def _arrange(
     starts: np.ndarray, sizes: np.ndarray, n_rows: int, few_sizes: bool, device: torch.device | str
-) -> tuple[list[AttentionGroup], CellMap | None]:
+) -> tuple[list[AttentionGroup], PadIndex | None]:
     if not sizes.size:
         return [], None
     chosen = _group_by_length(sizes, few_sizes)
@@ -249,7 +249,7 @@ def _arrange(
     line_of_sequence = np.empty(len(sizes), dtype=np.int64)
     held = np.flatnonzero(sequence_of_line >= 0)
     line_of_sequence[sequence_of_line[held]] = held
-    return groups, CellMap(
+    return groups, PadIndex(
         rows=torch.from_numpy(row_of_cell).to(device),
         cells=torch.from_numpy(cell_of_row).to(device),
         empty=torch.from_numpy(np.flatnonzero(~present)).to(device),
@@ -259,7 +259,7 @@ def _arrange(
     )
 
 
-def _head_map(cells: CellMap, groups: list[AttentionGroup], heads: int) -> HeadMap:
+def _head_map(cells: PadIndex, groups: list[AttentionGroup], heads: int) -> HeadMap:
     device = cells.rows.device
     head = torch.arange(heads, device=device)
     targets, begin = [], 0  # where the shares of each cell go

@@ -23,7 +23,7 @@ from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, DiscriminatorHead
 from spacy_selectra.encoder.packing import length_batches
 from spacy_selectra.encoder.precision import precision
-from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
@@ -135,7 +135,7 @@ FINGERPRINT = "encoder_fingerprint"
 _HEAD = "discriminator_predictions."
 
 
-def encoder_fingerprint(encoder: SelectraEncoder | AdaptedEncoder) -> str:
+def encoder_fingerprint(encoder: SelectraEncoder | TransformersEncoder) -> str:
     """Hex SHA-256 of all weights in float32, by transformers' names.
 
     Equal weights give equal fingerprints whatever they were stored in; settings without

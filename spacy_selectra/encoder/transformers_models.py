@@ -19,7 +19,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json
 
 
-class AdaptedEncoder(nn.Module):
+class TransformersEncoder(nn.Module):
     """A transformers model (BERT, RoBERTa, ALBERT, DistilBERT, ...) over packed batches.
 
     These models compute on padded rectangles, so a packed batch is unfolded and folded
@@ -32,7 +32,7 @@ class AdaptedEncoder(nn.Module):
         self.config = model.config
 
     @classmethod
-    def from_directory(cls, directory: str | Path) -> AdaptedEncoder:
+    def from_directory(cls, directory: str | Path) -> TransformersEncoder:
         """Read a model with safetensors weights through transformers' AutoModel.
 
         Raises:
@@ -49,7 +49,7 @@ class AdaptedEncoder(nn.Module):
     @classmethod
     def from_tensors(
         cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
-    ) -> AdaptedEncoder:
+    ) -> TransformersEncoder:
         """Build from the contents of `config.json` and weights, without random ones first.
 
         Raises:
@@ -116,7 +116,7 @@ def unpack(
         (B, L) ids, (B, L) bool of where there is a piece, and (B, L) segments or None.
     """
     sizes = torch.tensor(layout.lengths, device=input_ids.device)
-    present = torch.arange(layout.longest, device=input_ids.device)[None, :] < sizes[:, None]
+    present = torch.arange(layout.max_seqlen, device=input_ids.device)[None, :] < sizes[:, None]
     ids = input_ids.new_full(present.shape, pad_id or 0)
     ids[present] = input_ids
     types = None
@@ -143,7 +143,7 @@ def model_inputs(
 Kind = Literal["sequence", "token", "span"]
 
 
-class AdaptedModel(nn.Module):
+class TransformersTaskModel(nn.Module):
     """A transformers model for sequences, tokens or spans, called as ours are.
 
     Args:
@@ -166,7 +166,7 @@ class AdaptedModel(nn.Module):
         kind: Kind,
         labels: Sequence[str],
         dropout: float | None = None,
-    ) -> AdaptedModel:
+    ) -> TransformersTaskModel:
         """Read a model with safetensors weights; a head it lacks is drawn at random.
 
         Args:
@@ -252,4 +252,4 @@ def _silenced() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-__all__ = ["AdaptedModel", "Kind"]
+__all__ = ["Kind", "TransformersTaskModel"]

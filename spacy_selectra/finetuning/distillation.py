@@ -26,7 +26,7 @@ from spacy_selectra.finetuning.tasks.choose import make_problem
 from spacy_selectra.text.tokenizer import fingerprint_of, longest_sequence
 
 
-class Lesson:
+class Distiller:
     """What a teacher says of a split, and how much a student's answers differ from it.
 
     Args:
@@ -127,7 +127,7 @@ def make_lesson(
     mode: str,
     device: torch.device,
     warn: Callable[[str], None],
-) -> Lesson:
+) -> Distiller:
     """Ask a teacher about every example of a split, once for all trials.
 
     The teacher may be of another type and have another tokenizer: classes, values and tags of
@@ -163,7 +163,7 @@ def make_lesson(
     hidden = None
     if with_hidden:
         hidden = asked.answers([scores[..., outputs:] for scores in found], np.float16)
-    return Lesson(problem, inputs, asked.answers(own_logits)[:, order], settings, hidden)
+    return Distiller(problem, inputs, asked.answers(own_logits)[:, order], settings, hidden)
 
 
 def check_teacher(problem: Problem, teacher: Path) -> None:

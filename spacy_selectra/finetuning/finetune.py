@@ -24,7 +24,7 @@ from spacy_selectra.finetuning.data.dataset import (
     read_unlabelled,
 )
 from spacy_selectra.finetuning.data.examples import count_words
-from spacy_selectra.finetuning.distillation import Lesson, check_teacher, make_lesson
+from spacy_selectra.finetuning.distillation import Distiller, check_teacher, make_lesson
 from spacy_selectra.finetuning.metrics import check_libraries
 from spacy_selectra.finetuning.models import (
     TaskModel,
@@ -111,7 +111,7 @@ class Finetuning:
         check_output(self.out, self._identity(), sources, replace=replace)
         self.train = self._inputs("train", self._taught)
         self.dev = self._inputs("dev", self.dataset.dev)
-        self._lesson: Lesson | None = None
+        self._lesson: Distiller | None = None
 
     def run(self, trials: int, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Run the trials that are not there yet and sum all up in `metrics.json`.
@@ -234,7 +234,7 @@ class Finetuning:
             )
         return inputs
 
-    def _lesson_of_teacher(self) -> Lesson | None:
+    def _lesson_of_teacher(self) -> Distiller | None:
         """What the teacher says of the training split, asked once for all trials."""
         if self.teacher is not None and self._lesson is None:
             self._lesson = make_lesson(

@@ -96,5 +96,5 @@ def _library(module: str, package: str) -> Any:
     except ImportError as error:
         raise SelectraError(
             f"scores are computed by {package}, which is not installed: "
-            'pip install "spacy-selectra[finetuning]"'
+            'pip install "spacy-selectra[train]"'
         ) from error

@@ -18,7 +18,7 @@ from spacy_selectra.encoder.checkpoint import (
 )
 from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.encoder.heads import SequenceClassifier, SpanClassifier, TokenClassifier
-from spacy_selectra.encoder.transformers_models import AdaptedModel, Kind
+from spacy_selectra.encoder.transformers_models import Kind, TransformersTaskModel
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import load_backend, load_tokenizer, without_batching
 from spacy_selectra.util.files import atomic_directory, read_json
@@ -26,7 +26,7 @@ from spacy_selectra.util.files import atomic_directory, read_json
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TaskModel = Classifier | AdaptedModel
+TaskModel = Classifier | TransformersTaskModel
 
 _OURS: dict[Kind, Any] = {
     "sequence": SequenceClassifier,
@@ -53,7 +53,7 @@ def new_task_model(
         SelectraError: a model type that is not supported, or an unreadable model.
     """
     if model_type(directory) != "electra":
-        return AdaptedModel.from_directory(directory, kind, outputs, dropout)
+        return TransformersTaskModel.from_directory(directory, kind, outputs, dropout)
     config, tensors = read_checkpoint(directory)
     if dropout is not None:
         config = {**config, **dict.fromkeys(DROPOUTS, dropout)}
@@ -73,7 +73,7 @@ def trained_task_model(directory: Path, kind: Kind) -> TaskModel:
         return load_task_model(_OURS[kind], directory)
     named = read_json(directory / "config.json").get("id2label", {})
     labels = [named[index] for index in sorted(named, key=int)]
-    return AdaptedModel.from_directory(directory, kind, labels)
+    return TransformersTaskModel.from_directory(directory, kind, labels)
 
 
 def save_task_model(model: TaskModel, directory: Path, tokenizer: Path) -> None:
@@ -85,7 +85,7 @@ def save_task_model(model: TaskModel, directory: Path, tokenizer: Path) -> None:
         tokenizer: directory of the encoder that it was made from.
     """
     with atomic_directory(directory) as temporary:
-        if isinstance(model, AdaptedModel):
+        if isinstance(model, TransformersTaskModel):
             model.save(temporary)
         else:
             save_model(model, temporary)
@@ -137,14 +137,16 @@ def forward_with_hidden(
         (R, outputs) and (R, H): a row a sequence, or a row a piece.
     """
     seen: list[Any] = []
-    inner: Any = model.model.base_model if isinstance(model, AdaptedModel) else model.encoder
+    inner: Any = (
+        model.model.base_model if isinstance(model, TransformersTaskModel) else model.encoder
+    )
     hook = inner.register_forward_hook(lambda module, inputs, output: seen.append(output))
     try:
         logits = model(ids, lengths, types)
     finally:
         hook.remove()
     hidden = seen[-1]
-    if isinstance(model, AdaptedModel):
+    if isinstance(model, TransformersTaskModel):
         padded = hidden.last_hidden_state
         if model.kind == "sequence":
             return logits, padded[:, 0]

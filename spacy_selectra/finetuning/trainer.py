@@ -14,7 +14,7 @@ import torch
 
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.finetuning.config import TrainingSettings
-from spacy_selectra.finetuning.distillation import Lesson
+from spacy_selectra.finetuning.distillation import Distiller
 from spacy_selectra.finetuning.features import packed
 from spacy_selectra.finetuning.optimizer import (
     freeze_layers,
@@ -65,7 +65,7 @@ def train_model(
     *,
     seed: int,
     warn: Callable[[str], None],
-    lesson: Lesson | None = None,
+    lesson: Distiller | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -157,7 +157,7 @@ def _step(
     train: Inputs,
     batch: np.ndarray,
     settings: TrainingSettings,
-    lesson: Lesson | None,
+    lesson: Distiller | None,
 ) -> torch.Tensor:
     """Gradients of one batch, clipped to a global norm; the mean loss, detached."""
     # sorted, so that attention finds sequences of one length side by side
@@ -181,7 +181,7 @@ def _gradients(
     members: np.ndarray,
     mode: str,
     count: int,
-    lesson: Lesson | None,
+    lesson: Distiller | None,
     share: float,
 ) -> torch.Tensor:
     """Adds the gradients of some of a batch's sequences; their share of its loss, detached."""

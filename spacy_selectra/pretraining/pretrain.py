@@ -27,7 +27,7 @@ from spacy_selectra.pretraining.checkpoints import (
 from spacy_selectra.pretraining.config import PretrainingSettings
 from spacy_selectra.pretraining.evaluation.evaluate import evaluate_networks
 from spacy_selectra.pretraining.initialization.build import build_model, with_default_dropout
-from spacy_selectra.pretraining.initialization.cooccurrence import warm_start
+from spacy_selectra.pretraining.initialization.cooccurrence import init_from_cooccurrence
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.run_directory import (
@@ -39,7 +39,7 @@ from spacy_selectra.pretraining.run_directory import (
     run_identity,
     run_record,
 )
-from spacy_selectra.pretraining.run_log import Journal
+from spacy_selectra.pretraining.run_log import RunLogger
 from spacy_selectra.pretraining.trackers import open_trackers
 from spacy_selectra.pretraining.trainer import Trainer
 from spacy_selectra.text.tokenizer import Vocabulary, declare_longest_sequence, read_vocabulary
@@ -131,7 +131,7 @@ def _pretrain(
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary.size, vocabulary.pad_id)
     if settings.encoder.init_embeddings == "cooccurrence" and not known:
-        warm_start(model, corpus, vocabulary, training.seed)
+        init_from_cooccurrence(model, corpus, vocabulary, training.seed)
     model = model.to(device)
     if world.rank:
         seed_process(world, training.seed)
@@ -280,10 +280,10 @@ def _check_length(model: PretrainingModel, manifest: Manifest, max_length: int |
         )
 
 
-def _warn_of_unread(journal: Journal, manifest: Manifest, max_length: int | None) -> None:
+def _warn_of_unread(run_logger: RunLogger, manifest: Manifest, max_length: int | None) -> None:
     longest = _longest(manifest, max_length)
     if longest < manifest.sequence_length:
-        journal.warn(
+        run_logger.warn(
             f"sequences of up to {manifest.sequence_length} pieces were packed, of which only the "
             f"first {longest} are read; pack with --length {longest} to read all of the text"
         )

@@ -20,7 +20,7 @@ from spacy_selectra.util.progress import Progress
 
 
 @dataclass
-class Window:
+class StepStats:
     """Sums since the last row of the log.
 
     Attributes:
@@ -128,7 +128,7 @@ LOG_FILE = "log.jsonl"
 EVALUATION_FILE = "evaluation.jsonl"
 
 
-class Journal:
+class RunLogger:
     """log.jsonl, evaluation.jsonl and whoever follows them; only the main process writes.
 
     Args:
@@ -156,7 +156,7 @@ class Journal:
         self._peak = matmul_peak(self.model.device, mode) * self.world.size
 
     def add(
-        self, step: int, window: Window, learning_rate: float, tokens_seen: int, elapsed: float
+        self, step: int, window: StepStats, learning_rate: float, tokens_seen: int, elapsed: float
     ) -> None:
         """A row for the steps of `window`, which end with `step`."""
         if not self.world.is_main:
@@ -195,7 +195,7 @@ class Journal:
             total, unit = training.max_seconds - elapsed, "seconds"
         return Progress("pretraining", total, unit, quiet=quiet)
 
-    def note(self, step: int, window: Window) -> str:
+    def note(self, step: int, window: StepStats) -> str:
         """The end of the line of progress."""
         if not window.pieces:
             return f"step {step}"
@@ -212,7 +212,7 @@ class Journal:
         if self.world.is_main:
             print(f"warning: {message}", file=sys.stderr, flush=True)
 
-    def _utilization(self, window: Window) -> float:
+    def _utilization(self, window: StepStats) -> float:
         length = window.pieces / max(1, window.sequences(self.settings.training.batch_size))
         work = step_flops(
             self.model.discriminator.config,

@@ -25,7 +25,7 @@ from spacy_selectra.pretraining.config import PretrainingSettings
 from spacy_selectra.pretraining.masking import MaskedBatch
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.optimizer import Schedule, build_optimizer
-from spacy_selectra.pretraining.run_log import Journal, Window
+from spacy_selectra.pretraining.run_log import RunLogger, StepStats
 from spacy_selectra.pretraining.step import Guard, StepReport, TrainingStep
 from spacy_selectra.util.distributed import World
 from spacy_selectra.util.signals import StopRequest
@@ -95,8 +95,8 @@ class Trainer:
             warmup_steps=settings.schedule.warmup_steps,
             restart_step=settings.schedule.restart_step,
         )
-        self.journal = Journal(model, settings, output, world)
-        self.window = Window()
+        self.journal = RunLogger(model, settings, output, world)
+        self.window = StepStats()
         self.step = 0
         self.tokens_seen = 0
         self.failures = 0  # bad batches in a row
@@ -227,7 +227,7 @@ class Trainer:
         self.step, state = known
         self._saved_step = self.step
         self.tokens_seen, self.failures = state["tokens_seen"], state["failures"]
-        self.window = Window(**state["window"])
+        self.window = StepStats(**state["window"])
         self.journal.rewind(self.step)
         return state
 
@@ -301,7 +301,7 @@ class Trainer:
 
     def _log(self, step: int, learning_rate: float) -> None:
         self.journal.add(step, self.window, learning_rate, self.tokens_seen, self.elapsed)
-        self.window = Window()
+        self.window = StepStats()
 
     def _evaluate(self, stop: StopRequest) -> None:
         if self.evaluate is None or self.journal.has_evaluation(self.step):

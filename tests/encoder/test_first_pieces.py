@@ -40,7 +40,7 @@ def encode(encoder: SelectraEncoder, lengths: list[int], mode: str) -> tuple[Ten
     layout = PackedLayout.from_lengths(lengths)
     with torch.inference_mode(), precision(mode):
         everything = encoder(ids, layout, types)
-        return everything[layout.first], encoder(ids, layout, types, first_only=True)
+        return everything[layout.first], encoder(ids, layout, types, cls_only=True)
 
 
 @pytest.mark.parametrize("mode", ["fp32", "fast"])
@@ -77,9 +77,9 @@ def test_spares_most_of_the_last_layer(tiny_config: EncoderConfig):
     encoder, lengths = make_encoder(tiny_config), [60] * 4
     ids, types = batch(lengths)
     counts = []
-    for first_only in (False, True):
+    for cls_only in (False, True):
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            encoder(ids, lengths, types, first_only=first_only)
+            encoder(ids, lengths, types, cls_only=cls_only)
         counts.append(counter.get_total_flops())
     layer = counts[0] / tiny_config.num_hidden_layers
     assert counts[0] - counts[1] > 0.5 * layer
@@ -91,12 +91,12 @@ def test_training_goes_through_all_of_it(tiny_config: EncoderConfig):
     torch.manual_seed(0)
     model = SequenceClassifier(tiny_config, ["a", "b"])
     gradients = []
-    for first_only in (False, True):
+    for cls_only in (False, True):
         torch.manual_seed(5)  # the same dropout
         model.zero_grad()
         layout = PackedLayout.from_lengths(lengths)
-        if first_only:
-            hidden = model.encoder(ids, layout, types, first_only=True)
+        if cls_only:
+            hidden = model.encoder(ids, layout, types, cls_only=True)
         else:
             hidden = model.encoder(ids, layout, types)[layout.first]
         hidden.square().sum().backward()

@@ -26,7 +26,7 @@ from spacy_selectra.encoder.checkpoint import (
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
-from spacy_selectra.encoder.transformers_models import AdaptedEncoder
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json, write_json
 
@@ -63,7 +63,7 @@ def test_other_encoders_behind_the_same_calls(kind: str, tmp_path: Path):
     reference = AutoModel.from_config(config).eval()
     reference.save_pretrained(tmp_path)
     encoder = load_encoder(tmp_path)
-    assert isinstance(encoder, AdaptedEncoder)
+    assert isinstance(encoder, TransformersEncoder)
     ids = torch.randint(5, 60, (17,))
     hidden = encoder(ids, [4, 10, 3])
     assert hidden.shape == (17, 16)

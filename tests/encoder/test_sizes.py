@@ -87,7 +87,7 @@ def run(encoder: SelectraEncoder, ids: Tensor, lengths: list[int], few_sizes: bo
         (hidden * weight).sum().backward()
         with torch.no_grad():
             inferred = encoder(ids, layout)
-            firsts = encoder(ids, layout, first_only=True)
+            firsts = encoder(ids, layout, cls_only=True)
     gradients = [p.grad.clone() for p in encoder.parameters() if p.grad is not None]
     return [hidden.detach(), inferred, firsts, *gradients]
 

@@ -11,8 +11,8 @@ from spacy_selectra.pretraining.evaluation.metrics import roc_auc
 from spacy_selectra.pretraining.evaluation.plots import (
     TRAINING_COLUMNS,
     check_drawing,
+    draw_predictions,
     draw_training,
-    draw_verdicts,
     markdown_table,
     read_history,
     training_figure,
@@ -77,7 +77,7 @@ def test_verdict_curves_go_from_nothing_found_to_all_found():
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_verdicts_of_one_class_can_be_drawn(replaced, tmp_path):
-    draw_verdicts(np.full(50, replaced), np.linspace(-2, 2, 50), tmp_path / "curves.png")
+    draw_predictions(np.full(50, replaced), np.linspace(-2, 2, 50), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
@@ -85,7 +85,7 @@ def test_files_are_drawings_of_the_kind_their_name_says(tmp_path):
     from matplotlib.image import imread
 
     draw_training(ROWS, EVALUATIONS, tmp_path / "run.png")
-    draw_verdicts(*detector(500), tmp_path / "verdicts.svg")
+    draw_predictions(*detector(500), tmp_path / "verdicts.svg")
     pixels = imread(tmp_path / "run.png")
     assert min(pixels.shape[:2]) > 500
     assert pixels.std() > 0.05  # not an empty sheet

@@ -13,9 +13,9 @@ from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.corpus.packed.loader import PackedCorpus
 from spacy_selectra.pretraining.initialization.cooccurrence import (
     NOISE,
+    cooccurrence_embeddings,
     count_pairs,
     positive_pmi,
-    warm_embeddings,
 )
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 
@@ -84,7 +84,7 @@ def test_pmi_is_positive_where_pieces_attract(corpus: PackedCorpus):
 def test_company_decides_similarity_and_the_size_stays(corpus: PackedCorpus):
     torch.manual_seed(0)
     initial = torch.randn(len(VOCABULARY), 8) * 0.02
-    vectors = warm_embeddings(corpus, initial, VOCABULARY, SPECIAL)
+    vectors = cooccurrence_embeddings(corpus, initial, VOCABULARY, SPECIAL)
     assert similarity(vectors, "gato", "perro") > similarity(vectors, "gato", "coche") + 0.3
     # the last two end alike
     assert similarity(vectors, "coche", "barco") > similarity(vectors, "perro", "barco")
@@ -96,7 +96,7 @@ def test_company_decides_similarity_and_the_size_stays(corpus: PackedCorpus):
 def test_special_tokens_stay_random_and_unseen_pieces_do_not(corpus: PackedCorpus):
     torch.manual_seed(0)
     initial = torch.randn(len(VOCABULARY), 8) * 0.02
-    vectors = warm_embeddings(corpus, initial, VOCABULARY, SPECIAL)
+    vectors = cooccurrence_embeddings(corpus, initial, VOCABULARY, SPECIAL)
     assert torch.equal(vectors[list(SPECIAL)], initial[list(SPECIAL)])
     unseen = VOCABULARY.index("nunca")
     assert not torch.allclose(vectors[unseen], initial[unseen])
@@ -105,4 +105,4 @@ def test_special_tokens_stay_random_and_unseen_pieces_do_not(corpus: PackedCorpu
 def test_wider_than_the_vocabulary(corpus: PackedCorpus):
     torch.manual_seed(0)
     initial = torch.randn(len(VOCABULARY), 64)
-    assert torch.isfinite(warm_embeddings(corpus, initial, VOCABULARY, SPECIAL)).all()
+    assert torch.isfinite(cooccurrence_embeddings(corpus, initial, VOCABULARY, SPECIAL)).all()

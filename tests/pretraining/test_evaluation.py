@@ -9,7 +9,7 @@ import torch
 from spacy_selectra.corpus.packed.loader import PackedCorpus
 from spacy_selectra.encoder.config import generator_config
 from spacy_selectra.encoder.heads import Discriminator, Generator
-from spacy_selectra.pretraining.evaluation.evaluate import collect_verdicts, evaluate_networks
+from spacy_selectra.pretraining.evaluation.evaluate import collect_predictions, evaluate_networks
 from spacy_selectra.pretraining.initialization.build import encoder_config
 from spacy_selectra.pretraining.masking import Masker
 
@@ -63,7 +63,7 @@ def test_a_discriminator_that_is_always_sure_of_real(networks, heldout):
 
 def test_verdicts_are_those_of_the_measures_piece_by_piece(networks, heldout):
     seen: list[int] = []
-    verdicts = collect_verdicts(*networks, heldout, MASKER, mode="fp32", progress=seen.append)
+    verdicts = collect_predictions(*networks, heldout, MASKER, mode="fp32", progress=seen.append)
     assert verdicts.measures() == evaluate_networks(*networks, heldout, MASKER, mode="fp32")
     assert sum(seen) == len(verdicts.lengths) == heldout.n_sequences
     assert verdicts.lengths.tolist() == heldout.lengths().tolist()
@@ -77,7 +77,7 @@ def test_verdicts_are_those_of_the_measures_piece_by_piece(networks, heldout):
 
 
 def test_special_tokens_can_be_left_out(networks, heldout):
-    verdicts = collect_verdicts(*networks, heldout, MASKER, mode="fp32")
+    verdicts = collect_predictions(*networks, heldout, MASKER, mode="fp32")
     special = np.isin(verdicts.input_ids, range(5))
     assert special.any()
     assert not verdicts.replaced[special].any()

@@ -10,6 +10,7 @@ from typing import Any
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.requirements import training_package
 
 SUFFIXES = (".jsonl", ".tsv", ".csv")
 
@@ -153,7 +154,7 @@ def hub_rows(hub: str, config: str | None, revision: str | None, split: str) -> 
     Raises:
         SelectraError: no such data set, configuration or split, or no way to get it.
     """
-    import datasets
+    datasets = training_package("datasets")
 
     place = f"{hub} ({config}), {split}" if config else f"{hub}, {split}"
     # releases before 4 may run code unless told not to, later ones cannot and know no such word

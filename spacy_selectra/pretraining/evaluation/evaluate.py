@@ -25,7 +25,7 @@ from spacy_selectra.pretraining.evaluation.metrics import (
     precision_at_recall,
     threshold_table,
 )
-from spacy_selectra.pretraining.evaluation.plots import check_drawing, draw_verdicts
+from spacy_selectra.pretraining.evaluation.plots import check_drawing, draw_predictions
 from spacy_selectra.pretraining.generator_loss import score_and_sample
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import replace
@@ -48,7 +48,7 @@ def evaluate_networks(
     mode: str = "auto",
     progress: Callable[[int], None] = lambda sequences: None,
 ) -> dict[str, float]:
-    """Measures of `collect_verdicts`, which see for the arguments.
+    """Measures of `collect_predictions`, which see for the arguments.
 
     Returns:
         `accuracy`, `precision`, `recall`, `f1`, `auc`, `average_precision`, `base_rate`,
@@ -56,7 +56,7 @@ def evaluate_networks(
         `mlm_accuracy`, `sampled_mlm_accuracy` (of its samples, which count as original then) and
         `mlm_loss` (nats a masked piece) of the generator; counts `pieces`, `masked`, `sequences`.
     """
-    return collect_verdicts(
+    return collect_predictions(
         generator,
         discriminator,
         corpus,
@@ -69,7 +69,7 @@ def evaluate_networks(
     ).measures()
 
 
-def collect_verdicts(
+def collect_predictions(
     generator: Generator,
     discriminator: Discriminator,
     corpus: PackedCorpus,
@@ -80,7 +80,7 @@ def collect_verdicts(
     max_length: int | None = None,
     mode: str = "auto",
     progress: Callable[[int], None] = lambda sequences: None,
-) -> Verdicts:
+) -> Predictions:
     """Mask held-out text, let the generator fill it in and the discriminator judge.
 
     Dropout is off and masks and samples come from `seed` and the number of sequences alone, so two
@@ -120,8 +120,8 @@ def collect_verdicts(
                 targets = part.input_ids[part.positions]
                 loss, samples = score_and_sample(scores, targets, part.uniforms)
                 corrupted, replaced = replace(part.input_ids, part.positions, samples)
-                verdicts = discriminator(corrupted, layout, part.type_ids)
-                logits.append(verdicts.float().cpu().numpy())
+                predictions = discriminator(corrupted, layout, part.type_ids)
+                logits.append(predictions.float().cpu().numpy())
                 labels.append(replaced.cpu().numpy())
                 pieces.append(part.input_ids.to(torch.int32).cpu().numpy())
                 lengths += part.lengths
@@ -132,7 +132,7 @@ def collect_verdicts(
     finally:
         discriminator.train(was_training[0])
         generator.train(was_training[1])
-    return Verdicts(
+    return Predictions(
         logits=np.concatenate(logits),
         replaced=np.concatenate(labels),
         input_ids=np.concatenate(pieces),
@@ -178,8 +178,8 @@ def evaluate_discriminator(
     Returns:
         `discriminator`, `data`, `split`, `seed`, `mask_share`; the measures of
         `evaluate_networks`; `without_special`, the discriminator's once more over pieces of text
-        alone; `thresholds`, `best_f1`, `precision_at_recall` as in `Verdicts.at_thresholds`; with
-        `bootstrap` also `auc_interval`, the ends of the 95% interval.
+        alone; `thresholds`, `best_f1`, `precision_at_recall` as in `Predictions.at_thresholds`;
+        with `bootstrap` also `auc_interval`, the ends of the 95% interval.
 
     Raises:
         SelectraError: a directory is missing or not what it should be, the corpus was packed
@@ -223,7 +223,7 @@ def evaluate_discriminator(
     )
     total = min(sequences or corpus.n_sequences, corpus.n_sequences)
     with Progress("evaluating", total, "sequences", quiet=quiet) as progress:
-        verdicts = collect_verdicts(
+        predictions = collect_predictions(
             generator,
             discriminator,
             corpus,
@@ -240,14 +240,14 @@ def evaluate_discriminator(
         "split": split,
         "seed": seed,
         "mask_share": mask_share,
-        **verdicts.measures(),
-        "without_special": verdicts.without(vocabulary.special_ids),
-        **verdicts.at_thresholds(),
+        **predictions.measures(),
+        "without_special": predictions.without(vocabulary.special_ids),
+        **predictions.at_thresholds(),
     }
     if bootstrap:
-        result["auc_interval"] = list(verdicts.auc_interval(bootstrap, seed))
+        result["auc_interval"] = list(predictions.auc_interval(bootstrap, seed))
     if curves is not None:
-        draw_verdicts(verdicts.replaced, verdicts.logits, curves)
+        draw_predictions(predictions.replaced, predictions.logits, curves)
     return result
 
 
@@ -255,7 +255,7 @@ def evaluate_discriminator(
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class Predictions:
     """What the discriminator thinks of N pieces of B sequences, and how the generator did.
 
     Attributes:

@@ -48,7 +48,7 @@ def check_drawing(path: Path) -> None:
     _new_figure(1, 1)
 
 
-def draw_verdicts(replaced: np.ndarray, logits: np.ndarray, path: Path) -> None:
+def draw_predictions(replaced: np.ndarray, logits: np.ndarray, path: Path) -> None:
     """Draw `verdicts_figure` to a file.
 
     Raises:

@@ -15,13 +15,13 @@ from spacy_selectra.pretraining.initialization.neighbor_attention import (
     attend_to_neighbours,
     position_width,
 )
-from spacy_selectra.pretraining.initialization.spelling import surface_features
+from spacy_selectra.pretraining.initialization.spelling import spelling_features
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.text.tokenizer import Vocabulary
 
 
 @torch.no_grad()
-def warm_start(
+def init_from_cooccurrence(
     model: PretrainingModel, corpus: PackedCorpus, vocabulary: Vocabulary, seed: int = 0
 ) -> None:
     """Set token embeddings from co-occurrence and spelling, and attention to neighbours.
@@ -36,7 +36,7 @@ def warm_start(
     width = position_width(networks[0].config, networks[1].config)
     weight = networks[0].encoder.embeddings.word_embeddings.weight
     tokens = weight.shape[1] - width
-    vectors = warm_embeddings(
+    vectors = cooccurrence_embeddings(
         corpus, weight[:, :tokens], vocabulary.pieces, vocabulary.special_ids, seed
     )
     weight[:, :tokens] = vectors
@@ -65,7 +65,7 @@ _ITERATIONS = 4
 SURFACE = 0.5
 
 
-def warm_embeddings(
+def cooccurrence_embeddings(
     corpus: PackedCorpus,
     initial: Tensor,
     pieces: Sequence[str],
@@ -87,7 +87,7 @@ def warm_embeddings(
     """
     counts = count_pairs(corpus, WINDOW, special_ids, MAX_PIECES, seed)
     company = _unit_rows(positive_pmi(counts, len(initial)))
-    surface = surface_features(pieces, special_ids)
+    surface = spelling_features(pieces, special_ids)
     joined = torch.cat([company * math.sqrt(1 - SURFACE), surface * math.sqrt(SURFACE)], dim=1)
     vectors = _factorise(joined.coalesce(), initial.shape[1])
     size = initial.square().mean().sqrt()

@@ -18,7 +18,7 @@ _SUFFIXES, _PREFIXES = range(1, 5), range(2, 5)
 _SHARED = 2
 
 
-def surface_features(pieces: Sequence[str], special_ids: Sequence[int] = ()) -> Tensor:
+def spelling_features(pieces: Sequence[str], special_ids: Sequence[int] = ()) -> Tensor:
     """Sparse (V, F): rows of norm 1, or of zeros for special tokens.
 
     Half of each row is the kind of the piece (begins or continues a word; lower case, capital,

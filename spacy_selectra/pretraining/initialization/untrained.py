@@ -57,7 +57,7 @@ UNEXPECTED_KINSHIP = 0.05
 UNEXPECTED_RATIO = 1.5
 FAR_RATIO = 2.5
 FAR_DRIFT = 1.0
-# Verdicts with odds below e^10 are called uncertain: the normal distributions are a model only.
+# Predictions with odds below e^10 are called uncertain: the normal distributions are a model only.
 SURE = 10.0
 
 _SAMPLE = 8_000  # rows on which clusters are looked for
