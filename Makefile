@@ -2,19 +2,23 @@
 #   make demo   raw text -> vocabulary -> pretraining -> pipelines -> wheel, tried from the wheel
 #   make test   the test suite
 #   make check  ruff and pyright
-#   make clean  removes what `make demo` made (not .venv)
+#   make docs   the documentation as a site, in site/
+#   make clean  removes what `make demo` and `make docs` made (not .venv)
 # TORCH chooses another torch (TORCH=torch==2.9.1), TORCH_INDEX another index of its wheels
 # (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126). Where
-# that index cannot be reached, torch comes from pip's own.
+# that index cannot be reached, torch comes from pip's own. CONSTRAINTS chooses other versions of
+# everything else (CONSTRAINTS=/dev/null for the newest ones that pyproject.toml allows).
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CONSTRAINTS ?= constraints.txt
 SIZE ?= tiny
 WORKERS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCS_INSTALLED := .venv/.docs_installed
 # Modules are compiled when they are first imported, not all 20,000 at once.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
@@ -22,7 +26,7 @@ TRY := $(BIN)/python -m spacy selectra package try
 
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test check clean install
+.PHONY: demo test check docs clean install
 
 demo: $(INSTALLED)
 	$(BIN)/python -m spacy project run all . --vars.size $(SIZE)
@@ -40,8 +44,11 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+docs: $(DOCS_INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 clean:
-	rm -rf training metrics corpus packages/*.whl project.lock build dist
+	rm -rf training metrics corpus packages/*.whl project.lock build dist site
 
 install: $(INSTALLED)
 
@@ -50,10 +57,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv (a few minutes the first time)"
-	@$(PIP) --constraint constraints.txt setuptools wheel
+	@$(PIP) --constraint $(CONSTRAINTS) setuptools wheel
 	@$(PIP) --no-deps --retries 1 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null || \
 		$(PIP) --no-deps "$(TORCH)"
 	@# its source does not build without isolation
-	@$(PIP) --constraint constraints.txt --no-deps --use-pep517 seqeval
-	@$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	@$(PIP) --constraint $(CONSTRAINTS) --no-deps --use-pep517 seqeval
+	@$(PIP) --constraint $(CONSTRAINTS) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@$(PIP) --constraint $(CONSTRAINTS) --no-build-isolation --editable ".[docs]"
 	@touch $@
