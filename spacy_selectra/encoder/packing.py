@@ -6,7 +6,7 @@ each a rectangle of cells (sequences x longest); a batch of equal lengths is one
 it is.
 
 On CPUs the layers compute a few rows more than there are pieces, and rectangles are a little larger
-than they need be, so that sizes come again (`encoder.sizes`). What is in padding rows and empty
+than they need be, so that sizes come again (`cpu/sizes.py`). What is in padding rows and empty
 cells is finite, enters nothing and has a gradient of zero.
 """
 

@@ -31,7 +31,7 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
         mode: "fp32", plain float32; "fast", float32 by the fastest library for it on CPUs (see
             `_fast_on_cpu`), TF32 on GPUs; "bf16", autocast with the residual stream in float32;
             "auto", "bf16" where the device computes it natively, else "fast"; "int8", products
-            of our layers with their weights in 8 bits (`encoder.int8`) and all others as in
+            of our layers with their weights in 8 bits (`cpu/linear.py`) and all others as in
             "auto".
             "int8" is for inference on CPUs: where gradients are recorded when the block is
             entered it means "fast", and likewise, with one warning, on devices and processors

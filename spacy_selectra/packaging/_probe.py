@@ -1,4 +1,4 @@
-"""Runs inside the environment of `trial.try_wheel`: one JSON request in, one JSON line out."""
+"""Runs inside the environment of `smoke_test.try_wheel`: one JSON request in, one JSON line out."""
 
 from __future__ import annotations
 

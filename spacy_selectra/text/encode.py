@@ -101,7 +101,7 @@ def load_pieces(name: str | Path, options: Mapping[str, Any], config: Any) -> Pi
     Args:
         name: model directory or hub id.
         options: if any, read by `AutoTokenizer.from_pretrained` with these and nothing
-            repaired; else `corpus.tokenizer.load_tokenizer`.
+            repaired; else `tokenizer.load_tokenizer`.
         config: the encoder's configuration.
 
     Raises:

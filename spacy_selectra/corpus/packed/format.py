@@ -63,7 +63,7 @@ class Manifest(_Record):
     Attributes:
         documents: documents read.
         empty: documents without any piece, left out.
-        too_short: documents under `segments.SHORTEST` pieces, left out.
+        too_short: documents under `units.SHORTEST` pieces, left out.
         unseen_entries: entries of the vocabulary (special tokens aside) that never occur in
             train; `piece-counts.npy` holds the count of each entry.
     """

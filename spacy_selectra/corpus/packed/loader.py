@@ -43,7 +43,7 @@ class PackedCorpus:
         tokenizer: tokenizer directory the corpus must have been packed with.
 
     Attributes:
-        manifest: see `manifest.Manifest`.
+        manifest: see `format.Manifest`.
         n_sequences: number of sequences of the split.
         n_tokens: number of pieces of the split, special ones included.
 

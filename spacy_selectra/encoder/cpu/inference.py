@@ -1,6 +1,6 @@
 """An encoder layer where nobody asks for a gradient, on CPUs.
 
-The mathematics is that of `network.Layer`. Products come from weights prepared once, a few
+The mathematics is that of `electra.Layer`. Products come from weights prepared once, a few
 thousand rows at a time, and nothing is kept for a backward pass.
 """
 
@@ -29,7 +29,7 @@ from spacy_selectra.encoder.packing import PackedLayout
 def inference_layer(
     layer: nn.Module, hidden: Tensor, layout: PackedLayout, heads: int, options: LayerOptions
 ) -> Tensor:
-    """A `network.Layer` in evaluation mode, without a gradient.
+    """A `electra.Layer` in evaluation mode, without a gradient.
 
     Args:
         layer: where the weights are.
@@ -92,7 +92,7 @@ INT8_ROWS = 512
 
 
 class LayerProducts:
-    """The four products of a `network.Layer`, as its weights were when this was made.
+    """The four products of a `electra.Layer`, as its weights were when this was made.
 
     Args:
         layer: where the weights are.
@@ -142,7 +142,7 @@ def layer_products(layer: nn.Module, dtype: torch.dtype, int8: bool) -> LayerPro
     `.data`, which goes uncounted, call `forget`.
 
     Args:
-        layer: a `network.Layer` on a CPU.
+        layer: a `electra.Layer` on a CPU.
         dtype: type of its products.
         int8: with weights of 8 bits.
     """

@@ -3,7 +3,7 @@
 On a CPU the products of a small encoder take little more time than what surrounds them: casts
 that autocast repeats, additions of mixed types, dropout by multiplication, gradients of views.
 Writing both directions out leaves the products and a few cheap passes. The mathematics is
-that of `network.Layer`, which devices other than CPUs run as it stands.
+that of `electra.Layer`, which devices other than CPUs run as it stands.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:
 
 
 def layer_weights(layer: nn.Module) -> list[Tensor]:
-    """Weights of a `network.Layer` in the order `layer_function` takes them."""
+    """Weights of a `electra.Layer` in the order `layer_function` takes them."""
     names = ("qkv", "attention_output", "attention_norm", "intermediate", "output", "output_norm")
     return [tensor for name in names for tensor in _pair(getattr(layer, name))]
 
