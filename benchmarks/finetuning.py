@@ -244,7 +244,7 @@ def main() -> None:
             "train": str(arguments.train),
             "dev": str(arguments.dev),
             "length": prepared.problem.max_length,
-            "warmup_ratio": arguments.rate_warm_up,
+            "warmup": arguments.rate_warm_up,
             "steps": steps,
             "epochs": -(-steps // prepared.batches),
         }

@@ -65,5 +65,5 @@ def test_the_best_of_several_right_answers_counts():
 def test_a_missing_library_is_noticed_before_training(head, entities, module, monkeypatch):
     check_libraries(head, entities=entities)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(SelectraError, match=r"pip install .spacy-selectra\[finetuning\]"):
+    with pytest.raises(SelectraError, match=r"pip install .spacy-selectra\[train\]"):
         check_libraries(head, entities=entities)

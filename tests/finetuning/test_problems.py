@@ -174,5 +174,5 @@ def test_metrics_need_their_library(monkeypatch, tokenizer):
     monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
     asked = problem("ner", ["LOC", "PER"], tokenizer)
     inputs = asked.inputs(SENTENCES)
-    with pytest.raises(SelectraError, match=r"seqeval.*spacy-selectra\[finetuning\]"):
+    with pytest.raises(SelectraError, match=r"seqeval.*spacy-selectra\[train\]"):
         asked.scores(inputs, right_logits(asked, inputs))
