@@ -1,6 +1,6 @@
 """Corpora for `spacy train`: entities, labelled texts and labelled pairs."""
 
-from __future__ import annotations
+# No postponed annotations here: confection reads those of registered functions at run time.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,16 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import Sentence, read_sentences
 from spacy_selectra.finetuning.data.sources import json_objects, numbered_lines, unquoted
 
-# No postponed annotations here: confection reads those of registered functions at run time.
-
-
 Reader = Callable[[Language], Iterable[Example]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a file: its texts, its label, and where it stands."""
+
+    texts: tuple[str, ...]
+    label: str
+    line: int
 
 
 def conll_reader(
@@ -227,15 +233,6 @@ def guess_spaces(words: Sequence[str]) -> list[bool]:
 
 # Names under which data sets store the two texts of a pair.
 PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a file: its texts, its label, and where it stands."""
-
-    texts: tuple[str, ...]
-    label: str
-    line: int
 
 
 def read_texts(path: str | Path) -> list[Row]:

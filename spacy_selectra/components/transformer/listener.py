@@ -2,7 +2,7 @@
 `spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
 """
 
-from __future__ import annotations
+# No postponed annotations here: confection reads those of registered functions at run time.
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -14,9 +14,6 @@ from spacy_transformers.data_classes import TransformerData
 from spacy_transformers.layers import TransformerListener, trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
-
-# No postponed annotations here: confection reads those of registered functions at run time.
-
 
 # Pieces copied out of the encoder's result at once: 16 MB at width 256 and float32.
 PIECES_AT_ONCE = 1 << 14
@@ -112,9 +109,6 @@ def _no_gradient(gradient: list[Floats2d]) -> list[TransformerData]:
 
 
 # `spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
-
-
-# No postponed annotations here: confection reads those of registered functions at run time.
 
 
 def reduce_first() -> Model[Ragged, Floats2d]:
