@@ -1,6 +1,8 @@
 # `make demo` and `make test` work on a machine with Python 3.10 to 3.13 and make.
 #   make demo   raw text -> vocabulary -> pretraining -> pipelines -> wheel, tried from the wheel
-#   make test   the test suite
+#   make test   the test suite; in the end, from Python 3.12 on, how much of the package it ran
+#   make durations  the same, and the twenty slowest tests
+#   make test-benchmarks  whether the scripts in benchmarks/ run
 #   make check  ruff and pyright
 #   make docs   the documentation as a site, in site/
 #   make clean  removes what `make demo` and `make docs` made (not .venv)
@@ -8,6 +10,7 @@
 # (the default one holds CPU builds; TORCH_INDEX=https://download.pytorch.org/whl/cu126). Where
 # that index cannot be reached, torch comes from pip's own. CONSTRAINTS chooses other versions of
 # everything else (CONSTRAINTS=/dev/null for the newest ones that pyproject.toml allows).
+# COVERAGE=--cov measures coverage with every Python, COVERAGE= with none.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -22,11 +25,18 @@ DOCS_INSTALLED := .venv/.docs_installed
 # Modules are compiled when they are first imported, not all 20,000 at once.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
+# Python 3.12 can observe lines nearly for free; before, every call of a function costs.
+COVERAGE ?= $(shell $(BIN)/python -c \
+	"import sys; print('--cov --cov-report=' if sys.version_info >= (3, 12) else '')")
+
+PYTEST := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) \
+	--dist loadfile --no-loadscope-reorder
+
 TRY := $(BIN)/python -m spacy selectra package try
 
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test check docs clean install
+.PHONY: demo test test-benchmarks durations check docs clean install
 
 demo: $(INSTALLED)
 	$(BIN)/python -m spacy project run all . --vars.size $(SIZE)
@@ -37,7 +47,13 @@ demo: $(INSTALLED)
 	@$(TRY) packages/es_selectra_tiny/*.whl --library packages/spacy_selectra-*.whl --texts assets/ordinary.txt
 
 test: $(INSTALLED)
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTEST) $(COVERAGE) $(DURATIONS) --ignore-glob="*/test_benchmark*"
+
+test-benchmarks: $(INSTALLED)
+	$(PYTEST) tests/test_benchmark*.py tests/packaging/test_benchmark*.py
+
+durations: DURATIONS := --durations 20
+durations: test
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -26,23 +26,26 @@ import numpy as np
 import torch
 from processor import conclude
 
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.corpus.packed.loader import PackedCorpus
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import generator_config, preset
 from spacy_selectra.encoder.heads import Discriminator, Generator
 from spacy_selectra.pretraining.config import PretrainingSettings
-from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+from spacy_selectra.pretraining.evaluation.evaluate import (
+    EvaluationSettings,
+    evaluate_discriminator,
+)
 from spacy_selectra.pretraining.initialization.accent_repair import (
     REPAIR_FILE,
     repair_checkpoint,
-    strip_accents,
 )
 from spacy_selectra.pretraining.initialization.cooccurrence import init_from_cooccurrence
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.normalization import strip_accents
 from spacy_selectra.text.tokenizer import read_vocabulary, save_tokenizer
 
 TEXT = Path(__file__).parents[1] / "assets" / "sample" / "text"
@@ -82,9 +85,10 @@ def prepare(root: Path, vocabulary: int, documents: int | None) -> tuple[Path, P
 
 def occurring(corpus: Path, tokenizer: Path) -> np.ndarray:
     """(V,) bool: entries that occur in the training text."""
-    packed = PackedCorpus(corpus, "train", tokenizer=tokenizer)
+    vocabulary = read_vocabulary(tokenizer)
+    packed = PackedCorpus(corpus, "train", vocabulary)
     ids = np.asarray(packed.batch(np.arange(packed.n_sequences)).input_ids)
-    return np.bincount(ids, minlength=read_vocabulary(tokenizer).size) > 0
+    return np.bincount(ids, minlength=vocabulary.size) > 0
 
 
 def start(corpus: Path, tokenizer: Path, output: Path) -> Path:
@@ -103,7 +107,7 @@ def start(corpus: Path, tokenizer: Path, output: Path) -> Path:
     model = PretrainingModel(generator, discriminator)
     weight = discriminator.encoder.embeddings.word_embeddings.weight
     random_rows = weight.detach().clone()
-    init_from_cooccurrence(model, PackedCorpus(corpus, "train", tokenizer=tokenizer), vocabulary)
+    init_from_cooccurrence(model, PackedCorpus(corpus, "train", vocabulary), vocabulary)
     unseen = torch.from_numpy(~occurring(corpus, tokenizer))
     with torch.no_grad():
         weight[unseen] = random_rows[unseen]
@@ -143,10 +147,9 @@ def train(
 
 
 def measure(pair: Path, corpus: Path, judge: Path, sequences: int | None) -> dict[str, float]:
-    own = evaluate_discriminator(pair, corpus, sequences=sequences)
-    common = evaluate_discriminator(
-        pair / "discriminator", corpus, judge / "generator", sequences=sequences
-    )
+    settings = EvaluationSettings(sequences=sequences)
+    own = evaluate_discriminator(pair, corpus, settings=settings)
+    common = evaluate_discriminator(pair / "discriminator", corpus, judge / "generator", settings)
     return {"mlm_loss": own["mlm_loss"], "mlm_accuracy": own["mlm_accuracy"], "auc": common["auc"]}
 
 

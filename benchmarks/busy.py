@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 
 from processor import conclude
-from spacy_models import SAMPLE
+from sample import SAMPLE
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 
 SCRIPT = Path(__file__).with_name("installed_process.py")
 ONE = "one thread"
@@ -71,6 +71,7 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("pipeline", help="package or path")
+    parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     parser.add_argument("--texts", default=str(SAMPLE / "text" / "heldout.txt"))
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 3], metavar="N")
@@ -81,14 +82,14 @@ def main() -> None:
     words = sum(len(text.split()) for text in texts)
     task = {"pipeline": arguments.pipeline, "whole": False, "texts": texts, "batch_size": 64}
     rates: dict[str, dict[int, list[float]]] = {
-        way: {count: [] for count in arguments.busy} for way in WAYS
+        way: {count: [] for count in arguments.busy} for way in arguments.only
     }
     try:
         with ExitStack() as stack:
             running = []
-            for way, environment in WAYS.items():
+            for way in rates:
                 threads = 1 if way == ONE else arguments.threads
-                process = Process(way, SCRIPT, {**task, "threads": threads}, environment)
+                process = Process(way, SCRIPT, {**task, "threads": threads}, WAYS[way])
                 running.append(stack.enter_context(process))
             for each in running:
                 each.answer()

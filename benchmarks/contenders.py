@@ -17,11 +17,10 @@ from spacy_selectra.encoder.config import EncoderConfig, generator_config, prese
 from spacy_selectra.encoder.heads import Discriminator, Generator
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.pretraining.config import PretrainingSettings, read_settings
-from spacy_selectra.pretraining.flops import step_flops
-from spacy_selectra.pretraining.initialization.build import encoder_config
 from spacy_selectra.pretraining.masking import Masker
-from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.model import PretrainingModel, encoder_config
 from spacy_selectra.pretraining.optimizer import build_optimizer
+from spacy_selectra.pretraining.run_log import step_flops
 from spacy_selectra.pretraining.step import Guard, TrainingStep
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS
 
@@ -194,7 +193,7 @@ class Ours:
         )
         self.make_step = TrainingStep(
             model,
-            build_optimizer(model.parameters_by_name(), settings.optimizer),
+            build_optimizer(dict(model.named_parameters()), settings.optimizer),
             Guard(settings.training.divergence_factor, device),
             task.mode,
             settings.optimizer.max_grad_norm,

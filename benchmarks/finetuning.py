@@ -26,16 +26,16 @@ from typing import Any
 import numpy as np
 from finetuning_model import Prepared, write_model
 from processor import conclude
+from sample import SAMPLE
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.config import PRESETS
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 
 BASE = "Trainer"
 MIB = 1 << 20
 SCRIPT = Path(__file__).with_name("finetuning_process.py")
-SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 SAMPLES = {
     "nli": ("entailment", "jsonl"),
     "paraphrase": ("paraphrase", "jsonl"),
@@ -211,7 +211,7 @@ def _complete(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
             folder, suffix = SAMPLES[arguments.task]
             setattr(arguments, name, SAMPLE / folder / f"{name}.{suffix}")
     try:
-        if get_task(arguments.task).head == "spans":
+        if task_spec(arguments.task).head == "spans":
             parser.error(f"no fine-tuning for '{arguments.task}' here: its examples are questions")
     except SelectraError as error:
         parser.error(str(error))
@@ -231,7 +231,7 @@ def main() -> None:
             prepared = write_model(model, encoder, arguments)
         except SelectraError as error:
             parser.error(str(error))
-        metric = prepared.problem.task.metric
+        metric = prepared.task.spec.metric
         epochs = arguments.epochs
         steps = arguments.steps or (epochs * prepared.batches if epochs else 30)
         if not 0 <= arguments.warm_up < steps:
@@ -243,7 +243,7 @@ def main() -> None:
             "model": str(model),
             "train": str(arguments.train),
             "dev": str(arguments.dev),
-            "length": prepared.problem.max_length,
+            "length": prepared.task.max_length,
             "warmup": arguments.rate_warm_up,
             "steps": steps,
             "epochs": -(-steps // prepared.batches),

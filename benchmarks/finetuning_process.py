@@ -18,13 +18,14 @@ from process_memory import peak_memory, reset_peak, resident_memory
 from turns import serve
 
 from spacy_selectra.encoder.cpu.memory import keep_freed_memory
+from spacy_selectra.encoder.predict import predict
 from spacy_selectra.finetuning.config import DataSettings, TrainingSettings
 from spacy_selectra.finetuning.data.dataset import read_dataset
 from spacy_selectra.finetuning.models import task_tokenizer, trained_task_model
-from spacy_selectra.finetuning.predict import predict
-from spacy_selectra.finetuning.tasks.base import Inputs, Problem
-from spacy_selectra.finetuning.tasks.choose import make_problem
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.base import Inputs
+from spacy_selectra.finetuning.tasks.base import Task as FinetuningTask
+from spacy_selectra.finetuning.tasks.choose import make_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 from spacy_selectra.finetuning.trainer import Interrupted, train_model
 from spacy_selectra.util.progress import Progress
 
@@ -116,10 +117,10 @@ class Steps(Clock):
 
 
 def train_ours(
-    task: Task, problem: Problem, train: Inputs, dev: Inputs, hand: Hand, before: int
+    task: Task, learnt: FinetuningTask, train: Inputs, dev: Inputs, hand: Hand, before: int
 ) -> list[np.ndarray]:
     """As `selectra finetune` trains; logits of `dev` after the last step."""
-    model = trained_task_model(Path(task.model), problem.kind)
+    model = trained_task_model(Path(task.model), learnt.spec.head)
     settings = TrainingSettings.model_validate(
         {
             "epochs": task.epochs,
@@ -136,7 +137,7 @@ def train_ours(
     with suppress(Interrupted):
         train_model(
             model,
-            problem,
+            learnt,
             train,
             dev,
             settings,
@@ -146,11 +147,11 @@ def train_ours(
             progress=cast(Progress, clock),
         )
     clock.begin()
-    return predict(model, dev.sequences, per_piece=problem.per_piece, mode=task.arithmetic)
+    return predict(model, dev.sequences, per_piece=learnt.per_piece, mode=task.arithmetic)
 
 
 def train_theirs(
-    task: Task, problem: Problem, train: Inputs, dev: Inputs, hand: Hand, before: int
+    task: Task, learnt: FinetuningTask, train: Inputs, dev: Inputs, hand: Hand, before: int
 ) -> list[np.ndarray]:
     """transformers' Trainer; logits of `dev` after the last step."""
     import transformers
@@ -190,14 +191,14 @@ def train_theirs(
         )
         loader: Any = (
             transformers.AutoModelForTokenClassification
-            if problem.per_piece
+            if learnt.per_piece
             else transformers.AutoModelForSequenceClassification
         )
         trainer = InTurns(
             model=loader.from_pretrained(task.model),
             args=arguments,
             train_dataset=examples(train),  # type: ignore[arg-type]
-            data_collator=collator(tokenizer, problem.per_piece),
+            data_collator=collator(tokenizer, learnt.per_piece),
             processing_class=tokenizer,
             clock=clock,
             orders=None if task.group else task.orders(len(train)),
@@ -205,7 +206,7 @@ def train_theirs(
         trainer.train()
         clock.begin()
         found = trainer.predict(examples(dev)).predictions  # type: ignore[arg-type]
-    return padded_logits(found, dev, problem.per_piece)
+    return padded_logits(found, dev, learnt.per_piece)
 
 
 def work(task: Task, hand: Hand) -> None:
@@ -215,14 +216,14 @@ def work(task: Task, hand: Hand) -> None:
     if task.keep_memory:
         keep_freed_memory()
     data = DataSettings(name="benchmark", train=task.train, dev=task.dev)
-    dataset = read_dataset(get_task(task.task), data)
+    dataset = read_dataset(task_spec(task.task), data)
     tokenizer = task_tokenizer(Path(task.model))
-    problem = make_problem(get_task(task.task), dataset.labels, tokenizer, task.length)
-    train, dev = problem.inputs(dataset.train), problem.inputs(dataset.dev)
+    learnt = make_task(task_spec(task.task), dataset.labels, tokenizer, task.length)
+    train, dev = learnt.inputs(dataset.train), learnt.inputs(dataset.dev)
     run = train_ours if task.kind == "ours" else train_theirs
     before = resident_memory()
     reset_peak()
-    logits = run(task, problem, train, dev, hand, before)
+    logits = run(task, learnt, train, dev, hand, before)
     np.save(task.logits, np.concatenate([np.atleast_2d(scores) for scores in logits]))
     hand({"written": task.logits})
 

@@ -22,30 +22,42 @@ from pathlib import Path
 from typing import Any
 
 from processor import conclude
-from spacy_models import SAMPLE
+from sample import SAMPLE
 from turns import ContenderError, Process, take_turns
 
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
 
 SCRIPT = Path(__file__).with_name("installed_process.py")
+Started = dict[Process, dict[str, Any]]
 
 
-def contenders(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """What each process is told, by the contender's name."""
-    found: dict[str, dict[str, Any]] = {}
+def begin(arguments: argparse.Namespace, common: dict[str, Any], stack: ExitStack) -> Started:
+    """Start every contender; returns what it says of itself.
+
+    Args:
+        arguments: of the command.
+        common: what every process is told.
+        stack: ends the processes.
+
+    Raises:
+        ContenderError: a process ended.
+    """
+    found: Started = {}
+
+    def start(name: str, **task: Any) -> dict[str, Any]:
+        process = stack.enter_context(Process(name, SCRIPT, {**common, **task}))
+        found[process] = process.answer()
+        return found[process]
+
     for given in arguments.pipelines:
         name, _, path = given.rpartition("=")
         name = name or Path(path).name
-        found[f"{name}, entities"] = {"pipeline": path, "whole": False}
-        found[f"{name}, whole"] = {"pipeline": path, "whole": True}
+        if start(f"{name}, entities", pipeline=path, whole=False)["left_out"]:
+            start(f"{name}, whole", pipeline=path, whole=True)
     if arguments.stock is not None:
-        first = arguments.pipelines[0].rpartition("=")[2]
-        found["spacy-transformers, entities"] = {
-            "pipeline": first,
-            "whole": False,
-            "stock": str(arguments.stock),
-        }
+        path, encoder = arguments.pipelines[0].rpartition("=")[2], str(arguments.stock)
+        start("spacy-transformers, entities", pipeline=path, whole=False, stock=encoder)
     return found
 
 
@@ -77,7 +89,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)
-    rows: dict[str, dict[str, Any]] = {}
     try:
         texts = [d.text for d in islice(read_documents(arguments.texts), arguments.documents)]
         common = {
@@ -86,15 +97,10 @@ def main() -> None:
             "threads": arguments.threads,
         }
         with ExitStack() as stack:
-            running = [
-                stack.enter_context(Process(name, SCRIPT, {**task, **common}))
-                for name, task in contenders(arguments).items()
-            ]
-            for each in running:
-                rows[each.name] = each.answer()
-            running = [each for each in running if rows[each.name]["measured"]]
-            seconds: dict[str, list[float]] = {each.name: [] for each in running}
-            for number, each in take_turns(running, arguments.warm_up + arguments.repeats):
+            started = begin(arguments, common, stack)
+            rows = {each.name: about for each, about in started.items()}
+            seconds: dict[str, list[float]] = {name: [] for name in rows}
+            for number, each in take_turns(list(started), arguments.warm_up + arguments.repeats):
                 answer = each.ask("run", number)
                 rows[each.name]["entities"] = answer["entities"]
                 if number >= arguments.warm_up:
@@ -102,7 +108,6 @@ def main() -> None:
     except (ContenderError, SelectraError) as error:
         parser.exit(1, f"{error}\n")
     words = sum(len(text.split()) for text in texts)
-    rows = {name: rows[name] for name in seconds}
     for name, row in rows.items():
         rates = [words / each for each in seconds[name]]
         row["words_per_second"] = statistics.median(rates)

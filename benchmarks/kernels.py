@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from processor import conclude
-from spacy_models import SAMPLE
+from sample import SAMPLE
 
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.corpus.readers import read_documents
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import save_tokenizer

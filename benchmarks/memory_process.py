@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from process_memory import peak_memory, reset_peak, resident_memory
-from spacy_models import NER, SAMPLE, write_encoder
+from sample import SAMPLE
+from spacy_models import NER, write_encoder
 
 TEXT = SAMPLE / "text" / "train.txt"
 WORDS = 25

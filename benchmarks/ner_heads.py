@@ -38,6 +38,8 @@ def configuration(factory: str, arguments: argparse.Namespace) -> Any:
             "paths.train": str(arguments.train),
             "paths.dev": str(arguments.dev),
             "training.max_steps": arguments.steps,
+            "training.optimizer.learn_rate.total_steps": arguments.steps,
+            "training.optimizer.head_learn_rate.total_steps": arguments.steps,
             "training.patience": 0,
             "training.eval_frequency": max(1, arguments.steps // 4),
             "system.gpu_allocator": None,

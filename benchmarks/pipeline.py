@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 from processor import conclude
-from spacy_models import SAMPLE, sample_documents, write_encoder, write_pipeline
+from sample import SAMPLE, sample_documents
+from spacy_models import write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.config import PRESETS

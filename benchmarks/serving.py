@@ -70,7 +70,7 @@ def pipeline_rows(
     import spacy
 
     from spacy_selectra.components.readers import conll_reader
-    from spacy_selectra.packaging.evaluate import entity_scores
+    from spacy_selectra.packaging.pipeline_scores import entity_scores
 
     calls: dict[str, Callable[[], Any]] = {}
     scores: dict[str, float] = {}

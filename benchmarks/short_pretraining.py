@@ -21,12 +21,16 @@ import numpy as np
 import torch
 from processor import conclude
 
-from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.encoder.checkpoint import load_discriminator
 from spacy_selectra.encoder.heads import Discriminator
 from spacy_selectra.pretraining.config import read_settings
-from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+from spacy_selectra.pretraining.evaluation.evaluate import (
+    EvaluationSettings,
+    evaluate_discriminator,
+)
 from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.text.tokenizer import read_vocabulary
 
 CONFIG = Path(__file__).parents[1] / "configs" / "pretrain_sample.cfg"
 ADAM = {"optimizer.method": "adam", "optimizer.learning_rate": 7e-4}
@@ -61,7 +65,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
-    heldout = PackedCorpus(arguments.corpus, "heldout", tokenizer=arguments.tokenizer)
+    heldout = PackedCorpus(arguments.corpus, "heldout", read_vocabulary(arguments.tokenizer))
     common = {
         "paths.corpus": str(arguments.corpus),
         "paths.tokenizer": str(arguments.tokenizer),
@@ -75,11 +79,12 @@ def main() -> None:
     print("| variant | pieces | pieces/s | generator loss | AUC | effective rank |")
     print("|---|---|---|---|---|---|")
     rows = {}
+    measured = EvaluationSettings(sequences=256)
     for name, changes in VARIANTS.items():
         with tempfile.TemporaryDirectory(prefix="short-pretraining-") as scratch:
             output = Path(scratch) / "run"
             pretrain(read_settings(arguments.config, {**common, **changes}), output, quiet=True)
-            found = evaluate_discriminator(output, arguments.corpus, sequences=256)
+            found = evaluate_discriminator(output, arguments.corpus, settings=measured)
             rank = effective_rank(load_discriminator(output / "discriminator"), heldout)
             trained = json.loads((output / "log.jsonl").read_text(encoding="utf-8"))
         print(

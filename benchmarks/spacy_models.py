@@ -1,8 +1,7 @@
-"""Texts, encoder and pipelines of the benchmarks of spaCy pipelines."""
+"""Encoder and pipelines of the benchmarks of spaCy pipelines."""
 
 from __future__ import annotations
 
-import math
 import random
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import spacy
 import torch
+from sample import SAMPLE
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -17,14 +17,13 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
 from spacy_selectra.components.readers import conll_reader
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import preset
 from spacy_selectra.encoder.heads import Discriminator
 from spacy_selectra.text.tokenizer import save_tokenizer
 
-SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 STOCK = "spacy-transformers.TransformerModel.v3"
 OURS = "spacy-selectra.SelectraModel.v1"
 
@@ -44,8 +43,6 @@ NER: dict[str, Any] = {
     },
 }
 
-# Words of the shortest and the longest document in a mixed corpus; its mean is 90.
-MIXED = (5, 400)
 HEAD_BATCH = 32  # sentences
 HEAD_RATE = 1e-3
 
@@ -60,33 +57,6 @@ def selectra_model(encoder: Path, precision: str, strided: bool) -> dict[str, An
     """Configuration of ours, with the stock spans or with whole documents."""
     config = {"@architectures": OURS, "name": str(encoder), "precision": precision}
     return {**config, "get_spans": STRIDED if strided else None}
-
-
-def sample_documents(words: str, count: int, seed: int) -> list[str]:
-    """Documents cut from the sample text, its own documents shuffled and joined.
-
-    Args:
-        words: mean number of words of a document, lengths being uniform from half of it to
-            one and a half; or "mixed", log-uniform between those of `MIXED`.
-        count: documents.
-        seed: of lengths and order.
-    """
-    rng = random.Random(seed)
-    if words == "mixed":
-        low, high = MIXED
-        lengths = [round(low * (high / low) ** rng.random()) for _ in range(count)]
-    else:
-        mean = int(words)
-        lengths = [rng.randint(math.ceil(mean / 2), mean + mean // 2) for _ in range(count)]
-    sources = [document.text.split() for document in read_documents(SAMPLE / "text" / "train.txt")]
-    running: list[str] = []
-    while len(running) < sum(lengths):
-        rng.shuffle(sources)
-        running += [word for source in sources for word in source]
-    ends = np.cumsum(lengths).tolist()
-    return [
-        " ".join(running[end - length : end]) for end, length in zip(ends, lengths, strict=True)
-    ]
 
 
 def write_encoder(directory: Path, name: str, vocabulary: int, seed: int) -> None:

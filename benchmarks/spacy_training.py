@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from processor import conclude
-from spacy_models import SAMPLE, write_encoder, write_pipeline
+from sample import SAMPLE
+from spacy_models import write_encoder, write_pipeline
 from turns import ContenderError, Process, take_turns
 
 from spacy_selectra.encoder.config import PRESETS

@@ -27,9 +27,10 @@ from typing import Any
 
 import torch
 from processor import conclude
+from sample import SAMPLE
 from turns import SETTLE, ContenderError, Process, take_turns
 
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import PRESETS, preset
@@ -37,7 +38,7 @@ from spacy_selectra.encoder.heads import SequenceClassifier
 from spacy_selectra.text.tokenizer import load_backend, save_tokenizer
 
 SCRIPT = Path(__file__).with_name("zero_shot_process.py")
-SAMPLE = Path(__file__).parents[1] / "assets" / "sample" / "text" / "train.txt"
+TEXT = SAMPLE / "text" / "train.txt"
 BASE, MEDIUM = "transformers", "transformers medium"
 TOLERANCE = 1e-4  # of float32 scores in [0, 1]
 NLI_LABELS = ("contradiction", "neutral", "entailment")
@@ -74,7 +75,7 @@ CONTENDERS = {
 
 def make_model(directory: Path, name: str) -> Path:
     """A classifier of entailment with random weights, its vocabulary trained on the sample."""
-    trained = train_vocabulary(lambda: read_documents(SAMPLE), VocabularySettings(size=8_000))
+    trained = train_vocabulary(lambda: read_documents(TEXT), VocabularySettings(size=8_000))
     save_tokenizer(trained.tokenizer, directory / "tokenizer")
     torch.manual_seed(0)
     config = replace(preset(name, trained.size), initializer_range=DEVIATION)
@@ -85,7 +86,7 @@ def make_model(directory: Path, name: str) -> Path:
 
 def sample_texts(documents: int, words: int, spread: float) -> list[str]:
     """Texts cut out of the sample one after the other, of words * (1 +- spread) words."""
-    source = itertools.cycle(SAMPLE.read_text(encoding="utf-8").split())
+    source = itertools.cycle(TEXT.read_text(encoding="utf-8").split())
     least, most = round(words * (1 - spread)), round(words * (1 + spread))
     sizes = random.Random(0).choices(range(max(1, least), most + 1), k=documents)
     return [" ".join(itertools.islice(source, size)) for size in sizes]

@@ -1,17 +1,20 @@
-"""Running the scripts in benchmarks/ as a user does, on models of a few thousand weights."""
+"""Running the scripts in benchmarks/ on models of a few thousand weights."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import runpy
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
@@ -23,20 +26,43 @@ BENCHMARKS = ROOT / "benchmarks"
 SAMPLE = ROOT / "assets" / "sample"
 
 
-def start(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script of benchmarks/ to its end, with changes to the environment."""
-    return subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+class Ended(NamedTuple):
+    """How a script ended, and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def start(script: str, *arguments: str) -> Ended:
+    """Run a script of benchmarks/ to its end, in this process.
+
+    That spares the import of torch and spaCy; contenders are processes of their own all the same.
+    """
+    path, status = BENCHMARKS / script, 0
+    stdout, stderr = StringIO(), StringIO()
+    threads = torch.get_num_threads()
+    with (
+        torch.random.fork_rng(devices=[]),
+        mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)),
+        mock.patch.object(sys, "argv", [str(path), *arguments]),
+        mock.patch.object(sys, "path", [str(BENCHMARKS), *sys.path]),
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+    ):
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            torch.set_num_threads(threads)
+    return Ended(status, stdout.getvalue(), stderr.getvalue())
 
 
 def run(script: str, *arguments: str) -> str:
     """What a script that succeeds prints."""
     done = start(script, *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.stderr
     return done.stdout
 
 

@@ -10,8 +10,19 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+from hypothesis import settings
 
 from spacy_selectra.encoder.config import EncoderConfig
+
+# The same examples in every run, however slow the machine, and nothing left in the folder.
+settings.register_profile("selectra", deadline=None, derandomize=True, database=None)
+settings.load_profile("selectra")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that in the end no process waits for another's slow file."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.benchmark import ROOT, SAMPLE, record, run, start, write_encoder
+from tests.benchmark import SAMPLE, record, run, start, write_encoder
 
 pytestmark = pytest.mark.slow  # a process for every contender, each of which imports torch
 needs_trainer = pytest.mark.skipif(
@@ -51,14 +50,12 @@ def test_contenders_end_with_the_same_weights(encoder: Path, tmp_path: Path):
     assert ours["scores"] == theirs["scores"]
 
 
-def test_it_says_what_is_missing(encoder: Path, tmp_path: Path):
-    # an interpreter that finds no accelerate, whether or not it is installed
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as util\n"
-        "find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'accelerate' else find(name, *rest)\n"
+def test_it_says_what_is_missing(encoder: Path, monkeypatch: pytest.MonkeyPatch):
+    # whether or not it is installed
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *rest: None if name == "accelerate" else find_spec(name, *rest),
     )
-    found = ("--encoder", str(encoder), *COMMON)
-    done = start("finetuning.py", *found, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
-    assert done.returncode == 2
+    done = start("finetuning.py", "--encoder", str(encoder), *COMMON)
+    assert done.status == 2
     assert "pip install accelerate" in done.stderr

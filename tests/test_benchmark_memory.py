@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.benchmark import record, rows, run
 from tests.finetuning.tiny import save_discriminator
 
 
+@pytest.mark.slow
 def test_memory(tmp_path: Path):
     encoder = save_discriminator(tmp_path / "encoder")
     names = ["transformer", "transformer, ner"]

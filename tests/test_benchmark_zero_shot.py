@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.benchmark import record, run
 from tests.finetuning.tiny import save_classifier
 
 
+@pytest.mark.slow
 def test_zero_shot(tmp_path: Path):
     model = save_classifier(tmp_path / "model")
     names = ["transformers", "ours fast"]

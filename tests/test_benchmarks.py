@@ -7,18 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from confection import Config
 
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start
 
-SMALL = """
-hidden_size = 32
-embedding_size = 16
-num_hidden_layers = 2
-num_attention_heads = 2
-intermediate_size = 32
-"""
+SMALL = {
+    "hidden_size": 32,
+    "embedding_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
 
 
 def test_short_pretraining(tmp_path: Path):
@@ -28,12 +29,10 @@ def test_short_pretraining(tmp_path: Path):
     (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     settings = PackSettings(length=16, heldout=0.2)
     pack_corpus(tmp_path / "text.txt", tmp_path / "packed", tmp_path / "tokenizer", settings)
-    recipe = ROOT / "configs" / "pretrain_sample.cfg"
+    recipe = Config().from_disk(ROOT / "configs" / "pretrain_sample.cfg", interpolate=False)
+    recipe["encoder"].update(SMALL)
     config = tmp_path / "small.cfg"
-    changed = recipe.read_text(encoding="utf-8").replace(
-        'preset = "tiny"', 'preset = "tiny"' + SMALL
-    )
-    config.write_text(changed, encoding="utf-8")
+    recipe.to_disk(config)
     printed = run(
         "short_pretraining.py",
         *(str(tmp_path / name) for name in ("packed", "tokenizer")),
@@ -101,6 +100,6 @@ def test_collect_keeps_what_it_does_not_measure_again(tmp_path: Path):
     path = tmp_path / f"{file_name(processor())}.json"
     path.write_text('{"other": 1}', encoding="utf-8")
     done = start("collect.py", "--results", str(tmp_path), "--only", "nothing")
-    assert done.returncode == 2
+    assert done.status == 2
     assert "known are pretraining-small" in done.stderr
     assert path.read_text(encoding="utf-8") == '{"other": 1}'

@@ -26,7 +26,7 @@ def run(script: str, encoder: Path, *arguments: str) -> dict[str, Any]:
 
 def test_pipeline(encoder):
     names = ["stock", "plain transformers", "ours fp32"]
-    options = ["--words", "mixed", "--documents", "10", "--repeats", "2", "--head-steps", "200"]
+    options = ["--words", "mixed", "--documents", "10", "--repeats", "2", "--head-steps", "40"]
     row = run("pipeline.py", encoder, *options, "--profile", "--only", *names)
     assert list(row["contenders"]) == names
     for found in row["contenders"].values():
@@ -52,9 +52,13 @@ def test_pipeline_one_document_at_a_time(encoder):
     assert found["ratio"] is None
 
 
-def test_training(encoder):
+def test_training(encoder, tmp_path: Path):
+    sentences = (benchmark.SAMPLE / "ner" / "dev.conll").read_text(encoding="utf-8").split("\n\n")
     names = ["stock", "ours fp32"]
     options = ["--steps", "4", "--batch", "100", "--rate", "0.001"]
+    for name in ("train", "dev"):
+        (tmp_path / name).write_text("\n\n".join(sentences[:60]) + "\n", encoding="utf-8")
+        options += [f"--{name}", str(tmp_path / name)]
     row = run("spacy_training.py", encoder, *options, "--only", *names)
     assert list(row["contenders"]) == names
     for found in row["contenders"].values():

@@ -3,7 +3,9 @@
 import json
 import shlex
 import shutil
+from functools import reduce
 from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import spacy_selectra
 from spacy_selectra.cli.app import app
 from spacy_selectra.cli.options import parse_overrides
 from spacy_selectra.finetuning.config import read_settings as finetuning_settings
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 from spacy_selectra.pretraining.config import read_settings as pretraining_settings
 
 ROOT = Path(__file__).parents[1]
@@ -110,8 +112,21 @@ def test_settings_given_to_spacy_train_exist(steps, release):
         config = load_config(ROOT / path)
         for name in (option[2:] for option in options if option.startswith("--")):
             if "." in name:
-                section, _, key = name.rpartition(".")
-                assert key in config[section], f"{path}: {name}"
+                *sections, key = name.split(".")
+                assert key in reduce(getitem, sections, config), f"{path}: {name}"
+
+
+def test_learning_rates_end_with_the_training(steps, release):
+    """spaCy resolves an optimizer by itself, so its steps cannot refer to another section."""
+    rates = [f"training.optimizer.{rate}.total_steps" for rate in ("learn_rate", "head_learn_rate")]
+    for path in ("configs/ner.cfg", "configs/textcat.cfg", "configs/textcat_shared.cfg"):
+        config = load_config(ROOT / path)
+        found: list[Any] = [reduce(getitem, name.split("."), config) for name in rates]
+        assert found == [config["training"]["max_steps"]] * len(rates), path
+    for path, *options in scripts([*steps, *release], "train"):
+        given = dict(pairwise(options))
+        steps_of_rates = {given[f"--{name}"] for name in rates}
+        assert steps_of_rates == {given["--training.max_steps"]}, path
 
 
 def test_settings_given_to_our_commands_are_valid(steps):
@@ -146,7 +161,7 @@ def test_settings_of_the_release_are_valid(release):
     for path, *arguments in scripts(release, "selectra", "finetune"):
         begin = next(place for place, word in enumerate(arguments) if "." in word and "--" in word)
         settings = finetuning_settings(ROOT / path, parse_overrides(arguments[begin:]))
-        assert get_task(settings.task.name).name == settings.task.name
+        assert task_spec(settings.task.name).name == settings.task.name
 
 
 def test_budget_without_limit(tmp_path):
@@ -197,7 +212,7 @@ def test_benchmark_reads_assets_and_fills_the_row_its_table_prints(project):
         assert all(file in assets or file.startswith(unpacked) for file in files), files
         assert outputs(command) == [f"{out}/metrics.json"]
         assert out.startswith("training/benchmark/")
-        assert get_task(settings.task.name).name == settings.data.name
+        assert task_spec(settings.task.name).name == settings.data.name
     ((directory, *_),) = scripts([commands["table"]], "selectra", "report")
     assert directory == "training/benchmark"
 

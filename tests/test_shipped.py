@@ -1,10 +1,11 @@
-"""The pipeline in packages/ installs without network, and gives what the README prints."""
+"""The pipeline in packages/ installs without network, and gives what the documentation prints."""
 
 from __future__ import annotations
 
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,13 +16,21 @@ from typing import Any
 import pytest
 import spacy
 from safetensors import safe_open
+from spacy.tokens import Doc
 
-from spacy_selectra.packaging.installable import make_installable
+from spacy_selectra.packaging.wheel import make_installable
+from tests.benchmark import record, run
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "packages" / "es_selectra_tiny"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-USE = README.split("\n## Use\n", 1)[1].split("\n## ", 1)[0]
+PAGES = ("README.md", "docs/usage.md", "docs/index.md")
+SNIPPETS = """
+import sys
+for number, code in enumerate(sys.argv[1:]):
+    if number:
+        print("\\f")
+    exec(code, {"__name__": "__main__"})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +47,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", USE, flags=re.DOTALL)
+def block(page: str, language: str) -> str:
+    """The first block of a language on a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -55,25 +66,46 @@ def same(found: Any, expected: Any) -> bool:
     return found == expected
 
 
-def test_the_snippet_gives_what_the_readme_prints(installed: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def printed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Lines that the snippet of each page prints, in a process away from everything else."""
+    directory = tmp_path_factory.mktemp("snippets")
     done = subprocess.run(
-        [sys.executable, "-c", block("python")],
-        cwd=tmp_path,
+        [sys.executable, "-c", SNIPPETS, *(block(page, "python") for page in PAGES)],
+        cwd=directory,
         env={
             **os.environ,
             "PYTHONPATH": f"{installed}{os.pathsep}{ROOT}",
             "HF_HUB_OFFLINE": "1",
-            "HF_HOME": str(tmp_path / "hub"),
+            "HF_HOME": str(directory / "hub"),
         },
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    found, expected = done.stdout.splitlines(), block("text").splitlines()
+    outputs = done.stdout.split("\f\n")
+    return {page: text.splitlines() for page, text in zip(PAGES, outputs, strict=True)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_the_snippet_gives_what_the_page_prints(printed: dict[str, list[str]], page: str):
+    found, expected = printed[page], block(page, "text").splitlines()
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         values = [line if line[0] not in "[{(" else ast.literal_eval(line) for line in (one, other)]
-        assert same(*values), f"{one}\nREADME: {other}"
+        assert same(*values), f"{one}\n{page}: {other}"
+
+
+def test_the_picture_shows_what_the_pipeline_finds(installed: Path):
+    entities = runpy.run_path(str(ROOT / "docs" / "entities.py"))
+    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    nlp = spacy.load(data, exclude=["textcat", "replaced"])
+    sentences = entities["SENTENCES"].read_text(encoding="utf-8").splitlines()
+    drawn = entities["draw"](list(nlp.pipe(sentences)))
+    committed = entities["PICTURE"].read_text(encoding="utf-8")
+    shown = [re.findall(r"fill=\"(#\w+)\"|>([^<]+)</text>", svg) for svg in (drawn, committed)]
+    assert shown[0] == shown[1]
 
 
 def test_line_breaks_change_no_entity(installed: Path):
@@ -81,9 +113,33 @@ def test_line_breaks_change_no_entity(installed: Path):
     nlp = spacy.load(data, exclude=["textcat", "replaced"])
     text = "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari."
     expected = [("Iberdrola", "ORG"), ("Ignacio Galán", "PER"), ("Bilbao", "LOC")]
-    for space in (" ", "  ", "\n", "\n\n"):
+    for space in (" ", "  ", "\n", "\r\n"):
         doc = nlp(text.replace(" ", space))
         assert [(" ".join(ent.text.split()), ent.label_) for ent in doc.ents] == expected
+
+
+def test_entities_keep_to_lines_cells_and_sentences(installed: Path):
+    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    nlp = spacy.load(data, exclude=["textcat", "replaced"])
+    names = ["Ana Gil", "Luis Mora", "Pedro Ruiz", "Carmen Vega"]
+    for between in ("\n", "\r\n", "\n\n", "\t", " | ", "\n- "):
+        assert [entity.text for entity in nlp(between.join(names)).ents] == names
+    words = " ".join(names).split()
+    doc = nlp(Doc(nlp.vocab, words=words, sent_starts=[True, False] * 4))
+    assert [[entity.text for entity in sentence.ents] for sentence in doc.sents] == [
+        [name] for name in names
+    ]
+
+
+def test_entities_of_a_hundred_lists_tables_and_addresses(installed: Path):
+    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    figures = record(run("structure.py", str(data)))
+    assert figures["texts"] >= 100
+    assert figures["boundaries"]["none"]["joined"] > 40
+    found = figures["boundaries"]["auto"]
+    assert found["joined"] == 0
+    assert found["recall"] > 0.95
+    assert found["precision"] > 0.8
 
 
 def test_size_and_contents(installed: Path):

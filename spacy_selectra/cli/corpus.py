@@ -56,7 +56,7 @@ def clean(
     """
     from spacy_selectra.corpus.cleaning import Cleaner, CleaningSettings
     from spacy_selectra.corpus.compression import write_documents
-    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
@@ -114,9 +114,9 @@ def sample(
     --reference wikipedia.txt --share 0.12
     """
     from spacy_selectra.corpus.compression import write_documents
+    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.corpus.ngram_model import NgramModel
     from spacy_selectra.corpus.perplexity_sampling import plan_sample, sample_documents
-    from spacy_selectra.corpus.readers import read_documents
     from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
@@ -174,8 +174,8 @@ def mix(
     --factor news=5 --factor laws=0.4
     """
     from spacy_selectra.corpus.compression import write_documents
+    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.corpus.mixing import Mixer, parse_factors
-    from spacy_selectra.corpus.readers import read_documents
     from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)
@@ -249,8 +249,7 @@ def info(
 
     python -m spacy_selectra corpus info packed --verify
     """
-    from spacy_selectra.corpus.packed.format import read_manifest
-    from spacy_selectra.corpus.packed.loader import PackedCorpus
+    from spacy_selectra.corpus.packed.format import PackedCorpus, read_manifest
     from spacy_selectra.util.progress import Progress
 
     manifest = read_manifest(directory)

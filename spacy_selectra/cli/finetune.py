@@ -43,6 +43,7 @@ def finetune(
     share_the_machine()  # before torch is loaded
     import json
 
+    from spacy_selectra.components.docbin import FORMATS
     from spacy_selectra.encoder.cpu.memory import keep_freed_memory
     from spacy_selectra.finetuning.config import read_settings
     from spacy_selectra.finetuning.finetune import Finetuning, Interrupted
@@ -50,15 +51,15 @@ def finetune(
 
     settings = read_settings(config, parse_overrides(context.args))
     if teacher is not None:
-        lesson = settings.distillation.model_copy(update={"teacher": teacher})
-        settings = settings.model_copy(update={"distillation": lesson})
+        distillation = settings.distillation.model_copy(update={"teacher": teacher})
+        settings = settings.model_copy(update={"distillation": distillation})
 
     def warn(message: str) -> None:
         typer.echo(f"warning: {message}", err=True)
 
     keep_freed_memory()
     with StopRequest() as stop:
-        run = Finetuning(settings, out, warn=warn, quiet=quiet, replace=replace)
+        run = Finetuning(settings, out, warn=warn, quiet=quiet, replace=replace, formats=FORMATS)
         try:
             metrics = run.run(trials, lambda: stop.requested)
         except Interrupted:

@@ -1,4 +1,4 @@
-"""`selectra labels`: labelled texts under other names, and entailment pairs made of them."""
+"""`selectra labels`: labelled texts, and models that match labels with texts."""
 
 from __future__ import annotations
 
@@ -102,3 +102,85 @@ def pairs(
     count = write_json_lines(out, entailment_pairs(found, names, template, others, seed))
     if not quiet:
         typer.echo(f"{out}: {count:,} pairs of {len(found):,} texts")
+
+
+@labels_app.command("words")
+def words(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC... OUT", help="Text (.txt, .jsonl, .parquet), then a folder."),
+    ],
+    text_key: TextKey = "text",
+    max_words: Annotated[int, typer.Option(min=2, help="Most words that get a vector.")] = 50_000,
+    min_count: Annotated[int, typer.Option(min=1, help="Occurrences a word needs.")] = 15,
+    dimensions: Annotated[int, typer.Option(min=2, help="Of each of the two parts.")] = 200,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the text.")] = 2,
+    seed: Seed = 0,
+    replace: Replace = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train word vectors, of which a matching model is made.
+
+    Example:
+
+    python -m spacy_selectra labels words corpus.jsonl.zst vectors
+    """
+    from spacy_selectra.corpus.documents import read_documents
+    from spacy_selectra.matching.storage import save_vectors
+    from spacy_selectra.matching.vectors import VectorSettings, train_vectors
+
+    paths, out = split_new_file(sources, replace)
+    settings = VectorSettings(
+        dimensions=dimensions, epochs=epochs, max_words=max_words, min_count=min_count
+    )
+    texts = (document.text for document in read_documents(paths, text_key))
+    trained = train_vectors(texts, settings, seed=seed, quiet=quiet)
+    save_vectors(trained, out)
+    if not quiet:
+        typer.echo(f"{out}: vectors of {len(trained.words):,} words")
+
+
+@labels_app.command("match")
+def match(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC[:TEXT:LABEL]... OUT",
+            help="Texts and labels (.jsonl, .tsv, .csv) in columns TEXT and LABEL, then a folder.",
+        ),
+    ],
+    vectors: Annotated[Path, typer.Option(help="Folder that `labels words` wrote.")],
+    text_key: TextKey = "text",
+    label_key: LabelKey = "label",
+    steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 300,
+    seed: Seed = 0,
+    replace: Replace = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model that matches labels with texts, for zero-shot labels.
+
+    A tenth of the labels of each file is kept back; how probable scores are is fitted on them.
+
+    Example:
+
+    python -m spacy_selectra labels match laws.tsv:texto:materia intents.tsv:texto:nombre matching
+    --vectors vectors
+    """
+    from spacy_selectra.finetuning.data.labelled_texts import read_pairs
+    from spacy_selectra.matching.calibrate import calibrate
+    from spacy_selectra.matching.pairs import keep_back_labels
+    from spacy_selectra.matching.storage import load_vectors, save_matching
+    from spacy_selectra.matching.train import MatchingSettings, train_matching
+
+    addresses, out = split_new_file(sources, replace)
+    pairs = {}
+    for address in addresses:
+        path, *columns = address.split(":")
+        pairs[address] = read_pairs(path, *(columns or (text_key, label_key)))
+    trained, kept = keep_back_labels(pairs, seed=seed)
+    known = load_vectors(vectors)
+    model = train_matching(known, trained, MatchingSettings(steps=steps), seed=seed, quiet=quiet)
+    save_matching(calibrate(model, kept or trained, seed=seed), out)
+    if not quiet:
+        count = sum(len(some) for some in pairs.values())
+        typer.echo(f"{out}: trained on {count:,} pairs of text and label")

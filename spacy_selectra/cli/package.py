@@ -91,7 +91,7 @@ def evaluate(
     """
     import json
 
-    from spacy_selectra.packaging.evaluate import discriminator_scores, evaluate_pipeline
+    from spacy_selectra.packaging.pipeline_scores import discriminator_scores, evaluate_pipeline
     from spacy_selectra.packaging.summary import score_lines
     from spacy_selectra.serving.annotate import load_pipeline
     from spacy_selectra.util.files import write_json
@@ -137,8 +137,11 @@ def wheel(
     Example: python -m spacy selectra package wheel training/pipeline packages
     --metrics metrics/pipeline.json --with-library
     """
-    from spacy_selectra.packaging.installable import make_installable
-    from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
+    from spacy_selectra.packaging.wheel import (
+        build_library_wheel,
+        build_pipeline_wheel,
+        make_installable,
+    )
     from spacy_selectra.util.files import read_json
 
     if installable and with_library:

@@ -61,7 +61,7 @@ def pretrain_command(
 
     settings = read_settings(config, overrides)
     if published:
-        from spacy_selectra.pretraining.initialization.adopt import adopt_discriminator
+        from spacy_selectra.pretraining.initialization.init_from import adopt_discriminator
 
         adopted = adopt_discriminator(published, output, replace=replace)
         typer.echo(f"{adopted}: taken from {published}, nothing was trained")

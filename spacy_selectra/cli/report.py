@@ -57,13 +57,9 @@ def report(
     )
     from spacy_selectra.finetuning.report.html import html_page
     from spacy_selectra.finetuning.report.markdown import check_markers, insert
-    from spacy_selectra.finetuning.report.plot import draw, inline, plot_of
+    from spacy_selectra.finetuning.report.plot import draw, plot_of
     from spacy_selectra.finetuning.report.table import markdown
     from spacy_selectra.util.files import write_text
-
-    def tell(message: str) -> None:
-        if not quiet:
-            typer.echo(message, err=True)
 
     # Everything that can go wrong goes wrong before the first file is written.
     results = collect(directories, read_names(names, name or []))
@@ -74,6 +70,7 @@ def report(
         check_markers(path)
     if picture is not None and picture.suffix.lower() != ".svg":
         raise SelectraError(f"{picture}: the picture is an SVG drawing; name the file .svg")
+    table = markdown(results)
     svg, remark = None, ""
     if picture is not None or html is not None:
         try:
@@ -84,13 +81,12 @@ def report(
             if picture is not None:
                 raise
             remark = f"No picture: {error}"
-        if remark:
-            tell(remark)
+    if html is not None:
+        write_text(html, html_page(table, svg, remark))
     if picture is not None and svg is not None:
         write_text(picture, svg)
-    if html is not None:
-        write_text(html, html_page(results, svg=svg and inline(svg), remark=remark))
-    table = markdown(results)
+    if remark and not quiet:
+        typer.echo(remark, err=True)
     insert(into or [], table)
     if as_json:
         rows = [result._asdict() for result in results]

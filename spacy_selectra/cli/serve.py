@@ -26,7 +26,7 @@ def serve(
     """
     share_the_machine()
     from spacy_selectra.serving.annotate import load_pipeline
-    from spacy_selectra.serving.app import AnnotationServer
+    from spacy_selectra.serving.http_service import AnnotationServer
 
     server = AnnotationServer(load_pipeline(pipeline), host, port, max_body, quiet=quiet)
     typer.echo(f"Serving {pipeline} on {server.url}")

@@ -61,7 +61,7 @@ def train(
     """
     import json
 
-    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
     from spacy_selectra.text.tokenizer import fingerprint, save_tokenizer
     from spacy_selectra.util.progress import Progress
@@ -117,10 +117,11 @@ def audit(
     python -m spacy_selectra vocab audit tokenizer --text heldout.jsonl.xz
     """
     import json
+    from dataclasses import asdict
     from itertools import islice
 
     from spacy_selectra.corpus.audit import audit_tokenizer
-    from spacy_selectra.corpus.readers import read_documents
+    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.util.progress import Progress
 
     with Progress("auditing", None, "documents", quiet=quiet) as progress:
@@ -130,7 +131,7 @@ def audit(
             texts = (progress.update() or document.text for document in documents)
         result = audit_tokenizer(directory, texts)
     if as_json:
-        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+        typer.echo(json.dumps(asdict(result), ensure_ascii=False))
     else:
         _print_audit(directory, result)
     if result.unreachable:
@@ -210,13 +211,9 @@ def _table(result: Repair, dry_run: bool) -> list[str]:
     lines += [
         f"  accented      {found.accented_found:,} of {found.accented:,}",
         f"  reserved      {found.reserved_found:,} of {found.reserved:,}",
-        f"  spread        {found.spread:.2f} of the random start, other entries "
-        f"{found.spread_others:.2f}",
-        f"  drift         {found.drift:.1f} times that from the other entries",
-        f"  kinship       {found.kinship:.1%} have a neighbour nearer than chance",
-        f"  overlap       {found.overlap:.2%} wrong verdicts expected, {found.uncertain:,} "
-        "uncertain",
     ]
+    if found.cosine is not None:
+        lines.append(f"  cosine        {found.cosine:.2f}, other entries {found.cosine_others:.2f}")
     for method, count in result.methods().items():
         lines.append(f"{method}: {count:,}")
         entries = [entry for entry in result.entries if entry.method == method]

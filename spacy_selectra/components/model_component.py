@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import srsly
 from spacy.pipeline import Pipe
@@ -18,10 +18,6 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 
 from spacy_selectra.errors import SelectraError
-
-if TYPE_CHECKING:
-    import torch
-
 
 CONFIG_FILE = "config.json"
 # The files transformers' tokenizers are made of.
@@ -116,7 +112,7 @@ class ModelComponent(Pipe):
         Raises:
             SelectraError: a weight that half precision cannot hold.
         """
-        from spacy_selectra.encoder.half import round_to_half
+        from spacy_selectra.encoder.hf_format import round_to_half
 
         round_to_half(self._network())
 
@@ -179,13 +175,6 @@ class ModelComponent(Pipe):
             if (directory / name).is_file()
         }
         self._source = None
-
-
-def default_device() -> torch.device:
-    """Where spaCy computes: the GPU after `spacy.prefer_gpu()`, else the CPU."""
-    from thinc.api import get_torch_default_device
-
-    return get_torch_default_device()
 
 
 # torch in forked processes, as `nlp.pipe(n_process=2)` starts them on Linux.

@@ -13,23 +13,33 @@ import numpy as np
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Linear, Model, chain, with_array
 
+from spacy_selectra.components.checked import Checked, is_share, one_of
+from spacy_selectra.components.entity_spans import (
+    BOUNDARIES,
+    FoundEntities,
+    is_blocked,
+    readable,
+    readable_words,
+    set_alternatives,
+    set_scores,
+)
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.entity_probabilities import EntityProbabilities, Reading, best_temperature
 from spacy_selectra.text.iob import (
     MISSING,
+    OUTSIDE,
+    begin_anew,
     best_tags,
     entities_of,
     tag_count,
     tag_loss,
     tags_of,
 )
-
-# What `Token.ent_iob` is of the first word of an entity, or of a blocked word, which has no type.
-_BLOCKED = 3
 
 DEFAULT_MODEL = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
@@ -45,12 +55,37 @@ DEFAULT_MODEL = {
 @Language.factory(
     "selectra_ner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config={"model": DEFAULT_MODEL},
+    default_config={
+        "model": DEFAULT_MODEL,
+        "scores": False,
+        "threshold": 0.0,
+        "alternatives": None,
+        "spans_key": "ner",
+        "boundaries": "auto",
+    },
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
-def make_entity_tagger(nlp: Language, name: str, model: Model) -> "EntityTagger":
+def make_entity_tagger(
+    nlp: Language,
+    name: str,
+    model: Model,
+    scores: bool,
+    threshold: float,
+    alternatives: float | None,
+    spans_key: str,
+    boundaries: str,
+) -> "EntityTagger":
     """Make the component; see `EntityTagger`."""
-    return EntityTagger(nlp.vocab, model, name)
+    return EntityTagger(
+        nlp.vocab,
+        model,
+        name,
+        scores=scores,
+        threshold=threshold,
+        alternatives=alternatives,
+        spans_key=spans_key,
+        boundaries=boundaries,
+    )
 
 
 def entity_tagger(tok2vec: Model, nO: int | None = None) -> Model:  # noqa: N803 - thinc's name
@@ -78,15 +113,60 @@ class EntityTagger(TrainablePipe):
     treatment of entities that are there already (they stay, and nothing overlaps them).
     Words whose annotation is missing do not count in training.
 
+    With `scores` every entity gets the probability that it is one, with these bounds and this
+    type: `ent._.score`, and in `doc.spans[spans_key]` with `attrs["scores"]`, as `spancat` gives
+    them. Entities that were there before have no score (`None`). `calibrate` fits the one number
+    that makes probabilities mean what they say.
+
     Args:
         vocab: the pipeline's.
         model: from documents to one (words, 1 + 2 * labels) array each, see `entity_tagger`.
         name: name in the pipeline.
+        scores: compute the probability of each entity.
+        threshold: entities of a lower probability are not set; in [0, 1].
+        alternatives: other readings of at least this probability, in (0, 1], are put into
+            `doc.spans[spans_key + "_alternatives"]`; None lists none.
+        spans_key: where in `doc.spans` scored entities are put.
+        boundaries: what entities do not reach over: "auto", sentence starts that are set already,
+            paragraphs, table cells, and line breaks between what looks like separate items (see
+            `spacy_selectra.text.boundaries`); "lines", the same and every line break;
+            "sentences", sentence starts alone; "none". Training does not look at it.
+
+    Raises:
+        SelectraError: a threshold or a least probability outside its range, or no such way with
+            boundaries.
     """
 
-    def __init__(self, vocab: Vocab, model: Model, name: str = "selectra_ner") -> None:
-        super().__init__(vocab, model, name, labels=[])
+    threshold: Checked[float] = Checked(is_share, "in [0, 1]")
+    alternatives: Checked[float | None] = Checked(
+        lambda value: value is None or (is_share(value) and value > 0), "in (0, 1] or None"
+    )
+    boundaries: Checked[str] = one_of(BOUNDARIES)
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "selectra_ner",
+        *,
+        scores: bool = False,
+        threshold: float = 0.0,
+        alternatives: float | None = None,
+        spans_key: str = "ner",
+        boundaries: str = "auto",
+    ) -> None:
+        super().__init__(vocab, model, name, labels=[], temperature=1.0)
         self._unknown: set[str] = set()  # types of which a warning has been given
+        self.scores = scores
+        self.threshold = threshold
+        self.alternatives = alternatives
+        self.spans_key = spans_key
+        self.boundaries = boundaries
+
+    @property
+    def temperature(self) -> float:
+        """What tag scores are divided by before they become probabilities; see `calibrate`."""
+        return self.cfg["temperature"]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -147,41 +227,83 @@ class EntityTagger(TrainablePipe):
         self.model.get_ref("output_layer").set_dim("nO", tag_count(len(self.labels)))
         self.model.initialize(X=documents)
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[tuple[int, int, int]]]:
-        """Entities of each document, see `entities_of`; nothing is set.
+    def predict(self, docs: Iterable[Doc]) -> list[FoundEntities]:
+        """Entities of each document; nothing is set.
 
         Words are judged as if no white space stood between them: no entity begins or ends with
-        it, but one may go on behind it.
+        it, but one may go on behind it, unless that is one of `boundaries`.
         """
         docs = list(docs)
-        places = [np.flatnonzero(_readable(doc)) for doc in docs]
+        places, logits = self._readable_scores(docs)
         lengths = [len(own) for own in places]
-        if not sum(lengths):
-            return [[] for _ in docs]
-        scores: Any = self.model.ops.xp.concatenate(self.model.predict(docs))
-        starts = np.cumsum([0, *map(len, docs)])[:-1]
-        rows = np.concatenate([own + start for own, start in zip(places, starts, strict=True)])
-        tags = best_tags(self.model.ops.to_numpy(scores)[rows], lengths)
-        return [
-            [(int(own[begin]), int(own[end - 1]) + 1, kind) for begin, end, kind in found]
-            for own, found in zip(places, entities_of(tags, lengths), strict=True)
-        ]
+        found = entities_of(best_tags(logits, lengths), lengths)
+        probabilities: list[Any] = [None] * len(docs)
+        others: list[list[Reading]] = [[] for _ in docs]
+        if self.scores or self.threshold > 0 or self.alternatives is not None:
+            computed = EntityProbabilities(logits, lengths, self.temperature)
+            probabilities = computed.of(found)
+            if self.alternatives is not None:
+                others = computed.readings(self.alternatives, len(self.labels))
+        parts = zip(places, found, probabilities, others, strict=True)
+        return [FoundEntities.of(*part) for part in parts]
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Iterable[FoundEntities]) -> None:
         """Set the entities that `predict` found, where there are none yet and none are ruled out
         (`blocked` of `doc.set_ents`)."""
         labels = self.labels
         for doc, found in zip(docs, scores, strict=True):
             there = list(doc.ents)
-            blocked = [doc[word.i : word.i + 1] for word in doc if _is_blocked(word)]
+            blocked = [doc[word.i : word.i + 1] for word in doc if is_blocked(word)]
             kept = [*there, *blocked]
             taken = {place for span in kept for place in range(span.start, span.end)}
-            new = [
-                Span(doc, begin, end, label=labels[kind])
-                for begin, end, kind in found
-                if taken.isdisjoint(range(begin, end))
-            ]
+            new, probabilities = [], []
+            for place, (begin, end, kind) in enumerate(found.entities):
+                score = 1.0 if found.probabilities is None else float(found.probabilities[place])
+                if score >= self.threshold and taken.isdisjoint(range(begin, end)):
+                    new.append(Span(doc, begin, end, label=labels[kind]))
+                    probabilities.append(score)
             doc.set_ents([*there, *new], blocked=blocked, default="outside")
+            if self.scores:
+                set_scores(doc, self.spans_key, new, probabilities)
+            if self.alternatives is not None:
+                set_alternatives(doc, self.spans_key, labels, found.others, new)
+
+    def calibrate(self, examples: Iterable[Example]) -> float:
+        """Fit `temperature` on annotated text that the model was not trained on.
+
+        The entities found stay the same; only their probabilities change.
+
+        Args:
+            examples: their `predicted` must have been read by the components before this one.
+
+        Returns:
+            The temperature, which is stored with the component.
+
+        Raises:
+            SelectraError: the component finds no entity in them.
+        """
+        examples = list(examples)
+        validate_examples(examples, "EntityTagger.calibrate")
+        places, logits = self._readable_scores([example.predicted for example in examples])
+        gold = []
+        for example, own in zip(examples, places, strict=True):
+            tags = tags_of(example.get_aligned_ner(), self.labels)[own]
+            tags[tags == MISSING] = OUTSIDE
+            gold += entities_of(tags, [len(own)])
+        ends = np.cumsum([len(own) for own in places])[:-1]
+        try:
+            self.cfg["temperature"] = best_temperature(np.split(logits, ends), gold)
+        except ValueError as error:
+            raise SelectraError(f"component '{self.name}' cannot be calibrated: {error}") from error
+        return self.temperature
+
+    def _readable_scores(self, docs: list[Doc]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Places of the words that can be read, of each document, and (T, tags) scores of all."""
+        places, rows, firsts = readable_words(docs, self.boundaries)
+        if not len(rows):
+            return places, np.zeros((0, tag_count(len(self.labels))), dtype=np.float32)
+        scores: Any = self.model.ops.xp.concatenate(self.model.predict(docs))
+        return places, begin_anew(self.model.ops.to_numpy(scores)[rows], firsts)
 
     def get_loss(self, examples: Iterable[Example], scores: list[Any]) -> tuple[float, list[Any]]:
         """Mean cross-entropy over the annotated words, and the gradient of each array.
@@ -194,7 +316,7 @@ class EntityTagger(TrainablePipe):
         self._announce_unknown(examples)
         gold = [tags_of(example.get_aligned_ner(), self.labels) for example in examples]
         for tags_of_one, example in zip(gold, examples, strict=True):
-            tags_of_one[~_readable(example.predicted)] = MISSING
+            tags_of_one[~readable(example.predicted)] = MISSING
         xp = self.model.ops.xp
         tags = self.model.ops.asarray(np.concatenate(gold))
         loss, gradient = tag_loss(xp.concatenate(scores), tags)
@@ -216,20 +338,6 @@ class EntityTagger(TrainablePipe):
     def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
         """Precision, recall and F1 of entities, as spaCy's `ner` computes them."""
         return get_ner_prf(examples, **options)
-
-
-def _readable(doc: Doc) -> np.ndarray:
-    """(n,) bool: words of which there is something to read, unlike white space and control
-    characters, of which the encoder reads nothing."""
-    return np.array([any(map(_is_seen, word.text)) for word in doc], dtype=bool)
-
-
-def _is_seen(char: str) -> bool:
-    return char.isprintable() and not char.isspace() and char != "\ufffd"
-
-
-def _is_blocked(word: Token) -> bool:
-    return word.ent_iob == _BLOCKED and not word.ent_type
 
 
 __all__ = ["EntityTagger", "entity_tagger", "make_entity_tagger"]

@@ -11,7 +11,7 @@ from thinc.types import Generator
 from torch import nn
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.optimizer import parameter_groups
+from spacy_selectra.finetuning.layer_rates import parameter_groups
 
 Rate = float | list[float] | Generator
 
@@ -22,7 +22,7 @@ class LayerwiseAdam(Optimizer):
     A parameter of the encoder at depth d (embeddings 0, layers 1 to L) learns at
     `learn_rate * layer_decay ** (L + 1 - d)`: the head at the full rate, the top layer one
     factor below it. Source and the known error in ELECTRA's own code:
-    `finetuning.optimizer.layer_rate`.
+    `finetuning.layer_rates.layer_rate`.
 
     The encoder's gradients are clipped together, by their norm over all parameters; thinc's
     own layers, which hand in one array at a time, are clipped array by array as in thinc.

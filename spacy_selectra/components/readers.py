@@ -2,31 +2,39 @@
 
 # No postponed annotations here: confection reads those of registered functions at run time.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_selectra.components import docbin
 from spacy_selectra.corpus.compression import split_suffix
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.data.conll import Sentence, read_sentences
-from spacy_selectra.finetuning.data.sources import json_objects, numbered_lines, unquoted
+from spacy_selectra.finetuning.data.conll import Sentence, entities_of, read_sentences
+from spacy_selectra.finetuning.data.dataset import holds_columns, rows_of
+from spacy_selectra.finetuning.data.examples import Example as Labelled
+from spacy_selectra.finetuning.data.examples import MarkedText, TaggedWords
+from spacy_selectra.finetuning.data.labels import label_name
+from spacy_selectra.finetuning.data.parsing import placed_examples
+from spacy_selectra.finetuning.data.spans import misaligned
+from spacy_selectra.finetuning.tasks.columns import PAIR_COLUMNS
+from spacy_selectra.finetuning.tasks.registry import NER, TOPICS, TaskSpec
+from spacy_selectra.text.spacing import guess_spaces
 
 Reader = Callable[[Language], Iterable[Example]]
+Placed = tuple[str, Example]  # where it stands in a file, and what it says
 
+_PAIRS = replace(TOPICS, name="pairs", columns=PAIR_COLUMNS)
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a file: its texts, its label, and where it stands."""
-
-    texts: tuple[str, ...]
-    label: str
-    line: int
+# Factories whose labels are entity types or categories.
+_ENTITIES = ("ner", "beam_ner", "selectra_ner")
+_CATEGORIES = ("textcat", "textcat_multilabel")
 
 
 def conll_reader(
@@ -35,20 +43,24 @@ def conll_reader(
     limit: int = 0,
     sentences_per_doc: int = 1,
 ) -> Reader:
-    """`spacy-selectra.Conll.v1`: entities in CoNLL-2002's columns, word first and tag last.
+    """`spacy-selectra.Conll.v1`: entities, in CoNLL-2002's columns among others.
 
-    Documents keep the file's own words, so scores compare with published ones; spaces
-    between them are guessed by the rules of Spanish punctuation.
+    Documents of column files keep the file's own words, so scores compare with published ones;
+    spaces between them are guessed by the rules of Spanish punctuation. Texts with places of
+    entities are split by the pipeline's tokenizer, spaCy's documents as spaCy does it.
 
     Args:
-        path: UTF-8 file, columns separated by spaces or tabs, sentences by blank lines.
+        path: columns separated by tabs or spaces, the word first and the tag last, sentences
+            separated by blank lines; `.jsonl` of texts with places of entities (Prodigy,
+            doccano) or of words with tags; `.spacy`, also a folder of such files.
         label_map: names to give to entity types; others stay as they are.
         limit: most documents to read; 0 for all.
-        sentences_per_doc: sentences joined to a document; none reaches over a
+        sentences_per_doc: sentences of a column file joined to a document; none reaches over a
             `-DOCSTART-` line.
 
     Raises:
-        SelectraError: when read: missing, empty or malformed file, with the line.
+        SelectraError: when read: missing, empty or malformed file, with the line; or an entity
+            type that the pipeline, already initialized, does not know.
     """
     source = _given(path)
     if sentences_per_doc < 1:
@@ -56,45 +68,56 @@ def conll_reader(
     names = dict(label_map or {})
 
     def read(nlp: Language) -> Iterator[Example]:
-        groups = _grouped(read_sentences(source), sentences_per_doc)
-        for sentences in islice(groups, limit or None):
-            reference = _conll_doc(nlp, sentences, names)
-            yield Example(_bare_copy(nlp, reference), reference)
+        known = _known_labels(nlp, _ENTITIES)
+        found = read_entities(nlp, source, names, sentences_per_doc)
+        for place, example in islice(found, limit or None):
+            _refuse_unknown(place, (entity.label_ for entity in example.reference.ents), known)
+            yield example
 
     return read
 
 
-def text_reader(path: str | Path | None, labels: list[str] | None = None, limit: int = 0) -> Reader:
+def text_reader(
+    path: str | Path | None,
+    labels: list[str] | None = None,
+    limit: int = 0,
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> Reader:
     """`spacy-selectra.Text.v1`: one document a row, its label as `doc.cats`.
 
     Args:
-        path: `.jsonl` with keys "text" and "label", `.tsv` with such a header, or text without
-            categories: `.txt` (documents separated by blank lines, also compressed) or a folder
-            of whatever `corpus` commands read.
+        path: `.jsonl`, `.tsv` or `.csv` with "text" and "label" (or "category"), also compressed;
+            `.spacy`, whose documents have categories of their own; or text without categories:
+            `.txt` (documents separated by blank lines) or a folder of whatever `corpus` commands
+            read.
         labels: all categories; those of the file if None. Every document gets all of
             them, 1 for its own and 0 for the others.
         limit: most documents to read; 0 for all.
+        text_column: column or key of the text, if it has another name.
+        label_column: the same of the label.
 
     Raises:
         SelectraError: when read: missing, empty or malformed file, with the line, or one of
-            another format.
+            another format; or a label that the pipeline, already initialized, does not know.
     """
     source = _given(path)
+    spec = _with_names(TOPICS, text=text_column, label=label_column)
+    given = _all_named(labels)
 
     def read(nlp: Language) -> Iterator[Example]:
-        if source.is_dir() or split_suffix(source)[0] == ".txt":
-            for document in islice(read_documents(source), limit or None):
-                yield _categorised(nlp, nlp.make_doc(document.text), {})
-            return
-        rows = read_texts(source)
-        for row, cats in _with_cats(source, rows, labels, limit):
-            yield _categorised(nlp, nlp.make_doc(row.texts[0]), cats)
+        yield from _checked(nlp, islice(read_texts(nlp, source, given, spec), limit or None))
 
     return read
 
 
 def pairs_reader(
-    path: str | Path | None, labels: list[str] | None = None, limit: int = 0
+    path: str | Path | None,
+    labels: list[str] | None = None,
+    limit: int = 0,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
 ) -> Reader:
     """`spacy-selectra.Pairs.v1`: one document a pair, its label as `doc.cats`.
 
@@ -102,28 +125,124 @@ def pairs_reader(
     `doc.spans["pair"]` holds both, in order.
 
     Args:
-        path: `.jsonl` or `.tsv` with "label" and "premise" and "hypothesis", or "sentence1"
-            and "sentence2", or "text1" and "text2".
+        path: `.jsonl`, `.tsv` or `.csv` with "label" and "premise" and "hypothesis", or
+            "sentence1" and "sentence2", or "text1" and "text2"; also compressed.
         labels: all categories; those of the file if None.
         limit: most pairs to read; 0 for all.
+        text_column: column or key of the first text, if it has another name.
+        pair_column: the same of the second text.
+        label_column: the same of the label.
 
     Raises:
-        SelectraError: when read: missing, empty or malformed file, with the line.
+        SelectraError: as `text_reader`.
     """
     source = _given(path)
+    spec = _with_names(_PAIRS, text=text_column, pair=pair_column, label=label_column)
+    given = _all_named(labels)
 
     def read(nlp: Language) -> Iterator[Example]:
-        rows = read_pairs(source)
-        for row, cats in _with_cats(source, rows, labels, limit):
-            yield _categorised(nlp, _pair_doc(nlp, row), cats)
+        yield from _checked(nlp, islice(read_texts(nlp, source, given, spec), limit or None))
 
     return read
+
+
+# The same without a look at what the pipeline knows, as it is measured on other labels too.
+
+
+def read_entities(
+    nlp: Language, source: Path, names: Mapping[str, str], sentences_per_doc: int = 1
+) -> Iterator[Placed]:
+    """Places and examples of the files that `conll_reader` reads, with its arguments."""
+    if source.is_dir() or split_suffix(source)[0] == docbin.SUFFIX:
+        for place, doc in docbin.read_docs(source, nlp.vocab, names):
+            yield place, _predicting(nlp, doc)
+    elif holds_columns(NER, source, docbin.FORMATS):
+        for sentences in _grouped(read_sentences(source), sentences_per_doc):
+            reference = _conll_doc(nlp, sentences, names)
+            yield str(source), Example(_bare_copy(nlp, reference), reference)
+    else:
+        for place, example in placed_examples(NER, str(source), rows_of(NER, source)):
+            if isinstance(example, MarkedText):
+                reference = _marked_doc(nlp, example, names, place)
+                yield place, Example(nlp.make_doc(example.text), reference)
+            elif isinstance(example, TaggedWords) and example.words:
+                places = [place] * len(example.words)
+                sentence = Sentence(example.words, entities_of(example.tags, places))
+                reference = _conll_doc(nlp, [sentence], names)
+                yield place, Example(_bare_copy(nlp, reference), reference)
+
+
+def read_texts(
+    nlp: Language, source: Path, labels: list[str] | None = None, spec: TaskSpec = TOPICS
+) -> Iterator[Placed]:
+    """Places and examples of the files that `text_reader` and `pairs_reader` read.
+
+    Args:
+        nlp: its tokenizer splits the texts.
+        source: a file, or a folder of plain text.
+        labels: all categories; those of the file if None.
+        spec: single texts or pairs, with the columns they may have.
+
+    Raises:
+        SelectraError: missing, empty or malformed file, or a label that is not one of `labels`.
+    """
+    if not spec.pairs and (source.is_dir() or split_suffix(source)[0] == ".txt"):
+        for document in read_documents(source):
+            yield document.source, _categorised(nlp.make_doc(document.text), {})
+        return
+    if not spec.pairs and split_suffix(source)[0] == docbin.SUFFIX:
+        for place, doc in docbin.read_docs(source, nlp.vocab):
+            _refuse_others(place, doc.cats, labels)
+            if labels is not None:
+                doc.cats = {label: doc.cats.get(label, 0.0) for label in labels}
+            yield place, _predicting(nlp, doc)
+        return
+    rows = [
+        (place, row)
+        for place, row in placed_examples(spec, str(source), rows_of(spec, source))
+        if isinstance(row, Labelled)
+    ]
+    if not rows:
+        raise SelectraError(f"{source}: no rows in it (empty file)")
+    known = sorted({row.label for _, row in rows}) if labels is None else labels
+    for place, row in rows:
+        _refuse_others(place, [row.label], known)
+        cats = {label: float(label == row.label) for label in known}
+        if row.pair is None:
+            yield place, _categorised(nlp.make_doc(row.text), cats)
+        else:
+            yield place, _categorised(_pair_doc(nlp, row.text, row.pair), cats)
+
+
+def _refuse_others(place: str, found: Iterable[str], labels: list[str] | None) -> None:
+    for label in found:
+        if labels is not None and label not in labels:
+            raise SelectraError(f"{place}: label '{label}' is not one of {', '.join(labels)}")
 
 
 def _given(path: str | Path | None) -> Path:
     if not path:
         raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    return Path(path)
+    return Path(path).expanduser()
+
+
+def _predicting(nlp: Language, reference: Doc) -> Example:
+    """An example as spaCy's own corpus makes it: the pipeline splits the text by itself."""
+    if reference.has_unknown_spaces:
+        return Example(_bare_copy(nlp, reference), reference)
+    return Example(nlp.make_doc(reference.text), reference)
+
+
+def _marked_doc(nlp: Language, marked: MarkedText, names: Mapping[str, str], place: str) -> Doc:
+    doc = nlp.make_doc(marked.text)
+    entities: list[Span] = []
+    for start, end, kind in marked.entities:
+        entity = doc.char_span(start, end, label=names.get(kind, kind))
+        if entity is None:
+            raise misaligned(marked.text, start, end, kind, place)
+        entities.append(entity)
+    doc.set_ents(entities)
+    return doc
 
 
 def _grouped(sentences: Iterable[Sentence | None], size: int) -> Iterator[list[Sentence]]:
@@ -138,7 +257,7 @@ def _grouped(sentences: Iterable[Sentence | None], size: int) -> Iterator[list[S
         yield group
 
 
-def _conll_doc(nlp: Language, sentences: list[Sentence], names: dict[str, str]) -> Doc:
+def _conll_doc(nlp: Language, sentences: list[Sentence], names: Mapping[str, str]) -> Doc:
     words: list[str] = []
     spaces: list[bool] = []
     starts: list[bool | int | None] = []
@@ -166,21 +285,7 @@ def _bare_copy(nlp: Language, doc: Doc) -> Doc:
     )
 
 
-def _with_cats(
-    path: Path, rows: list[Row], labels: list[str] | None, limit: int
-) -> Iterator[tuple[Row, dict[str, float]]]:
-    # all labels of the file, also of rows beyond the limit
-    known = sorted({row.label for row in rows}) if labels is None else list(labels)
-    for row in rows[: limit or None]:
-        if row.label not in known:
-            raise SelectraError(
-                f"{path}, line {row.line}: label '{row.label}' is not one of {', '.join(known)}"
-            )
-        yield row, {label: float(label == row.label) for label in known}
-
-
-def _pair_doc(nlp: Language, row: Row) -> Doc:
-    first, second = row.texts
+def _pair_doc(nlp: Language, first: str, second: str) -> Doc:
     doc = nlp.make_doc(f"{first}\n{second}")
     whole = len(first)
     spans = [
@@ -191,98 +296,44 @@ def _pair_doc(nlp: Language, row: Row) -> Doc:
     return doc
 
 
-def _categorised(nlp: Language, predicted: Doc, cats: dict[str, float]) -> Example:
+def _categorised(predicted: Doc, cats: dict[str, float]) -> Example:
     reference = predicted.copy()
     reference.cats = cats
     return Example(predicted, reference)
 
 
+def _with_names(spec: TaskSpec, **columns: str | None) -> TaskSpec:
+    chosen: dict[str, Any] = {part: name for part, name in columns.items() if name is not None}
+    renamed = (replace(own, **chosen) for own in spec.columns)
+    return replace(spec, columns=tuple(renamed))
+
+
+def _all_named(labels: list[str] | None) -> list[str] | None:
+    return None if labels is None else [label_name(label, "labels") for label in labels]
+
+
+def _known_labels(nlp: Language, factories: Sequence[str]) -> set[str] | None:
+    """Labels of the components made by these factories; None before they have any."""
+    pipes = [n for n in nlp.pipe_names if nlp.get_pipe_meta(n).factory in factories]
+    labels = [set(nlp.pipe_labels.get(name, ())) for name in pipes]
+    return set().union(*labels) if labels and all(labels) else None
+
+
+def _refuse_unknown(place: str, labels: Iterable[str], known: set[str] | None) -> None:
+    unknown = sorted(set(labels) - known) if known is not None else []
+    if unknown:
+        raise SelectraError(
+            f"{place}: label '{unknown[0]}' is not one of the labels seen in training: "
+            f"{', '.join(sorted(known or ()))}"
+        )
+
+
+def _checked(nlp: Language, examples: Iterable[Placed]) -> Iterator[Example]:
+    known = _known_labels(nlp, _CATEGORIES)
+    for place, example in examples:
+        cats = example.reference.cats
+        _refuse_unknown(place, (label for label, score in cats.items() if score), known)
+        yield example
+
+
 __all__ = ["conll_reader", "pairs_reader", "text_reader"]
-
-
-# Where spaces were in Spanish text that only comes as a list of words.
-
-
-_NO_SPACE_BEFORE = frozenset([*",.;:!?)]}»”…%º", "..."])
-_NO_SPACE_AFTER = frozenset("([{«“¿¡")
-_EITHER_SIDE = frozenset("\"'")
-
-
-def guess_spaces(words: Sequence[str]) -> list[bool]:
-    """Whether a space follows each word, by the rules of Spanish punctuation.
-
-    Straight quotation marks open and close in turn. The last word is followed by none.
-    """
-    spaces = [True] * len(words)
-    open_quotes: set[str] = set()
-    for index, word in enumerate(words):
-        closes = word in open_quotes
-        if index and (word in _NO_SPACE_BEFORE or closes):
-            spaces[index - 1] = False
-        if word in _NO_SPACE_AFTER or (word in _EITHER_SIDE and not closes):
-            spaces[index] = False
-        if word in _EITHER_SIDE:
-            open_quotes ^= {word}
-    if spaces:
-        spaces[-1] = False
-    return spaces
-
-
-# Texts and pairs of texts with labels, from jsonl and tsv files.
-
-
-# Names under which data sets store the two texts of a pair.
-PAIR_KEYS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"))
-
-
-def read_texts(path: str | Path) -> list[Row]:
-    """Rows with `text` and `label`.
-
-    Raises:
-        SelectraError: the file is missing, empty, of another format, or a line is malformed.
-    """
-    return _read(path, (("text",),))
-
-
-def read_pairs(path: str | Path) -> list[Row]:
-    """Rows with two texts, named as one of `PAIR_KEYS`, and `label`. Raises as `read_texts`."""
-    return _read(path, PAIR_KEYS)
-
-
-def _read(path: str | Path, candidates: Sequence[tuple[str, ...]]) -> list[Row]:
-    suffix = Path(path).suffix.lower()
-    if suffix == ".jsonl":
-        values = json_objects(path, numbered_lines(path))
-    elif suffix == ".tsv":
-        values = _tsv(path)
-    else:
-        raise SelectraError(f"{path}: unknown format '{suffix}'; known are .jsonl and .tsv")
-    rows: list[Row] = []
-    keys: tuple[str, ...] | None = None
-    for line, value in values:
-        keys = keys or next((names for names in candidates if names[0] in value), candidates[0])
-        missing = [key for key in (*keys, "label") if value.get(key) is None]
-        if missing:
-            raise SelectraError(
-                f"{path}, line {line}: no '{missing[0]}' (found {', '.join(map(str, value))})"
-            )
-        rows.append(Row(tuple(str(value[key]) for key in keys), str(value["label"]), line))
-    if not rows:
-        raise SelectraError(f"{path}: no rows in it (empty file)")
-    return rows
-
-
-def _tsv(path: str | Path) -> Iterator[tuple[int, dict]]:
-    header: list[str] | None = None
-    for number, line in numbered_lines(path):
-        if not line.strip():
-            continue
-        fields = [unquoted(field) for field in line.split("\t")]
-        if header is None:
-            header = fields
-        elif len(fields) != len(header):
-            raise SelectraError(
-                f"{path}, line {number}: {len(fields)} columns where the header has {len(header)}"
-            )
-        else:
-            yield number, dict(zip(header, fields, strict=True))

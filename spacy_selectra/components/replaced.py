@@ -12,18 +12,13 @@ import numpy as np
 from spacy.attrs import IDX, LENGTH
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup, Token
+from thinc.api import get_torch_default_device
 
-from spacy_selectra.components.model_component import (
-    ModelComponent,
-    default_device,
-    use_one_thread_if_forked,
-)
-from spacy_selectra.components.replaced_windows import (
-    aligned_maxima,
-    make_windows,
-    overlapping_maxima,
-)
+from spacy_selectra.components.checked import Checked, is_share, own_extension
+from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.align import pieces_of_words, word_maxima
+from spacy_selectra.text.windows import overlapping_windows
 
 if TYPE_CHECKING:
     from spacy_selectra.encoder.heads import Discriminator
@@ -65,7 +60,7 @@ class ReplacedWordDetector(ModelComponent):
     of that name left in `doc._.trf_data`, so that a pipeline computes its encoder once. The
     transformer must hold the discriminator's encoder, not fine-tuned, and come first. Windows
     are the transformer's; of several a word's probability comes from the one in which the word
-    has more context (see `replaced_windows.aligned_maxima`). Words the transformer left out,
+    has more context (see `spacy_selectra.text.align.word_maxima`). Words the transformer left out,
     because spans were truncated, have probability 0. What is stored is the head and a
     fingerprint of the encoder.
 
@@ -80,6 +75,8 @@ class ReplacedWordDetector(ModelComponent):
         SelectraError: a threshold that is no probability.
     """
 
+    threshold: Checked[float] = Checked(is_share, "in [0, 1]")
+
     def __init__(
         self,
         name: str = "selectra_replaced",
@@ -90,15 +87,12 @@ class ReplacedWordDetector(ModelComponent):
         nlp: Language | None = None,
     ) -> None:
         super().__init__(name, model)
-        if not 0 <= threshold <= 1:
-            raise SelectraError(f"threshold {threshold} is not between 0 and 1")
         self.threshold = threshold
         self.upstream = upstream
         self._tokenizer: PieceTokenizer | None = None
         self._pipeline = _PipelineReference(nlp)
         self._compared = False
-        if not Token.has_extension("replaced"):
-            Token.set_extension("replaced", default=0.0)
+        own_extension(Token, "replaced", 0.0)
 
     def annotate(self, docs: list[Doc]) -> None:
         """Set the tokens' probabilities and the spans of the documents."""
@@ -137,7 +131,7 @@ class ReplacedWordDetector(ModelComponent):
 
         self._compared = False
         if self.upstream is not None:
-            return load_head(directory).to(default_device())
+            return load_head(directory).to(get_torch_default_device())
         if holds_only_head(directory):
             raise SelectraError(
                 f"component '{self.name}' was saved with only the discriminator's head: set "
@@ -147,7 +141,7 @@ class ReplacedWordDetector(ModelComponent):
         from spacy_selectra.text.encode import PieceTokenizer
         from spacy_selectra.text.tokenizer import load_backend, longest_sequence
 
-        model = load_discriminator(directory).to(default_device())
+        model = load_discriminator(directory).to(get_torch_default_device())
         longest = longest_sequence(directory, model.config.max_position_embeddings)
         self._tokenizer = PieceTokenizer(load_backend(directory), longest)
         return model
@@ -167,21 +161,24 @@ class ReplacedWordDetector(ModelComponent):
         tokenizer = self._tokenizer
         assert tokenizer is not None  # read together with the model
         pieces = tokenizer.encode([doc.text for doc in docs])
+        size = tokenizer.budget
         windows = [
-            window
+            (number, window)
             for number, piece in enumerate(pieces)
-            for window in make_windows(number, len(piece.ids), tokenizer.budget)
+            if len(piece.ids)
+            for window in overlapping_windows(len(piece.ids), size, size - size // 4, "full")
         ]
-        sequences = [pieces[window.document].ids[window.begin : window.end] for window in windows]
+        sequences = [pieces[number].ids[window.begin : window.end] for number, window in windows]
         outputs = piece_probabilities(model, sequences, tokenizer.prefix, tokenizer.suffix)
         probabilities = [np.zeros(len(piece.ids), dtype=np.float32) for piece in pieces]
-        for window, output in zip(windows, outputs, strict=True):
-            kept = output[window.keep_begin - window.begin : window.keep_end - window.begin]
-            probabilities[window.document][window.keep_begin : window.keep_end] = kept
+        for (number, window), output in zip(windows, outputs, strict=True):
+            kept = output[window.first - window.begin : window.last - window.begin]
+            probabilities[number][window.first : window.last] = kept
         words = []
         for doc, piece, probability in zip(docs, pieces, probabilities, strict=True):
             begins, sizes = doc.to_array([IDX, LENGTH]).astype(np.int64).reshape(-1, 2).T
-            words.append(overlapping_maxima(begins, begins + sizes, piece.offsets, probability))
+            rows, counts = pieces_of_words(begins, begins + sizes, piece.offsets)
+            words.append(word_maxima(rows, counts, max(1, len(probability)), probability[rows]))
         return words
 
     def _from_upstream(self, docs: list[Doc]) -> list[np.ndarray]:
@@ -197,7 +194,7 @@ class ReplacedWordDetector(ModelComponent):
             head_probabilities(head, hidden), np.cumsum([len(one.rows) for one in words])[:-1]
         )
         return [
-            aligned_maxima(one.rows, one.counts, one.width, part)
+            word_maxima(one.rows, one.counts, one.width, part)
             for one, part in zip(words, probabilities, strict=True)
         ]
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from spacy.util import replace_model_node
 from spacy_transformers.data_classes import TransformerData
-from spacy_transformers.layers import TransformerListener, split_trf_batch
+from spacy_transformers.layers import split_trf_batch
 from thinc.api import Dropout, Linear, Logistic, Model, Softmax, chain
 from thinc.types import Floats2d
 from transformers.utils import ModelOutput
+
+from spacy_selectra.components.transformer.listener import Listener
 
 # Logit of a label added after training, under the mean of the others' biases. It takes
 # exp(-10) < 5e-5 of their probability, yet a few hundred steps of training can lift it.
@@ -46,7 +48,7 @@ def cls_textcat(
         A layer from documents to (documents, nO) scores.
     """
     if tok2vec is None:
-        source: Model = TransformerListener(upstream)
+        source: Model = Listener(upstream)
     else:
         source = chain(tok2vec, split_trf_batch())
     vectors: Model = Model("cls-vectors", _forward, attrs={"grad_factor": grad_factor})
@@ -59,6 +61,8 @@ def cls_textcat(
         layers.append(Logistic())
     model: Model = chain(source, *layers)
     model.set_ref("output_layer", output)
+    # by this name `spacy debug model` finds what has to run before
+    model.set_ref("tok2vec", source)
     model.attrs["multi_label"] = not exclusive_classes
     # what spaCy's textcat calls when a label is added
     model.attrs["resize_output"] = _resize_output

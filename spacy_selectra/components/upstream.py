@@ -74,7 +74,7 @@ def word_rows(
         flat = xp2torch(hidden).reshape(-1, hidden.shape[-1])
         vectors.append(flat[torch.from_numpy(rows).to(flat.device)])
         words.append(WordRows(rows, counts, hidden.shape[1]))
-    return torch.cat(vectors) if vectors else torch.zeros(0, width), words
+    return torch.cat(vectors) if vectors else torch.zeros(0, width, dtype=torch.float32), words
 
 
 def upstream_encoder(

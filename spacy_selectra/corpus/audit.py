@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Encoding, Tokenizer
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.normalization import CONTINUATION, has_accent
+from spacy_selectra.text.normalization import CONTINUATION, has_accent, is_reserved
 from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
     entries,
@@ -67,10 +66,6 @@ class Audit:
     unreachable: list[str]
     repaired_unreachable: int
     fit: TextFit | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
 
 
 def audit_tokenizer(directory: str | Path, texts: Iterable[str] | None = None) -> Audit:
@@ -177,7 +172,7 @@ def unreachable_entries(tokenizer: Tokenizer) -> list[str]:
     open_entries = {
         word: search.strings(word)
         for word in words
-        if word not in special and not _is_reserved(word)
+        if word not in special and not is_reserved(word)
     }
     for _ in range(_ATTEMPTS):
         trials = {word: next(strings, None) for word, strings in open_entries.items()}
@@ -220,7 +215,3 @@ class _Search:
     def _stays_whole(self, prefix: str, rest: str) -> bool:
         longer = (prefix + rest[:length] for length in range(1, len(rest) + 1))
         return not any(word in self._initial for word in longer)
-
-
-def _is_reserved(word: str) -> bool:
-    return word.startswith("[unused") and word.endswith("]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 import zlib
@@ -10,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import text_key
-from spacy_selectra.corpus.readers import Document
 from spacy_selectra.errors import SelectraError
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
@@ -36,6 +37,19 @@ REASONS: tuple[str, ...] = (
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SPACES = re.compile(r"[^\S\n]+")
+# Markup: names of elements are those of HTML, so that "a < b" and "<3" stay; entities end in ";".
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.I | re.S)
+_BLOCK = re.compile(
+    r"</?(p|br|div|li|ul|ol|dl|dt|dd|tr|table|thead|tbody|h[1-6]|hr|section|article|header|footer"
+    r"|nav|aside|main|blockquote|pre|figure|figcaption|title|head|body|html)\b(\s[^<>]*)?/?>",
+    re.I,
+)
+_TAG = re.compile(
+    r"<!doctype[^<>]*>|</?(a|abbr|b|big|cite|code|del|em|font|i|img|ins|kbd|label|link|mark|meta|q|s"
+    r"|small|span|strong|sub|sup|td|th|time|u|var)\b(\s[^<>]*)?/?>",
+    re.I,
+)
+_ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 
 
@@ -64,8 +78,14 @@ class CleaningSettings:
 def clean_text(text: str) -> str:
     """Composed accents (NFC), no control or invisible characters, tidy white space.
 
-    Lines stay lines; empty ones go, as a blank line separates documents in .txt files.
+    HTML is read as a browser shows it: tags go, with what scripts and styles hold, entities become
+    characters, and blocks of text are lines. Lines stay lines; empty ones go, as a blank line
+    separates documents in .txt files.
     """
+    if "<" in text:
+        text = _TAG.sub("", _BLOCK.sub("\n", _UNSEEN.sub("", text)))
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text)).replace("\t", " ")
     if not text.isprintable():
         text = "".join(char for char in text if _is_visible(char))

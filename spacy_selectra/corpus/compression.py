@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.files import atomic_file
-from spacy_selectra.util.requirements import training_package
+from spacy_selectra.util.files import atomic_file, refuse_pointer
+from spacy_selectra.util.requirements import required
 
 if TYPE_CHECKING:
-    from spacy_selectra.corpus.readers import Document
+    from spacy_selectra.corpus.documents import Document
 
 SUFFIXES = (".gz", ".xz", ".zst")
 
@@ -37,8 +37,9 @@ def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
     Raises:
         SelectraError: no such file, no permission, damaged or truncated compression.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     _, compression = split_suffix(path)
+    refuse_pointer(path)
     try:
         with path.open("rb") as raw:
             if compression == ".gz":
@@ -48,18 +49,20 @@ def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
                 with lzma.LZMAFile(raw) as stream:
                     yield cast("BinaryIO", stream)
             elif compression == ".zst":
-                yield cast("BinaryIO", io.BufferedReader(_ZstdReader(raw), 1 << 18))
+                # zstandard's own reader takes a file without its end for a whole one
+                stream = required("pyarrow:CompressedInputStream")(raw, "zstd")
+                yield cast("BinaryIO", io.BufferedReader(stream, 1 << 18))
             else:
                 yield raw
     except FileNotFoundError as error:
         raise SelectraError(f"{path}: no such file") from error
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise SelectraError(f"{path}: cannot be read ({error.strerror})") from error
         raise SelectraError(
             f"{path}: damaged or truncated {compression} file ({error}); "
             "copy or download it again and check its size"
         ) from error
-    except OSError as error:
-        raise SelectraError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -75,49 +78,8 @@ def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]
     if compression == ".xz":
         return lzma.LZMAFile(raw, "wb")
     if compression == ".zst":
-        return training_package("zstandard").ZstdCompressor().stream_writer(raw, closefd=False)
+        return required("zstandard").ZstdCompressor().stream_writer(raw, closefd=False)
     return nullcontext(raw)
-
-
-class _ZstdReader(io.RawIOBase):
-    """Decompresses one or more zstd frames; a missing end is an error, not an early end of file."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        zstandard = training_package("zstandard")
-
-        self._raw = raw
-        self._decompressor = zstandard.ZstdDecompressor()
-        self._error = zstandard.ZstdError
-        self._frame: Any = None
-        self._input = b""
-        self._output = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill `buffer`; 0 at the end of the file."""
-        while not self._output:
-            if not self._input:
-                self._input = self._raw.read(1 << 16)
-                if not self._input:
-                    if self._frame is not None:
-                        raise EOFError("the end of the stream is missing")
-                    return 0
-            if self._frame is None:
-                self._frame = self._decompressor.decompressobj()
-            try:
-                self._output = memoryview(self._frame.decompress(self._input))
-            except self._error as error:
-                raise EOFError(str(error)) from error
-            self._input = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame = None
-        count = min(len(buffer), len(self._output))
-        buffer[:count] = self._output[:count]
-        self._output = self._output[count:]
-        return count
 
 
 # Documents to `.jsonl` files, plain or compressed.

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import text_key, uniform
-from spacy_selectra.corpus.readers import Document
 from spacy_selectra.errors import SelectraError
 
 MOST_COPIES = 1000

@@ -22,9 +22,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import text_key, uniform
 from spacy_selectra.corpus.ngram_model import NgramModel
-from spacy_selectra.corpus.readers import Document
 from spacy_selectra.errors import SelectraError
 
 Method = Literal["gaussian", "stepwise", "random"]
@@ -45,11 +45,6 @@ class SamplePlan:
     probabilities: np.ndarray
     quartiles: tuple[float, float, float]
     seed: int
-
-    @property
-    def expected(self) -> float:
-        """Expected number of documents kept."""
-        return float(self.probabilities.sum())
 
 
 def plan_sample(

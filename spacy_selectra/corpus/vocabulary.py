@@ -16,13 +16,11 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.trainers import WordPieceTrainer
 
 from spacy_selectra.corpus.audit import unreachable_entries
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import is_heldout, text_key, uniform
-from spacy_selectra.corpus.readers import Document
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.normalization import CONTINUATION, normalizer
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, wordpiece
-
-_BATCH = 256  # documents handed to the trainer at a time
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,7 @@ def train_vocabulary(
         special_tokens=basis,
         show_progress=False,
     )
-    texts = _selected(read(), settings, progress)
-    empty.train_from_iterator(_batches(texts), trainer)
+    empty.train_from_iterator(_selected(read(), settings, progress), trainer)
     ids = empty.get_vocab(with_added_tokens=False)
     tokenizer = _reachable_only(sorted(ids, key=ids.__getitem__), settings.size)
     notices = []
@@ -165,17 +162,6 @@ def _selected(
                 continue
         if not is_heldout(text, settings.heldout):
             yield text
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _alphabet(initial: dict[str, int], inside: dict[str, int], limit: int) -> list[str]:

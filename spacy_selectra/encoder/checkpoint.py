@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
-from spacy_selectra.encoder.half import exact_type, in_full_precision, stored_tensor
 from spacy_selectra.encoder.heads import (
     Discriminator,
     Generator,
@@ -26,10 +25,16 @@ from spacy_selectra.encoder.heads import (
     SpanClassifier,
     TokenClassifier,
 )
-from spacy_selectra.encoder.hf_format import encoder_from_transformers, encoder_to_transformers
+from spacy_selectra.encoder.hf_format import (
+    encoder_from_transformers,
+    encoder_to_transformers,
+    exact_type,
+    in_full_precision,
+    stored_tensor,
+)
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.files import atomic_directory, read_json, write_json
+from spacy_selectra.util.files import atomic_directory, read_json, refuse_pointer, write_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -210,6 +215,7 @@ def read_checkpoint(directory: str | Path) -> tuple[dict[str, Any], dict[str, Te
 def _read_weights(directory: Path, name: str) -> dict[str, Tensor]:
     if not (directory / name).is_file():
         raise SelectraError(_missing_weights(directory, name))
+    refuse_pointer(directory / name)
     try:
         return load_file(directory / name)
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
@@ -246,6 +252,23 @@ def encoder_from_tensors(
         encoder = SelectraEncoder(EncoderConfig.from_dict(config))
     _assign(encoder, _encoder_state(encoder, bare, "weights"), "weights")
     return encoder.eval()
+
+
+def as_encoder(network: Any) -> SelectraEncoder | TransformersEncoder:
+    """An encoder out of transformers' model, with a head or not; encoders stay what they are.
+
+    ELECTRA's weights are copied to our encoder, other models are used themselves.
+
+    Raises:
+        SelectraError: an ELECTRA that our encoder does not compute.
+    """
+    if isinstance(network, (SelectraEncoder, TransformersEncoder)):
+        return network
+    bare = network.base_model
+    if bare.config.model_type != "electra":
+        return TransformersEncoder(bare).eval()
+    tensors = {name: tensor.clone() for name, tensor in bare.state_dict().items()}
+    return encoder_from_tensors(bare.config.to_dict(), tensors)
 
 
 def _fill(model: Any, tensors: Mapping[str, Tensor], source: str | Path) -> Any:

@@ -10,12 +10,15 @@ from spacy_selectra.errors import SelectraError
 
 # What of a configuration is dropout.
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+# What of a configuration asks for more than vectors.
+OUTPUTS = ("output_attentions", "output_hidden_states")
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class EncoderConfig:
-    """Sizes and constants of one encoder.
+    """Sizes and constants of one encoder, which stay as they are, and what it gives out, which may
+    be changed at any time.
 
     Defaults other than sizes are those of Clark et al. 2020 (ELECTRA), appendix A,
     as SELECTRA uses them: dropout 0.1, LayerNorm epsilon 1e-12, weights drawn with
@@ -36,6 +39,8 @@ class EncoderConfig:
         initializer_range: standard deviation of the initial weights.
         layer_norm_eps: epsilon of every LayerNorm.
         pad_token_id: id of [PAD]; its embedding starts at zero.
+        output_attentions: whether who asks for all outputs is to get attention weights.
+        output_hidden_states: likewise the vectors before and after every layer.
 
     Raises:
         SelectraError: sizes that do not fit together.
@@ -55,6 +60,8 @@ class EncoderConfig:
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
+    output_attentions: bool = False
+    output_hidden_states: bool = False
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_attention_heads:
@@ -67,9 +74,19 @@ class EncoderConfig:
                 f"hidden_act '{self.hidden_act}' is not one of {', '.join(ACTIVATIONS)}"
             )
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what is not set yet, an output, or anything that is no field.
+
+        Raises:
+            AttributeError: a size or constant, which the weights have been made for.
+        """
+        if name in self.__dict__ and name in self.__dataclass_fields__ and name not in OUTPUTS:
+            raise AttributeError(f"'{name}' of an encoder cannot be changed")
+        super().__setattr__(name, value)
+
     def to_dict(self) -> dict[str, Any]:
-        """All fields by name."""
-        return asdict(self)
+        """All fields by name; outputs only if they are asked for."""
+        return {name: value for name, value in asdict(self).items() if value or name not in OUTPUTS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderConfig:

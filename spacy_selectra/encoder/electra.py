@@ -5,18 +5,25 @@ embeddings). Read this first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from spacy_selectra.encoder.attention import packed_attention
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.cpu.dropout import Dropout
 from spacy_selectra.encoder.cpu.inference import forget, inference_layer
 from spacy_selectra.encoder.cpu.sizes import few_sizes_pay, pad_rows
 from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function, layer_weights
+from spacy_selectra.encoder.packed_attention import (
+    LayerOutputs,
+    attention_with_weights,
+    first_piece_attention,
+    packed_attention,
+    padding_cleared,
+)
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
 
@@ -86,6 +93,21 @@ class Layer(nn.Module):
             )
         probability = self.attention_dropout if self.training else 0.0
         attended = packed_attention(self.qkv(hidden), layout, self.heads, probability)
+        return self._after_attention(hidden, attended)
+
+    def with_weights(self, hidden: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L, H) vectors padded on the right to the same, and attention weights.
+
+        What `forward` computes, slower; `present` is (B, L) bool, where there is a piece. See
+        `attention_with_weights`.
+        """
+        probability = self.attention_dropout if self.training else 0.0
+        attended, weights = attention_with_weights(
+            self.qkv(hidden), present, self.heads, probability
+        )
+        return self._after_attention(hidden, attended), weights
+
+    def _after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
         attended = self.dropout(self.attention_output(attended))
         hidden = self.attention_norm(hidden + attended)
         expanded = self.activation(self.intermediate(hidden))
@@ -126,7 +148,8 @@ class SelectraEncoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.config = config
+        # of its own, because outputs may be changed
+        self.config = replace(config)
         self.embeddings = Embeddings(config)
         self.embeddings_project: nn.Linear | None = None
         if config.embedding_size != config.hidden_size:
@@ -193,13 +216,7 @@ class SelectraEncoder(nn.Module):
         layout = self.layout(input_ids, lengths)
         if layout.total == 0:
             return self.embeddings.word_embeddings.weight.new_zeros((0, self.config.hidden_size))
-        input_ids = _padded(input_ids, layout, self.config.pad_token_id)
-        if type_ids is not None:
-            type_ids = _padded(type_ids, layout, 0)
-        hidden = self.embeddings(input_ids, layout, type_ids)
-        if self.embeddings_project is not None:
-            # autocast would start the residual stream in bf16 here
-            hidden = self.embeddings_project(hidden).to(hidden.dtype)
+        hidden = self._embedded(input_ids, layout, type_ids)
         spare = cls_only and not self.training and not torch.is_grad_enabled()
         for layer in self.layers[:-1] if spare else self.layers:
             if self.gradient_checkpointing and torch.is_grad_enabled():
@@ -213,6 +230,38 @@ class SelectraEncoder(nn.Module):
         if cls_only:
             return hidden[layout.first]
         return hidden[: layout.total] if layout.rows > layout.total else hidden
+
+    def layer_outputs(
+        self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
+    ) -> LayerOutputs:
+        """Encode a packed batch and keep what is in between.
+
+        Slower than `forward`, which never holds attention weights. Arguments and errors are
+        those of `forward`; there is at least one piece.
+        """
+        layout = self.layout(input_ids, lengths)
+        present = layout.present
+        embedded = self._embedded(input_ids, layout, None)[: layout.total]
+        hidden = embedded.new_zeros((*present.shape, embedded.shape[1]))
+        hidden[present] = embedded
+        hidden_states, attentions = [embedded], []
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            hidden, weights = layer.with_weights(hidden, present)
+            hidden_states.append(hidden[present])
+            attentions.append(padding_cleared(weights, present))
+        return LayerOutputs(hidden_states[-1], hidden_states, attentions)
+
+    def _embedded(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
+        """(T,) to (R, H), what the first layer reads."""
+        input_ids = _padded(input_ids, layout, self.config.pad_token_id)
+        if type_ids is not None:
+            type_ids = _padded(type_ids, layout, 0)
+        hidden = self.embeddings(input_ids, layout, type_ids)
+        if self.embeddings_project is not None:
+            # autocast would start the residual stream in bf16 here
+            hidden = self.embeddings_project(hidden).to(hidden.dtype)
+        return hidden
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -274,39 +323,3 @@ def initialise(module: nn.Module, deviation: float) -> None:
 
 
 __all__ = ["Embeddings", "Layer", "SelectraEncoder", "activation", "initialise"]
-
-
-# Attention of each sequence's first piece alone, all that a sequence classifier reads.
-
-
-def first_piece_attention(
-    queries: Tensor, keys_values: Tensor, layout: PackedLayout, heads: int
-) -> Tensor:
-    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) of [CLS] alone.
-
-    What `packed_attention` computes for the rows `layout.first`, without dropout, on any device.
-
-    Args:
-        queries: (B, H), one of each sequence, in their order.
-        keys_values: (R, 2 * H) keys and values side by side.
-        layout: which rows form a sequence.
-        heads: number of heads; divides H.
-
-    Returns:
-        (B, H), in the dtype of `keys_values`.
-    """
-    if layout.map is not None:
-        keys_values = layout.map.pad(keys_values)
-        queries = queries.index_select(0, layout.map.sequences)
-    size = queries.shape[1] // heads
-    mixed: list[Tensor] = []
-    begin = 0
-    for group, part in zip(layout.groups, layout.by_group(keys_values), strict=True):
-        query = queries[begin : begin + group.count].view(group.count, heads, 1, size)
-        key, value = part.view(group.count, group.length, 2, heads, size).permute(2, 0, 3, 1, 4)
-        bias = None if group.bias is None else group.bias.to(query.dtype)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        mixed.append(attended.reshape(group.count, heads * size))
-        begin += group.count
-    result = torch.cat(mixed)
-    return result if layout.map is None else result.index_select(0, layout.map.lines)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.cpu.dropout import Dropout
-from spacy_selectra.encoder.cpu.sizes import pad_rows
+from spacy_selectra.encoder.cpu.sizes import few_sizes_pay, pad_for_activation, pad_rows
 from spacy_selectra.encoder.electra import SelectraEncoder, activation, initialise
 from spacy_selectra.encoder.packing import PackedLayout
 
@@ -26,8 +28,10 @@ class DiscriminatorHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Positive logits mean replaced."""
-        rows = self.dense(pad_rows(hidden))
-        return self.dense_prediction(self.activation(rows)).squeeze(-1)[: len(hidden)]
+        rows = self.activation(self.dense(pad_for_activation(hidden)))
+        # as a vector: with a matrix of one column oneDNN would generate code for three products
+        weight, bias = self.dense_prediction.weight, self.dense_prediction.bias
+        return torch.matmul(rows, weight[0])[: len(hidden)] + bias
 
 
 class GeneratorHead(nn.Module):
@@ -46,12 +50,16 @@ class GeneratorHead(nn.Module):
 
     def forward(self, hidden: Tensor, word_embeddings: Tensor) -> Tensor:
         """Score every entry of the (V, E) embeddings."""
-        rows = self.project(pad_rows(hidden))
+        rows = self.project(hidden)
         return F.linear(rows, word_embeddings, self.bias)[: len(hidden)]
 
     def project(self, hidden: Tensor) -> Tensor:
-        """(M, H) to the (M, E) vectors that are compared with the embeddings."""
-        return self.layer_norm(self.activation(self.dense(hidden)))
+        """(M, H) to the (M, E) vectors that are compared with the embeddings.
+
+        Rows up to a rounded number follow where the product with the embeddings wants them.
+        """
+        rows = self.activation(self.dense(pad_for_activation(hidden)))
+        return self.layer_norm(rows if few_sizes_pay() else rows[: len(hidden)])
 
 
 class SequenceHead(nn.Module):
@@ -68,7 +76,7 @@ class SequenceHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Unnormalised scores."""
-        rows = self.dense(pad_rows(self.dropout(hidden)))
+        rows = self.dense(pad_for_activation(self.dropout(hidden)))
         return self.out_proj(self.dropout(self.activation(rows)))[: len(hidden)]
 
 
@@ -95,6 +103,10 @@ class TokenHead(nn.Linear):
 
 
 Lengths = Sequence[int] | Tensor | PackedLayout
+
+Head = Literal["classes", "value", "tags", "spans"]
+"""What a model predicts: the class of a text or pair, a number for a pair, a tag for each word, or
+the words of a context that answer a question."""
 
 
 class Discriminator(nn.Module):

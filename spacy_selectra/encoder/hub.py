@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, read_checkpoint
@@ -47,13 +48,22 @@ def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | TransformersEn
 def resolve_model(path_or_hub_id: str | Path) -> Path:
     """The local directory of a model, downloaded (or found in the cache) if it is a hub id.
 
+    A spaCy pipeline, installed or in a directory, stands for the discriminator that it holds, as
+    pipelines with `selectra_replaced` do.
+
+    Args:
+        path_or_hub_id: a model's or pipeline's directory, the name of an installed pipeline, or
+            an id such as "Recognai/selectra_small".
+
     Raises:
-        SelectraError: neither a directory nor something the hub gives us.
+        SelectraError: nothing of that kind, or a pipeline without a discriminator.
     """
-    directory = Path(path_or_hub_id)
+    directory = Path(path_or_hub_id).expanduser()
     if directory.is_dir():
-        return directory
+        return _encoder_within(directory)
     name = str(path_or_hub_id)
+    if name.isidentifier() and (installed := _installed_pipeline(name)):
+        return _encoder_within(installed)
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise SelectraError(f"{name}: no such model directory")
     from huggingface_hub import snapshot_download
@@ -63,8 +73,45 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise SelectraError(
-            f"{name}: no such directory, and the model hub did not give it ({error})"
+            f"{name}: no such directory or installed pipeline, and the model hub did not give it "
+            f"({error})"
         ) from error
+
+
+def _installed_pipeline(name: str) -> Path | None:
+    """Directory of the package of that name, if it is one of a spaCy pipeline."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    directory = Path(spec.origin).parent
+    return directory if (directory / "meta.json").is_file() else None
+
+
+def _encoder_within(directory: Path) -> Path:
+    """The discriminator in a pipeline's directory, or in its package; other directories as they
+    are.
+
+    Raises:
+        SelectraError: a pipeline without one.
+    """
+    if not (directory / "meta.json").is_file() or (directory / "config.json").is_file():
+        return directory
+    if not (directory / "config.cfg").is_file():  # a package, with the pipeline in a folder
+        inner = next((path.parent for path in sorted(directory.glob("*/config.cfg"))), directory)
+        return _encoder_within(inner)
+    for file in sorted(directory.glob("*/config.json")):
+        stored = read_json(file)
+        kinds = stored.get("architectures") if isinstance(stored, dict) else None
+        if kinds == ["ElectraForPreTraining"] and any(file.parent.glob("*.safetensors")):
+            return file.parent
+    raise SelectraError(
+        f"{directory}: this pipeline holds no discriminator beside its transformer; name the "
+        "directory of a pretraining or a hub id, or, to train with spaCy, give the pipeline itself "
+        "as `source` of [components.transformer]"
+    )
 
 
 # Finding the two networks of a pretraining: in a directory, in a run's output, on the hub.

@@ -137,6 +137,13 @@ class PackedLayout:
     max_seqlen: int
     _by_head: dict[int, HeadMap] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def present(self) -> Tensor:
+        """(B, max_seqlen) bool, where a rectangle that is padded on the right has a piece."""
+        device = self.first.device
+        sizes = torch.tensor(self.lengths, dtype=torch.int64, device=device)
+        return torch.arange(self.max_seqlen, device=device)[None, :] < sizes[:, None]
+
     def by_head(self, heads: int) -> HeadMap:
         """The map for so many heads, made once; there must be a `map`."""
         if heads not in self._by_head:
@@ -318,33 +325,3 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
 def _line_cost(length: Any) -> Any:
     """What a line of a rectangle costs each head, in attention scores."""
     return length**2 + CELL_COST * length
-
-
-# Cutting a set of sequences into batches of similar length and bounded size.
-
-
-def length_batches(lengths: Sequence[int] | np.ndarray, max_pieces: int) -> list[np.ndarray]:
-    """Indices of the sequences of each batch, longest first.
-
-    A packed batch has no padding, so the budget counts real pieces. Similar lengths
-    together let attention work on views instead of copies.
-
-    Args:
-        lengths: pieces of each sequence.
-        max_pieces: most pieces in a batch; a longer sequence gets a batch of its own.
-
-    Returns:
-        int64 arrays that together hold every index once.
-    """
-    sizes = np.asarray(lengths, dtype=np.int64)
-    order = np.argsort(-sizes, kind="stable")
-    batches: list[np.ndarray] = []
-    begin, pieces = 0, 0
-    for place, index in enumerate(order):
-        if place > begin and pieces + sizes[index] > max_pieces:
-            batches.append(order[begin:place])
-            begin, pieces = place, 0
-        pieces += int(sizes[index])
-    if len(order):
-        batches.append(order[begin:])
-    return batches

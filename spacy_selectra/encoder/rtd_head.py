@@ -21,10 +21,10 @@ from spacy_selectra.encoder.checkpoint import (
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, DiscriminatorHead
-from spacy_selectra.encoder.packing import length_batches
-from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.predict import inference, predict
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.encode import TypedPieces
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
 # Pieces computed at once. More gains nothing on a CPU and leaves its caches.
@@ -87,8 +87,6 @@ def piece_probabilities(
 ) -> list[np.ndarray]:
     """Probability that each piece of each sequence was replaced.
 
-    Sequences are sorted by length and packed into batches of at most `MAX_PIECES` pieces.
-
     Args:
         model: the discriminator.
         sequences: (n,) int64 ids of each sequence, without special pieces.
@@ -99,25 +97,16 @@ def piece_probabilities(
         (n,) float32 for each sequence, without the special pieces.
     """
     framed = [np.concatenate([prefix, ids, suffix]).astype(np.int64) for ids in sequences]
-    lengths = np.array([len(ids) for ids in framed], dtype=np.int64)
-    outputs: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(framed)
-    device = model.encoder.device
-    with torch.inference_mode(), precision("fast", device):
-        for batch in length_batches(lengths, MAX_PIECES):
-            ids = torch.from_numpy(np.concatenate([framed[place] for place in batch])).to(device)
-            logits = model(ids, lengths[batch].tolist())
-            ends = np.cumsum(lengths[batch])
-            parts = np.split(torch.sigmoid(logits).float().cpu().numpy(), ends[:-1])
-            for place, part in zip(batch, parts, strict=True):
-                outputs[place] = part[len(prefix) : len(part) - len(suffix)]
-    return outputs
+    typed = [TypedPieces(ids, np.zeros_like(ids)) for ids in framed]
+    logits = predict(model, typed, per_piece=True, max_pieces=MAX_PIECES)
+    probabilities = [torch.sigmoid(torch.from_numpy(part)).numpy() for part in logits]
+    return [part[len(prefix) : len(part) - len(suffix)] for part in probabilities]
 
 
 def head_probabilities(head: DetectionHead, hidden: Tensor) -> np.ndarray:
     """Probability that each of P pieces was replaced: (P, H) vectors to (P,) float32."""
-    device = head.norm.weight.device
     parts = [np.empty(0, dtype=np.float32)]
-    with torch.inference_mode(), precision("fast", device):
+    with inference("fast", head) as device:
         for rows in hidden.split(MAX_PIECES):
             logits = head(rows.to(device, torch.float32))
             parts.append(torch.sigmoid(logits).float().cpu().numpy())

@@ -10,8 +10,9 @@ import safetensors.torch
 from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
-from spacy_selectra.encoder.half import exact_type, stored_tensor
+from spacy_selectra.encoder.hf_format import exact_type, stored_tensor
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import refuse_pointer
 
 FORMAT = "spacy-selectra encoder 1"
 
@@ -54,6 +55,7 @@ def read_metadata(data: bytes) -> dict[str, Any]:
     Raises:
         SelectraError: data that is none.
     """
+    refuse_pointer("transformer/model", data)
     # the format: 8 bytes of header length, little-endian, then the header as JSON
     size = int.from_bytes(data[:8], "little")
     try:

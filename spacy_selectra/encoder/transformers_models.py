@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spacy_selectra.encoder.config import DROPOUTS
-from spacy_selectra.encoder.heads import Lengths
+from spacy_selectra.encoder.heads import Head, Lengths
+from spacy_selectra.encoder.packed_attention import LayerOutputs, padding_cleared
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json
@@ -58,6 +59,8 @@ class TransformersEncoder(nn.Module):
         from transformers import MODEL_MAPPING, AutoConfig
 
         values = dict(config)
+        if values.get("output_attentions"):
+            values["attn_implementation"] = "eager"  # the others do not keep the weights
         try:
             parsed = AutoConfig.for_model(values.pop("model_type"), **values)
             kind: Any = MODEL_MAPPING[type(parsed)]
@@ -88,9 +91,27 @@ class TransformersEncoder(nn.Module):
         if not isinstance(layout, PackedLayout):
             layout = PackedLayout.from_lengths(layout, input_ids.device)
         if layout.total == 0:
-            return torch.zeros((0, self.config.hidden_size), device=input_ids.device)
+            return torch.zeros(
+                (0, self.config.hidden_size), dtype=torch.float32, device=input_ids.device
+            )
         ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
         return self.forward_padded(ids, present.long(), types)[present]
+
+    def layer_outputs(
+        self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
+    ) -> LayerOutputs:
+        """(T,) packed ids to everything in between, as `SelectraEncoder.layer_outputs`, but
+        what the model's configuration does not ask for is left out."""
+        layout = lengths
+        if not isinstance(layout, PackedLayout):
+            layout = PackedLayout.from_lengths(layout, input_ids.device)
+        ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, None)
+        output = self.model(**model_inputs(self.config, ids, present.long(), types))
+        return LayerOutputs(
+            output.last_hidden_state[present],
+            [states[present] for states in output.hidden_states or ()],
+            [padding_cleared(weights, present) for weights in output.attentions or ()],
+        )
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -115,8 +136,7 @@ def unpack(
     Returns:
         (B, L) ids, (B, L) bool of where there is a piece, and (B, L) segments or None.
     """
-    sizes = torch.tensor(layout.lengths, device=input_ids.device)
-    present = torch.arange(layout.max_seqlen, device=input_ids.device)[None, :] < sizes[:, None]
+    present = layout.present
     ids = input_ids.new_full(present.shape, pad_id or 0)
     ids[present] = input_ids
     types = None
@@ -140,22 +160,19 @@ def model_inputs(
 # batches, so that each encoder is fine-tuned with the head it is always compared with.
 
 
-Kind = Literal["sequence", "token", "span"]
-
-
 class TransformersTaskModel(nn.Module):
-    """A transformers model for sequences, tokens or spans, called as ours are.
+    """A transformers model with a head, called as ours are.
 
     Args:
         model: the transformers model.
-        kind: what it classifies.
+        head: what it predicts.
         labels: names of the classes, in the order of the logits.
     """
 
-    def __init__(self, model: Any, kind: Kind, labels: Sequence[str]) -> None:
+    def __init__(self, model: Any, head: Head, labels: Sequence[str]) -> None:
         super().__init__()
         self.model = model
-        self.kind: Kind = kind
+        self.head: Head = head
         self.labels = list(labels)
         self.config = model.config
 
@@ -163,7 +180,7 @@ class TransformersTaskModel(nn.Module):
     def from_directory(
         cls,
         directory: str | Path,
-        kind: Kind,
+        head: Head,
         labels: Sequence[str],
         dropout: float | None = None,
     ) -> TransformersTaskModel:
@@ -171,7 +188,7 @@ class TransformersTaskModel(nn.Module):
 
         Args:
             directory: of the model.
-            kind: what is classified.
+            head: what is predicted.
             labels: names of the classes, in the order of the logits.
             dropout: on hidden states and attention in training; None leaves it as stored.
 
@@ -181,11 +198,12 @@ class TransformersTaskModel(nn.Module):
         import transformers
 
         auto: Any = {
-            "sequence": transformers.AutoModelForSequenceClassification,
-            "token": transformers.AutoModelForTokenClassification,
-            "span": transformers.AutoModelForQuestionAnswering,
-        }[kind]
-        changes: dict[str, Any] = {} if kind == "span" else _names(labels)
+            "classes": transformers.AutoModelForSequenceClassification,
+            "value": transformers.AutoModelForSequenceClassification,
+            "tags": transformers.AutoModelForTokenClassification,
+            "spans": transformers.AutoModelForQuestionAnswering,
+        }[head]
+        changes: dict[str, Any] = {} if head == "spans" else _names(labels)
         if dropout is not None:
             changes |= dict.fromkeys(_dropouts(Path(directory)), dropout)
         try:
@@ -196,7 +214,7 @@ class TransformersTaskModel(nn.Module):
                 )
         except (OSError, ValueError, KeyError) as error:
             raise SelectraError(f"{directory}: {error}") from error
-        return cls(model.float(), kind, labels)
+        return cls(model.float(), head, labels)
 
     @property
     def device(self) -> torch.device:
@@ -213,11 +231,9 @@ class TransformersTaskModel(nn.Module):
             layout = PackedLayout.from_lengths(layout, input_ids.device)
         ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
         output = self.model(**model_inputs(self.config, ids, present.long(), types))
-        if self.kind == "sequence":
-            return output.logits
-        if self.kind == "token":
-            return output.logits[present]
-        return torch.stack([output.start_logits[present], output.end_logits[present]], dim=1)
+        if self.head == "spans":
+            return torch.stack([output.start_logits[present], output.end_logits[present]], dim=1)
+        return output.logits[present] if self.head == "tags" else output.logits
 
     def save(self, directory: str | Path) -> None:
         """Write the model in transformers' format, safetensors only."""
@@ -250,6 +266,3 @@ def _silenced() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
-
-
-__all__ = ["Kind", "TransformersTaskModel"]

@@ -11,41 +11,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spacy_selectra.encoder.predict import predict
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DistillationSettings
 from spacy_selectra.finetuning.models import (
     TaskModel,
     forward_with_hidden,
-    positions,
     task_tokenizer,
     trained_task_model,
 )
-from spacy_selectra.finetuning.predict import predict
-from spacy_selectra.finetuning.tasks.base import Inputs, Problem
-from spacy_selectra.finetuning.tasks.choose import make_problem
-from spacy_selectra.text.tokenizer import fingerprint_of, longest_sequence
+from spacy_selectra.finetuning.tasks.base import Inputs, Task
+from spacy_selectra.finetuning.tasks.choose import make_task
+from spacy_selectra.text.tokenizer import fingerprint_of, longest_sequence, usable_positions
 
 
 class Distiller:
     """What a teacher says of a split, and how much a student's answers differ from it.
 
     Args:
-        problem: the student's.
+        task: the student's.
         inputs: the split, tokenised for the student.
-        taught: (total, outputs) float32 logits of the teacher.
+        teacher_logits: (total, outputs) float32 logits of the teacher.
         settings: temperature and weights.
         hidden: (total, W) float16 last hidden states of the teacher, None if not to be learnt.
     """
 
     def __init__(
         self,
-        problem: Problem,
+        task: Task,
         inputs: Inputs,
-        taught: np.ndarray,
+        teacher_logits: np.ndarray,
         settings: DistillationSettings,
         hidden: np.ndarray | None = None,
     ) -> None:
-        self.problem, self.inputs, self.taught = problem, inputs, taught
+        self.task, self.inputs, self.teacher_logits = task, inputs, teacher_logits
         self.settings, self.hidden = settings, hidden
         self._projection: nn.Linear | None = None
         self._vectors: Tensor | None = None
@@ -59,12 +58,12 @@ class Distiller:
             )
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """What the lesson itself has to learn."""
+        """Of the projection, which is trained along with the student."""
         if self._projection is None:
             return []
         return [{"params": list(self._projection.parameters()), "lr": learning_rate}]
 
-    def listen(self, model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor) -> Tensor:
+    def forward(self, model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor) -> Tensor:
         """The model's logits; its hidden states are kept for `loss`."""
         if self._projection is None:
             return model(ids, lengths, types)
@@ -88,9 +87,9 @@ class Distiller:
         sizes = [len(self.inputs.places[index]) for index in members]
         if not len(places):
             return hard
-        taught = torch.from_numpy(self.taught[places]).to(logits.device)
-        soft = self.problem.soft_loss(logits[rows], taught, sizes, self.settings.temperature)
-        soft = soft / self.problem.soft_count(sizes) * share
+        teacher_logits = torch.from_numpy(self.teacher_logits[places]).to(logits.device)
+        soft = self.task.soft_loss(logits[rows], teacher_logits, sizes, self.settings.temperature)
+        soft = soft / self.task.soft_count(sizes) * share
         weight = self.settings.weight
         total = (1 - weight) * hard + weight * soft
         if self._projection is not None and self._vectors is not None:
@@ -103,22 +102,22 @@ class Distiller:
     def share(self, some: Sequence[int] | np.ndarray, batch: Sequence[int] | np.ndarray) -> float:
         """Part of a batch's answers that some of its sequences have."""
         counts = [
-            self.problem.soft_count([len(self.inputs.places[index]) for index in members])
+            self.task.soft_count([len(self.inputs.places[index]) for index in members])
             for members in (some, batch)
         ]
         return counts[0] / max(1, counts[1])
 
     def _rows(self, lengths: Sequence[int], members: Sequence[int] | np.ndarray) -> Tensor:
         """Rows of the packed logits that answer something."""
-        starts = np.cumsum([0, *lengths[:-1]]) if self.problem.per_piece else range(len(lengths))
+        starts = np.cumsum([0, *lengths[:-1]]) if self.task.per_piece else range(len(lengths))
         parts = [
             self.inputs.rows[index] + start for index, start in zip(members, starts, strict=True)
         ]
         return torch.from_numpy(np.concatenate(parts).astype(np.int64))
 
 
-def make_lesson(
-    problem: Problem,
+def make_distiller(
+    task: Task,
     inputs: Inputs,
     examples: Sequence[Any],
     teacher: Path,
@@ -134,7 +133,7 @@ def make_lesson(
     words are the same for all. Spans are spans of pieces, which have to be the same.
 
     Args:
-        problem: the student's.
+        task: the student's.
         inputs: the split, tokenised for the student.
         examples: the split.
         teacher: directory of a model fine-tuned for this task.
@@ -146,7 +145,7 @@ def make_lesson(
     Raises:
         SelectraError: as `check_teacher`.
     """
-    model, order, own = _read_teacher(problem, teacher)
+    model, order, own = _read_teacher(task, teacher)
     model = model.to(device)
     asked = own.inputs(examples)
     if asked.truncated > inputs.truncated:
@@ -155,7 +154,7 @@ def make_lesson(
     found = predict(
         _WithHidden(model) if with_hidden else model,
         asked.sequences,
-        per_piece=problem.per_piece,
+        per_piece=task.per_piece,
         mode=mode,
     )
     outputs = len(own.outputs)
@@ -163,31 +162,31 @@ def make_lesson(
     hidden = None
     if with_hidden:
         hidden = asked.answers([scores[..., outputs:] for scores in found], np.float16)
-    return Distiller(problem, inputs, asked.answers(own_logits)[:, order], settings, hidden)
+    return Distiller(task, inputs, asked.answers(own_logits)[:, order], settings, hidden)
 
 
-def check_teacher(problem: Problem, teacher: Path) -> None:
-    """Read a teacher to see that it can teach this problem.
+def check_teacher(task: Task, teacher: Path) -> None:
+    """Read a teacher to see that it can teach this task.
 
     Raises:
         SelectraError: it has other labels, or, for spans, another tokenizer.
     """
-    _read_teacher(problem, teacher)
+    _read_teacher(task, teacher)
 
 
-def _read_teacher(problem: Problem, teacher: Path) -> tuple[TaskModel, list[int], Problem]:
-    """The model, its logits in the problem's order, and the problem as it is posed to it."""
-    model = trained_task_model(teacher, problem.kind)
-    order = _label_order(model, problem, teacher)
+def _read_teacher(task: Task, teacher: Path) -> tuple[TaskModel, list[int], Task]:
+    """The model, its logits in the task's order, and the task as it is posed to it."""
+    model = trained_task_model(teacher, task.spec.head)
+    order = _label_order(model, task, teacher)
     tokenizer = task_tokenizer(teacher)
-    limit = min(problem.max_length, longest_sequence(teacher, positions(model)))
-    same = fingerprint_of(tokenizer) == fingerprint_of(problem.tokenizer)
-    if problem.kind == "span" and not (same and limit == problem.max_length):
+    limit = min(task.max_length, longest_sequence(teacher, usable_positions(model.config)))
+    same = fingerprint_of(tokenizer) == fingerprint_of(task.tokenizer)
+    if task.spec.head == "spans" and not (same and limit == task.max_length):
         raise SelectraError(
             f"{teacher}: answers are spans of pieces, and this teacher has another tokenizer or "
             "reads shorter sequences than the student"
         )
-    return model, order, make_problem(problem.task, problem.labels, tokenizer, limit)
+    return model, order, make_task(task.spec, task.labels, tokenizer, limit)
 
 
 class _WithHidden(nn.Module):
@@ -203,14 +202,14 @@ class _WithHidden(nn.Module):
         return torch.cat([logits.float(), hidden.float()], dim=1)
 
 
-def _label_order(model: TaskModel, problem: Problem, teacher: Path) -> list[int]:
+def _label_order(model: TaskModel, task: Task, teacher: Path) -> list[int]:
     """Which of the teacher's logits goes with each of the student's."""
-    if problem.kind == "span" or len(problem.outputs) == 1:
-        return list(range(len(problem.outputs)))
+    if task.spec.head == "spans" or len(task.outputs) == 1:
+        return list(range(len(task.outputs)))
     names = list(model.labels)
-    if sorted(names) != sorted(problem.outputs):
+    if sorted(names) != sorted(task.outputs):
         raise SelectraError(
             f"{teacher}: this teacher's labels are {', '.join(names)}, the task's are "
-            f"{', '.join(problem.outputs)}"
+            f"{', '.join(task.outputs)}"
         )
-    return [names.index(name) for name in problem.outputs]
+    return [names.index(name) for name in task.outputs]

@@ -12,29 +12,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from spacy_selectra.encoder.hub import resolve_model
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.encoder.predict import predict
 from spacy_selectra.finetuning.config import FinetuneSettings
 from spacy_selectra.finetuning.data.dataset import (
     Dataset,
     fingerprint,
     read_dataset,
     read_unlabelled,
+    with_columns,
 )
 from spacy_selectra.finetuning.data.examples import count_words
-from spacy_selectra.finetuning.distillation import Distiller, check_teacher, make_lesson
+from spacy_selectra.finetuning.data.sources import Formats
+from spacy_selectra.finetuning.distillation import Distiller, check_teacher, make_distiller
+from spacy_selectra.finetuning.layer_rates import freeze_layers
 from spacy_selectra.finetuning.metrics import check_libraries
 from spacy_selectra.finetuning.models import (
     TaskModel,
     new_task_model,
-    positions,
     save_task_model,
     task_tokenizer,
 )
-from spacy_selectra.finetuning.optimizer import freeze_layers
-from spacy_selectra.finetuning.predict import predict
 from spacy_selectra.finetuning.results import (
     METRICS_FILE,
     SPEED_FILE,
@@ -43,12 +41,12 @@ from spacy_selectra.finetuning.results import (
     trial_directory,
     write_summary,
 )
-from spacy_selectra.finetuning.tasks.base import Inputs, Problem
-from spacy_selectra.finetuning.tasks.choose import make_problem
-from spacy_selectra.finetuning.tasks.registry import Task, get_task
+from spacy_selectra.finetuning.tasks.base import Inputs, Task
+from spacy_selectra.finetuning.tasks.choose import make_task
+from spacy_selectra.finetuning.tasks.registry import TaskSpec, task_spec
 from spacy_selectra.finetuning.trainer import Interrupted, seed_everything, train_model
-from spacy_selectra.text.tokenizer import longest_sequence
-from spacy_selectra.util.distributed import Share
+from spacy_selectra.text.tokenizer import longest_sequence, usable_positions
+from spacy_selectra.util.distributed import Process, pick_device
 from spacy_selectra.util.files import (
     atomic_directory,
     read_json,
@@ -71,6 +69,7 @@ class Finetuning:
         quiet: no progress on stderr.
         replace: `run` first removes trials of another configuration from `out`, and what was
             made of them.
+        formats: readers of further kinds of files.
 
     Raises:
         OtherRunError: `out` holds trials of another configuration, and `replace` is not set.
@@ -85,33 +84,33 @@ class Finetuning:
         warn: Callable[[str], None],
         quiet: bool = False,
         replace: bool = False,
+        formats: Formats | None = None,
     ) -> None:
         self.settings, self.out = settings, Path(out)
         self.warn, self.quiet = warn, quiet
-        self.task: Task = get_task(settings.task.name)
-        check_libraries(self.task.head, entities=self.task.entities)
-        self.share = Share.of_environment()
+        self.spec: TaskSpec = task_spec(settings.task.name)
+        check_libraries(self.spec.head, entities=self.spec.entities)
+        self.process = Process.of_environment()
         self._warned: set[str] = set()
-        self.dataset: Dataset = read_dataset(self.task, settings.data)
+        self.dataset: Dataset = read_dataset(self.spec, settings.data, formats)
         self.source = resolve_model(settings.encoder.path)
         self.teacher: Path | None = None
         if settings.distillation.teacher is not None:
             self.teacher = resolve_model(settings.distillation.teacher)
-        self.device = _device(settings.training.device, self.share.local)
-        self.problem = self._problem()
+        self.device = pick_device(settings.training.device, self.process)
+        self.task = self._make_task()
         if self.teacher is not None:
-            check_teacher(self.problem, self.teacher)
-        files = settings.data.unlabelled
-        self._taught = [
-            *self.dataset.train,
-            *(read_unlabelled(self.task, files) if files and self.teacher else []),
-        ]
+            check_teacher(self.task, self.teacher)
+        self._train_examples = [*self.dataset.train]
+        if settings.data.unlabelled and self.teacher:
+            spec = with_columns(self.spec, settings.data)
+            self._train_examples += read_unlabelled(spec, settings.data.unlabelled, formats)
         self.fingerprints = self._fingerprints()
         sources = [self.source, *([self.teacher] if self.teacher else [])]
         check_output(self.out, self._identity(), sources, replace=replace)
-        self.train = self._inputs("train", self._taught)
+        self.train = self._inputs("train", self._train_examples)
         self.dev = self._inputs("dev", self.dataset.dev)
-        self._lesson: Distiller | None = None
+        self._distiller: Distiller | None = None
 
     def run(self, trials: int, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Run the trials that are not there yet and sum all up in `metrics.json`.
@@ -124,11 +123,11 @@ class Finetuning:
             SelectraError: the output cannot be written.
         """
         remove_stale_results(self.out, self._identity())
-        for number in self.share.own(range(1, trials + 1)):
+        for number in self.process.own(range(1, trials + 1)):
             if not (trial_directory(self.out, number) / METRICS_FILE).is_file():
                 self._run_trial(number, trials, should_stop)
-            if self.share.alone:
-                self._summarise(number)
+                if self.process.size == 1 and number < trials:
+                    self._summarise(number)
         directories = [trial_directory(self.out, number) for number in range(1, trials + 1)]
         if all((directory / METRICS_FILE).is_file() for directory in directories):
             self._summarise(trials)
@@ -138,23 +137,23 @@ class Finetuning:
     def _run_trial(self, number: int, trials: int, should_stop: Callable[[], bool]) -> None:
         training = self.settings.training
         seed = training.seed + number - 1
-        lesson = self._lesson_of_teacher()
+        distiller = self._ask_teacher()
         seed_everything(seed)
         model = self._fresh_model().to(self.device)
-        if lesson is not None:
-            lesson.begin(model)
+        if distiller is not None:
+            distiller.begin(model)
         amount = training.epochs * len(self.train)
-        title = f"{self.task.name}, trial {number} of {trials}"
+        title = f"{self.spec.name}, trial {number} of {trials}"
         with Progress(title, amount, "examples", quiet=self.quiet) as progress:
             outcome = train_model(
                 model,
-                self.problem,
+                self.task,
                 self.train,
                 self.dev,
                 training,
                 seed=seed,
                 warn=self.warn,
-                lesson=lesson,
+                distiller=distiller,
                 should_stop=should_stop,
                 progress=progress,
             )
@@ -183,20 +182,20 @@ class Finetuning:
         logits = predict(
             model,
             inputs.sequences,
-            per_piece=self.problem.per_piece,
+            per_piece=self.task.per_piece,
             mode=self.settings.training.precision,
         )
         seconds = time.perf_counter() - begin
         words = sum(count_words(example) for example in examples)
-        return self.problem.scores(inputs, logits), {"words_per_second": words / seconds}
+        return self.task.scores(inputs, logits), {"words_per_second": words / seconds}
 
     def _summarise(self, finished: int) -> None:
         write_summary(
             [trial_directory(self.out, number) for number in range(1, finished + 1)],
             self.out,
-            self.task.metric,
+            self.spec.metric,
             {
-                "task": self.task.name,
+                "task": self.spec.name,
                 "data": self.settings.data.name,
                 "encoder": self.settings.encoder.path,
                 "name": self.settings.encoder.name,
@@ -209,45 +208,47 @@ class Finetuning:
             },
         )
 
-    def _problem(self) -> Problem:
+    def _make_task(self) -> Task:
         tokenizer, longest = task_tokenizer(self.source), self.settings.training.max_length
-        problem = make_problem(self.task, self.dataset.labels, tokenizer, longest)
-        model = self._fresh_model(problem)
+        task = make_task(self.spec, self.dataset.labels, tokenizer, longest)
+        model = self._fresh_model(task)
         self._parameters = sum(parameter.numel() for parameter in model.parameters())
-        problem.max_length = min(longest, longest_sequence(self.source, positions(model)))
+        task.max_length = min(
+            longest, longest_sequence(self.source, usable_positions(model.config))
+        )
         frozen = self.settings.training.frozen_layers
         freeze_layers(model, model.config.num_hidden_layers, frozen)  # only to see that it can be
-        return problem
+        return task
 
-    def _fresh_model(self, problem: Problem | None = None) -> TaskModel:
-        problem = problem or self.problem
+    def _fresh_model(self, task: Task | None = None) -> TaskModel:
+        task = task or self.task
         dropout = self.settings.training.dropout
-        return new_task_model(self.source, problem.kind, problem.outputs, dropout)
+        return new_task_model(self.source, task.spec.head, task.outputs, dropout)
 
     def _inputs(self, split: str, examples: Sequence[Any]) -> Inputs:
-        inputs = self.problem.inputs(examples)
+        inputs = self.task.inputs(examples)
         if inputs.truncated and split not in self._warned:
             self._warned.add(split)
             self.warn(
                 f"{split}: {inputs.truncated:,} of {len(examples):,} examples are longer than "
-                f"{self.problem.max_length} pieces and were cut"
+                f"{self.task.max_length} pieces and were cut"
             )
         return inputs
 
-    def _lesson_of_teacher(self) -> Distiller | None:
+    def _ask_teacher(self) -> Distiller | None:
         """What the teacher says of the training split, asked once for all trials."""
-        if self.teacher is not None and self._lesson is None:
-            self._lesson = make_lesson(
-                self.problem,
+        if self.teacher is not None and self._distiller is None:
+            self._distiller = make_distiller(
+                self.task,
                 self.train,
-                self._taught,
+                self._train_examples,
                 self.teacher,
                 self.settings.distillation,
                 mode=self.settings.training.precision,
                 device=self.device,
                 warn=self.warn,
             )
-        return self._lesson
+        return self._distiller
 
     def _fingerprints(self) -> dict[str, Any]:
         return {
@@ -257,16 +258,16 @@ class Finetuning:
         }
 
     def _splits(self) -> dict[str, Sequence[Any]]:
-        splits = {"train": self._taught, "dev": self.dataset.dev, "test": self.dataset.test}
+        splits = {"train": self._train_examples, "dev": self.dataset.dev, "test": self.dataset.test}
         return {name: examples for name, examples in splits.items() if examples}
 
     def _identity(self) -> str:
         """Digest of everything that decides a trial's result but its number and the device."""
         training = self.settings.training.model_dump(exclude={"device"})
         parts = {
-            "task": self.task.name,
+            "task": self.spec.name,
             "labels": self.dataset.labels,
-            "training": {**training, "max_length": self.problem.max_length},
+            "training": {**training, "max_length": self.task.max_length},
             "distillation": self.settings.distillation.model_dump(exclude={"teacher"}),
             "fingerprints": self.fingerprints,
         }
@@ -277,18 +278,6 @@ def _fingerprint_of_model(directory: Path) -> str:
     names = ("config.json", "tokenizer.json", "vocab.txt")
     files = [directory / name for name in names if (directory / name).is_file()]
     return sha256_of(*files, *sorted(directory.glob("*.safetensors")))
-
-
-def _device(name: str, local: int) -> torch.device:
-    if name == "auto":
-        name = f"cuda:{local % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SelectraError(f"training.device '{name}' is not a device of torch") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise SelectraError(f"training.device '{name}': torch finds no CUDA device here")
-    return device
 
 
 __all__ = ["METRICS_FILE", "Finetuning", "Interrupted"]

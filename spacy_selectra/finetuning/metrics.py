@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.requirements import required
 
 
-def class_scores(gold: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
-    """Accuracy, and F1 averaged over all classes (0 for one never seen nor predicted).
+def class_scores(
+    gold: Sequence[Any] | np.ndarray,
+    predicted: Sequence[Any] | np.ndarray,
+    classes: Sequence[Any],
+) -> dict[str, float]:
+    """Accuracy, and F1 averaged over `classes` (0 for one never seen nor predicted).
 
     Args:
-        gold: (N,) int64 class numbers.
+        gold: N classes, numbers or names.
         predicted: the same.
-        classes: number of classes.
+        classes: whose F1 is averaged.
 
     Raises:
-        SelectraError: scikit-learn is not installed; so likewise below for other libraries.
+        SelectraError: scikit-learn is not installed. The functions below raise it where the
+            library they use is missing.
     """
-    library = _library("sklearn.metrics", "scikit-learn")
-    f1 = library.f1_score(
-        gold, predicted, labels=np.arange(classes), average="macro", zero_division=0
-    )
+    library = required("sklearn.metrics")
+    f1 = library.f1_score(gold, predicted, labels=list(classes), average="macro", zero_division=0)
     return {"accuracy": float(library.accuracy_score(gold, predicted)), "macro_f1": float(f1)}
 
 
 def value_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """Pearson's and Spearman's correlation of (N,) values; 0 where one side is constant."""
-    library = _library("scipy.stats", "scipy")
+    library = required("scipy.stats")
     if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
         return {"pearson": 0.0, "spearman": 0.0}
     return {
@@ -43,7 +45,7 @@ def value_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 
 def entity_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
     """Precision, recall and F1 of whole entities from IOB2 tags, as CoNLL-2002's conlleval."""
-    library = _library("seqeval.metrics", "seqeval")
+    library = required("seqeval.metrics")
     with warnings.catch_warnings():  # of no entity predicted, which is 0 and no accident
         warnings.simplefilter("ignore")
         return {
@@ -55,7 +57,7 @@ def entity_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str
 
 def tag_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
     """Share of words with the right tag."""
-    library = _library("sklearn.metrics", "scikit-learn")
+    library = required("sklearn.metrics")
     pairs = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
     return {"accuracy": float(library.accuracy_score(*pairs))}
 
@@ -68,7 +70,8 @@ def answer_scores(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> di
         gold: right answers of each question; none means that it has no answer.
         predicted: one answer a question, "" for none.
     """
-    squad = _library("transformers.data.metrics.squad_metrics", "transformers")
+    from transformers.data.metrics import squad_metrics as squad  # slow to import
+
     exact, f1 = [], []
     for answers, answer in zip(gold, predicted, strict=True):
         exact.append(max(squad.compute_exact(right, answer) for right in answers or [""]))
@@ -83,18 +86,8 @@ def check_libraries(head: str, *, entities: bool) -> None:
         SelectraError: it is not installed.
     """
     if head == "value":
-        _library("scipy.stats", "scipy")
+        required("scipy.stats")
     elif head == "tags" and entities:
-        _library("seqeval.metrics", "seqeval")
+        required("seqeval.metrics")
     elif head != "spans":  # of which transformers itself computes scores
-        _library("sklearn.metrics", "scikit-learn")
-
-
-def _library(module: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise SelectraError(
-            f"scores are computed by {package}, which is not installed: "
-            'pip install "spacy-selectra[train]"'
-        ) from error
+        required("sklearn.metrics")

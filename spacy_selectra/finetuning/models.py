@@ -17,8 +17,8 @@ from spacy_selectra.encoder.checkpoint import (
     save_model,
 )
 from spacy_selectra.encoder.config import DROPOUTS
-from spacy_selectra.encoder.heads import SequenceClassifier, SpanClassifier, TokenClassifier
-from spacy_selectra.encoder.transformers_models import Kind, TransformersTaskModel
+from spacy_selectra.encoder.heads import Head, SequenceClassifier, SpanClassifier, TokenClassifier
+from spacy_selectra.encoder.transformers_models import TransformersTaskModel
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import load_backend, load_tokenizer, without_batching
 from spacy_selectra.util.files import atomic_directory, read_json
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
 
 TaskModel = Classifier | TransformersTaskModel
 
-_OURS: dict[Kind, Any] = {
-    "sequence": SequenceClassifier,
-    "token": TokenClassifier,
-    "span": SpanClassifier,
+_OURS: dict[Head, Any] = {
+    "classes": SequenceClassifier,
+    "value": SequenceClassifier,
+    "tags": TokenClassifier,
+    "spans": SpanClassifier,
 }
 SUPPORTED = ("albert", "bert", "distilbert", "electra", "roberta")
 
 
 def new_task_model(
-    directory: Path, kind: Kind, outputs: Sequence[str], dropout: float | None = None
+    directory: Path, head: Head, outputs: Sequence[str], dropout: float | None = None
 ) -> TaskModel:
     """A pretrained encoder under a head drawn from torch's random state.
 
@@ -45,7 +46,7 @@ def new_task_model(
 
     Args:
         directory: of the encoder.
-        kind: what is classified.
+        head: what is predicted.
         outputs: names of the logits.
         dropout: on hidden states and attention in training; None leaves it as stored.
 
@@ -53,27 +54,27 @@ def new_task_model(
         SelectraError: a model type that is not supported, or an unreadable model.
     """
     if model_type(directory) != "electra":
-        return TransformersTaskModel.from_directory(directory, kind, outputs, dropout)
+        return TransformersTaskModel.from_directory(directory, head, outputs, dropout)
     config, tensors = read_checkpoint(directory)
     if dropout is not None:
         config = {**config, **dict.fromkeys(DROPOUTS, dropout)}
     encoder = encoder_from_tensors(config, tensors)
-    model = _OURS[kind](encoder.config, outputs)
+    model = _OURS[head](encoder.config, outputs)
     model.encoder = encoder
     return model
 
 
-def trained_task_model(directory: Path, kind: Kind) -> TaskModel:
+def trained_task_model(directory: Path, head: Head) -> TaskModel:
     """A fine-tuned model with its head.
 
     Raises:
         SelectraError: no such head in it, or an unreadable model.
     """
     if model_type(directory) == "electra":
-        return load_task_model(_OURS[kind], directory)
+        return load_task_model(_OURS[head], directory)
     named = read_json(directory / "config.json").get("id2label", {})
     labels = [named[index] for index in sorted(named, key=int)]
-    return TransformersTaskModel.from_directory(directory, kind, labels)
+    return TransformersTaskModel.from_directory(directory, head, labels)
 
 
 def save_task_model(model: TaskModel, directory: Path, tokenizer: Path) -> None:
@@ -119,15 +120,6 @@ def task_tokenizer(directory: Path) -> Tokenizer:
     return without_batching(load_tokenizer(directory).backend_tokenizer)
 
 
-def positions(model: TaskModel) -> int:
-    """Most pieces of a sequence that the model can read."""
-    count = model.config.max_position_embeddings
-    if getattr(model.config, "model_type", "electra") == "roberta":
-        # RoBERTa counts positions from behind that of its padding
-        count -= model.config.pad_token_id + 1
-    return count
-
-
 def forward_with_hidden(
     model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -148,7 +140,7 @@ def forward_with_hidden(
     hidden = seen[-1]
     if isinstance(model, TransformersTaskModel):
         padded = hidden.last_hidden_state
-        if model.kind == "sequence":
+        if model.head in ("classes", "value"):
             return logits, padded[:, 0]
         parts = [states[:length] for states, length in zip(padded, lengths, strict=True)]
         hidden = torch.cat(parts)

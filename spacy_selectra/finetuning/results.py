@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spacy_selectra import __version__
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
@@ -37,6 +38,9 @@ def write_summary(
         metric: the score that counts.
         about: what `metrics.json` is to say besides.
     """
+    import torch  # after the names of files, which light modules read
+    import transformers
+
     trials: list[dict[str, Any]] = []
     for directory in directories:
         metrics = read_json(directory / METRICS_FILE)
@@ -64,22 +68,13 @@ def write_summary(
             "std": statistics.stdev(scores) if len(scores) > 1 else None,
             "best_trial": best["trial"],
             "trials": trials,
-            "versions": _versions(),
+            "versions": {
+                "spacy-selectra": __version__,
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
         },
     )
-
-
-def _versions() -> dict[str, str]:
-    import torch
-    import transformers
-
-    from spacy_selectra import __version__
-
-    return {
-        "spacy-selectra": __version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
 
 
 def trial_directory(out: Path, number: int) -> Path:

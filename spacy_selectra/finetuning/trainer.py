@@ -13,17 +13,17 @@ import numpy as np
 import torch
 
 from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.predict import predict, to_tensors
 from spacy_selectra.finetuning.config import TrainingSettings
 from spacy_selectra.finetuning.distillation import Distiller
-from spacy_selectra.finetuning.features import packed
-from spacy_selectra.finetuning.optimizer import (
+from spacy_selectra.finetuning.layer_rates import (
     freeze_layers,
     make_optimizer,
     parameter_groups,
     warmup_linear,
 )
-from spacy_selectra.finetuning.predict import predict
-from spacy_selectra.finetuning.tasks.base import Inputs, Problem
+from spacy_selectra.finetuning.tasks.base import Inputs, Task
+from spacy_selectra.text.encode import join
 from spacy_selectra.util.progress import Progress
 
 
@@ -58,14 +58,14 @@ def seed_everything(seed: int) -> None:
 
 def train_model(
     model: Any,
-    problem: Problem,
+    task: Task,
     train: Inputs,
     dev: Inputs,
     settings: TrainingSettings,
     *,
     seed: int,
     warn: Callable[[str], None],
-    lesson: Distiller | None = None,
+    distiller: Distiller | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -76,13 +76,13 @@ def train_model(
 
     Args:
         model: on its device; its random head already drawn.
-        problem: what is learnt, with its loss and scores.
+        task: what is learnt, with its loss and scores.
         train: N sequences; the last batch of an epoch may be smaller.
         dev: sequences for selection.
         settings: the recipe.
         seed: order of sequences and dropout.
         warn: takes one sentence for the user.
-        lesson: what a teacher says of `train`.
+        distiller: what a teacher says of `train`.
         should_stop: asked before every step.
         progress: counts sequences.
 
@@ -92,14 +92,14 @@ def train_model(
     """
     seed_everything(seed)
     order = np.random.default_rng(seed)
-    metric = problem.task.metric
+    metric = task.spec.metric
     layers = model.config.num_hidden_layers
     freeze_layers(model, layers, settings.frozen_layers)
     groups = parameter_groups(
         model, layers, settings.learning_rate, settings.layer_decay, settings.weight_decay
     )
-    if lesson is not None:
-        groups += lesson.parameter_groups(settings.learning_rate)
+    if distiller is not None:
+        groups += distiller.parameter_groups(settings.learning_rate)
     optimizer = make_optimizer(groups)
     total = settings.epochs * math.ceil(len(train) / settings.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -113,16 +113,16 @@ def train_model(
         for batch in _batches(order.permutation(len(train)), settings.batch_size):
             if should_stop():
                 raise Interrupted
-            losses.append(_step(model, problem, train, batch, settings, lesson))
+            losses.append(_step(model, task, train, batch, settings, distiller))
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             if progress is not None:
                 progress.update(len(batch), note=f"epoch {epoch} of {settings.epochs}")
         seconds = time.monotonic() - start
-        logits = predict(model, dev.sequences, per_piece=problem.per_piece, mode=settings.precision)
-        scores = problem.scores(dev, logits)
-        answer = problem.only_answer(dev, logits)
+        logits = predict(model, dev.sequences, per_piece=task.per_piece, mode=settings.precision)
+        scores = task.scores(dev, logits)
+        answer = task.only_answer(dev, logits)
         if answer is not None and not any(row["collapsed"] for row in rows):
             warn(
                 f"after epoch {epoch} the model says '{answer}' of all {len(dev)} development "
@@ -153,22 +153,22 @@ def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
 
 def _step(
     model: Any,
-    problem: Problem,
+    task: Task,
     train: Inputs,
     batch: np.ndarray,
     settings: TrainingSettings,
-    lesson: Distiller | None,
+    distiller: Distiller | None,
 ) -> torch.Tensor:
     """Gradients of one batch, clipped to a global norm; the mean loss, detached."""
     # sorted, so that attention finds sequences of one length side by side
     members = np.array(sorted(batch, key=lambda index: -len(train.sequences[index])))
     targets = [train.targets[index] for index in members]
-    count = max(1, problem.count(targets))
+    count = max(1, task.count(targets))
     losses = []
     for part in np.array_split(members, min(settings.gradient_accumulation_steps, len(members))):
-        share = lesson.share(part, members) if lesson is not None else 1.0
+        share = distiller.share(part, members) if distiller is not None else 1.0
         losses.append(
-            _gradients(model, problem, train, part, settings.precision, count, lesson, share)
+            _gradients(model, task, train, part, settings.precision, count, distiller, share)
         )
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
     return torch.stack(losses).sum()
@@ -176,26 +176,26 @@ def _step(
 
 def _gradients(
     model: Any,
-    problem: Problem,
+    task: Task,
     train: Inputs,
     members: np.ndarray,
     mode: str,
     count: int,
-    lesson: Distiller | None,
+    distiller: Distiller | None,
     share: float,
 ) -> torch.Tensor:
     """Adds the gradients of some of a batch's sequences; their share of its loss, detached."""
     device = next(model.parameters()).device
     sequences = [train.sequences[index] for index in members]
     lengths = [len(sequence) for sequence in sequences]
-    ids, types = packed(sequences, device)
+    ids, types = to_tensors(join(sequences), device)
     with precision(mode, device):
-        if lesson is None:
+        if distiller is None:
             logits = model(ids, lengths, types)
         else:
-            logits = lesson.listen(model, ids, lengths, types)
-        loss = problem.loss(logits, lengths, [train.targets[index] for index in members]) / count
-        if lesson is not None:
-            loss = lesson.loss(loss, logits, members, share)
+            logits = distiller.forward(model, ids, lengths, types)
+        loss = task.loss(logits, lengths, [train.targets[index] for index in members]) / count
+        if distiller is not None:
+            loss = distiller.loss(loss, logits, members, share)
         loss.backward()
     return loss.detach()

@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.config import Settings, parse_settings, read_config
+from spacy_selectra.util.settings import Settings, parse_settings, read_config
 
 
 class PathSettings(Settings):
     """`[paths]`: what is read."""
 
-    corpus: Path = Field(description="Directory of a packed corpus, as `corpus pack` writes it.")
+    corpus: Path = Field(description="Directory of a packed corpus, as written by `corpus pack`.")
     tokenizer: Path = Field(
-        description="Directory of the tokenizer the corpus was packed with; gives the vocabulary."
+        description="Directory of the tokenizer the corpus was packed with; it sets the vocabulary."
     )
+
+
+def _size() -> Any:
+    return Field(None, ge=1, description="Replaces the size of the preset; null keeps it.")
 
 
 class EncoderSettings(Settings):
@@ -34,63 +37,69 @@ class EncoderSettings(Settings):
     }
 
     preset: str = Field(
-        "small", description="Sizes: tiny, small, medium or base; ignored with `init_from`."
+        "small",
+        description="Sizes of the network: tiny, small, medium or base. Ignored with `init_from`.",
     )
     init_from: str | None = Field(
         None,
-        description="Start from these weights instead of random ones: a pretraining output "
-        "directory (both networks are taken), a discriminator's directory or its hub id.",
+        description="Start from these weights instead of random ones: the output directory of a "
+        "pretraining (both networks are used), or a discriminator's directory or hub id.",
     )
     vocabulary: Literal["keep", "replace"] = Field(
         "keep",
-        description="With init_from: keep its vocabulary (an error if [paths] names another one), "
-        "or replace it by that of [paths]; entries both have keep their embeddings, new ones "
-        "start from the pieces they were cut into.",
+        description="With `init_from`: keep its vocabulary (an error if [paths] has another) or "
+        "replace it by that of [paths]. Entries that both have keep their embeddings; new ones "
+        "start from the pieces that they used to be split into.",
     )
     train_rows: Path | None = Field(
         None,
-        description="A repair.json, as `vocab repair` writes it: train only the embeddings of the "
-        "entries it names, every other weight stays as it is.",
+        description="A repair.json, as written by `vocab repair`: train only the embeddings of the "
+        "entries it lists and leave all other weights unchanged.",
     )
     init_embeddings: Literal["random", "cooccurrence"] = Field(
         "random",
-        description="cooccurrence starts token embeddings from counts of which pieces stand "
-        "together and from spelling, and some attention at the neighbouring pieces: worth it for "
-        "short runs, where it saves most of the time in which nothing is learnt.",
+        description="cooccurrence computes the first token embeddings from counts of neighbouring "
+        "pieces and from spelling, and lets some attention heads start by looking at the pieces "
+        "next to them. It saves short runs most of the time in which nothing is learnt.",
     )
-    embedding_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
-    hidden_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
-    num_hidden_layers: int | None = Field(None, ge=1, description="Instead of the preset's.")
-    num_attention_heads: int | None = Field(None, ge=1, description="Instead of the preset's.")
-    intermediate_size: int | None = Field(None, ge=1, description="Instead of the preset's.")
+    embedding_size: int | None = _size()
+    hidden_size: int | None = _size()
+    num_hidden_layers: int | None = _size()
+    num_attention_heads: int | None = _size()
+    intermediate_size: int | None = _size()
     max_position_embeddings: int | None = Field(
-        None, ge=8, description="Longest sequence in pieces, instead of the preset's 512."
+        None, ge=8, description="Longest sequence in pieces; null for the preset's 512."
     )
     hidden_dropout_prob: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Dropout on embeddings and layers in pretraining, instead of 0.1.",
+        description="Dropout on embeddings and layers in pretraining; null for 0.1.",
     )
     attention_probs_dropout_prob: float | None = Field(
-        None, ge=0, lt=1, description="Dropout on attention weights in pretraining, instead of 0.1."
+        None, ge=0, lt=1, description="Dropout on attention weights in pretraining; null for 0.1."
     )
     initializer_range: float | None = Field(
         None,
         gt=0,
-        description="Standard deviation of the initial weights, instead of 0.02, which was chosen "
-        "for widths of 768 and more; narrow networks learn sooner from larger weights.",
+        description="Standard deviation of the initial weights; null for 0.02, which suits widths "
+        "of 768 and more. Narrow networks learn faster from larger weights.",
     )
+
+    def sizes(self) -> dict[str, Any]:
+        """What is set of a configuration's sizes and probabilities, the preset aside."""
+        others = {"preset", "init_from", "vocabulary", "train_rows", "init_embeddings"}
+        return self.model_dump(exclude=others, exclude_none=True)
 
 
 class GeneratorSettings(Settings):
     """`[generator]`: the small masked language model that proposes replacements."""
 
-    scale: float = Field(0.25, gt=0, le=1, description="Its width, as a share of the encoder's.")
+    scale: float = Field(0.25, gt=0, le=1, description="Its width as a fraction of the encoder's.")
     init_from: str | None = Field(
         None,
         description="Start from this generator instead of a random one: a directory or a hub id. "
-        "Its embeddings are given up for those of encoder.init_from, which it was trained with.",
+        "Its embeddings are replaced by those of encoder.init_from, which it was trained with.",
     )
 
 
@@ -103,21 +112,22 @@ class ObjectiveSettings(Settings):
         "correction_weight": "corrective_lm_weight",
     }
 
-    mask_prob: float = Field(0.15, gt=0, lt=1, description="Share of pieces to predict.")
+    mask_prob: float = Field(
+        0.15, gt=0, lt=1, description="Share of the pieces that are predicted."
+    )
     mask_token_prob: float = Field(
         0.85,
         ge=0,
         le=1,
-        description="Share of those that become [MASK]; the rest are kept.",
+        description="Share of the predicted pieces that become [MASK]; the others stay.",
     )
     mlm_weight: float = Field(1.0, ge=0, description="Weight of the generator's loss.")
     rtd_weight: float = Field(50.0, ge=0, description="Weight of the discriminator's loss.")
     corrective_lm_weight: float = Field(
         0.0,
         ge=0,
-        description="Weight of naming the original of every masked piece from the discriminator's "
-        "hidden states, as COCO-LM does; 0 for ELECTRA. A verdict alone lets a short run forget "
-        "in its last layers which word it has read.",
+        description="Weight of corrective language modelling (COCO-LM): the discriminator also "
+        "predicts the original of every masked piece. 0, as in ELECTRA, for none.",
     )
 
 
@@ -128,36 +138,46 @@ class OptimizerSettings(Settings):
 
     method: Literal["adam", "muon"] = Field(
         "adam",
-        description="adam, as ELECTRA; muon learns far more from each step of a short run.",
+        description="adam, as in ELECTRA, or muon for the matrices of the layers, which learns far "
+        "more from each step of a short run.",
     )
-    learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate.")
+    learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate of Adam.")
     weight_decay: float = Field(
-        0.01, ge=0, description="On matrices only, not on LayerNorm and biases."
+        0.01, ge=0, description="Decay of matrices; biases and LayerNorms have none."
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean of gradients.")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of their squares.")
-    eps: float = Field(1e-6, gt=0, description="Added to the root of the mean square.")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the mean of the gradients.")
+    beta2: float = Field(
+        0.999, ge=0, lt=1, description="Adam's decay of the mean of their squares."
+    )
+    eps: float = Field(
+        1e-6, gt=0, description="Added to the root of the mean square of the gradients."
+    )
     bias_correction: bool = Field(
-        False, description="Correct the first steps' means, as Kingma and Ba do; ELECTRA does not."
+        False,
+        description="Correct both means in the first steps (Kingma and Ba 2015); ELECTRA does not.",
     )
     matrix_learning_rate: float = Field(
-        3e-3, gt=0, description="Muon's peak learning rate; learning_rate is for the rest."
+        3e-3,
+        gt=0,
+        description="Muon's peak learning rate; all other weights are Adam's.",
     )
-    momentum: float = Field(0.95, ge=0, lt=1, description="Muon's decay of the mean of gradients.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Clipping of the global norm.")
+    momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum.")
+    max_grad_norm: float = Field(
+        1.0, gt=0, description="Gradients are clipped to this global norm."
+    )
 
 
 class ScheduleSettings(Settings):
     """`[schedule]`: warm-up, linear decay, warm restart."""
 
     warmup_steps: int = Field(
-        10_000, ge=0, description="Steps of linear warm-up, after a restart again."
+        10_000, ge=0, description="Steps of linear warm-up, also after a restart."
     )
     restart_step: int | None = Field(
         None,
         ge=1,
-        description="Step at which the schedule starts anew; each part decays to 0 at its end. "
-        "Not together with training.max_seconds.",
+        description="Step at which the schedule starts again; each part decays linearly to 0. Not "
+        "together with training.max_seconds.",
     )
 
 
@@ -166,76 +186,86 @@ class TrainingSettings(Settings):
 
     renamed: ClassVar[Mapping[str, str]] = {"accumulation": "gradient_accumulation_steps"}
 
-    max_steps: int = Field(300_000, ge=1, description="Optimiser steps.")
+    max_steps: int = Field(300_000, ge=1, description="Optimizer steps.")
     max_seconds: float | None = Field(
         None,
         gt=0,
-        description="Wall-clock budget, over all resumed parts. The learning rate then decays "
-        "with whichever of steps and time is nearer its end, so it still ends at 0; such a run "
-        "is not reproducible to the bit, as steps depend on the clock.",
+        description="Time budget in seconds, over all resumed parts. The learning rate then decays "
+        "with steps or time, whichever is nearer its end, and still ends at 0. Such a run is not "
+        "reproducible bit for bit, as its steps depend on the clock.",
     )
     batch_size: int = Field(
-        128, ge=1, description="Sequences an optimiser step, of all processes together."
+        128, ge=1, description="Sequences per optimizer step, over all processes together."
     )
     gradient_accumulation_steps: int = Field(
         1,
         ge=1,
-        description="Parts a batch is cut into to fit memory; changes no gradient, only the "
-        "dropout noise. Times the number of processes it must divide batch_size.",
+        description="Number of parts a batch is split into, to save memory. Only dropout differs, "
+        "not the gradients. Times the number of processes it must divide batch_size.",
     )
     max_length: int | None = Field(
-        None, ge=8, description="Cut sequences to this many pieces; null takes the corpus's."
+        None, ge=8, description="Cut sequences to this many pieces; null for the corpus's length."
     )
     precision: Literal["auto", "fp32", "fast", "bf16"] = Field(
         "auto",
-        description="fp32; fast (the CPU library that is faster at it, still fp32-class); bf16 "
-        "(mixed precision); auto takes bf16 where the device computes it natively, else fast.",
+        description="fp32; fast (float32 by the faster CPU library); bf16 (mixed precision); auto "
+        "chooses bf16 where the device computes it natively, else fast.",
     )
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")
     compile: bool | None = Field(
-        None, description="Compile the encoders with torch.compile; null does so on GPUs."
+        None, description="Compile the encoders with torch.compile; null for GPUs only."
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads; null leaves torch's choice.")
-    seed: int = Field(0, ge=0, description="Of weights, order of data, masks, samples and dropout.")
+    threads: int | None = Field(None, ge=1, description="CPU threads; null for torch's choice.")
+    seed: int = Field(
+        0, ge=0, description="Seed of weights, data order, masks, samples and dropout."
+    )
     log_every: int = Field(100, ge=1, description="Steps between rows of log.jsonl.")
     checkpoint_every: int = Field(5_000, ge=1, description="Steps between checkpoints.")
     checkpoint_seconds: float | None = Field(
-        1_800.0, gt=0, description="Seconds after which one is written anyway; null for never."
+        1_800.0,
+        gt=0,
+        description="Seconds after which a checkpoint is written anyway; null for never.",
     )
-    keep_checkpoints: int = Field(2, ge=1, description="Newest checkpoints kept.")
+    keep_checkpoints: int = Field(2, ge=1, description="Number of checkpoints to keep.")
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on held-out text; null for never."
     )
-    evaluate_sequences: int = Field(256, ge=1, description="Held-out sequences of an evaluation.")
+    evaluate_sequences: int = Field(256, ge=1, description="Held-out sequences per evaluation.")
     rollback_after: int = Field(
-        3, ge=1, description="Batches in a row that had to be skipped before rolling back."
+        3,
+        ge=1,
+        description="Batches skipped in a row after which the run goes back to a checkpoint.",
     )
     divergence_factor: float | None = Field(
         3.0,
         gt=1,
-        description="A batch whose loss exceeds the run's lowest mean loss so many times is "
-        "skipped like one whose gradient is not finite; null for no such limit.",
+        description="A batch is skipped if its loss exceeds this many times the lowest mean loss "
+        "of the run, as one is whose loss or gradient is not finite; null for no such limit.",
     )
-    max_rollbacks: int = Field(3, ge=0, description="Roll-backs before the run is given up.")
+    max_rollbacks: int = Field(3, ge=0, description="Roll-backs after which the run is abandoned.")
 
 
 class LoggingSettings(Settings):
-    """`[logging]`: where the rows of log.jsonl and evaluation.jsonl are sent besides."""
+    """`[logging]`: where the rows of log.jsonl and evaluation.jsonl are sent as well.
+
+    Both trackers need `pip install 'spacy-selectra[tracking]'`.
+    """
 
     tensorboard: bool = Field(
-        False, description="Also write TensorBoard event files, to tensorboard/ in the output."
+        False, description="Write TensorBoard event files to tensorboard/ in the output directory."
     )
     wandb_project: str | None = Field(
-        None, description="Also log to this project of Weights & Biases; null for not at all."
+        None, description="Project of Weights & Biases to log to; null for none."
     )
     wandb_name: str | None = Field(
-        None, description="Name of the run there; null lets Weights & Biases choose."
+        None, description="Name of the run there; null for one that Weights & Biases chooses."
     )
     wandb_entity: str | None = Field(
-        None, description="User or team there; null takes the one that is logged in."
+        None, description="User or team there; null for the one that is logged in."
     )
     wandb_mode: Literal["online", "offline", "disabled"] | None = Field(
-        None, description="offline keeps the run on disk for `wandb sync`; null takes WANDB_MODE."
+        None,
+        description="offline keeps the run on disk for `wandb sync`; null for WANDB_MODE's value.",
     )
 
 
@@ -251,6 +281,57 @@ class PretrainingSettings(Settings):
     training: TrainingSettings = TrainingSettings()  # pyright: ignore[reportCallIssue]
     logging: LoggingSettings = LoggingSettings()  # pyright: ignore[reportCallIssue]
 
+    @model_validator(mode="after")
+    def _check(self) -> PretrainingSettings:
+        """See that sections do not contradict each other."""
+        training, schedule = self.training, self.schedule
+        if training.batch_size % training.gradient_accumulation_steps:
+            raise ValueError(
+                f"training.gradient_accumulation_steps {training.gradient_accumulation_steps} "
+                f"does not divide training.batch_size {training.batch_size}"
+            )
+        if schedule.restart_step is not None:
+            if training.max_seconds is not None:
+                raise ValueError(
+                    "schedule.restart_step needs a run measured in steps; "
+                    "set it or training.max_seconds to null"
+                )
+            if schedule.restart_step >= training.max_steps:
+                raise ValueError(
+                    f"schedule.restart_step {schedule.restart_step} is not before "
+                    f"training.max_steps {training.max_steps}"
+                )
+        if self.encoder.init_from is None:
+            self._check_new_networks()
+        else:
+            self._check_loaded_networks()
+        return self
+
+    def _check_new_networks(self) -> None:
+        needing = {
+            "encoder.vocabulary": self.encoder.vocabulary == "replace",
+            "encoder.train_rows": self.encoder.train_rows is not None,
+            # its embeddings are replaced by the discriminator's, which would be random
+            "generator.init_from": self.generator.init_from is not None,
+        }
+        if named := [name for name, needs in needing.items() if needs]:
+            raise ValueError(f"{named[0]} needs a discriminator to start from; set init_from")
+
+    def _check_loaded_networks(self) -> None:
+        if changed := self.encoder.sizes():
+            raise ValueError(
+                f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
+            )
+        if self.encoder.init_embeddings != "random":
+            raise ValueError(
+                "encoder.init_from already gives the weights; set encoder.init_embeddings = random"
+            )
+        if self.encoder.train_rows is not None and self.objective.corrective_lm_weight > 0:
+            raise ValueError(
+                "encoder.train_rows would leave the corrector random; set "
+                "objective.corrective_lm_weight = 0"
+            )
+
 
 def read_settings(
     path: str | Path, overrides: Mapping[str, Any] | None = None
@@ -261,22 +342,4 @@ def read_settings(
         SelectraError: unreadable file, unknown key, wrong type, or values that contradict
             each other.
     """
-    settings = parse_settings(PretrainingSettings, read_config(path, overrides), str(path))
-    training, schedule = settings.training, settings.schedule
-    if training.batch_size % training.gradient_accumulation_steps:
-        raise SelectraError(
-            f"{path}: training.gradient_accumulation_steps {training.gradient_accumulation_steps} "
-            f"does not divide training.batch_size {training.batch_size}"
-        )
-    if schedule.restart_step is not None:
-        if training.max_seconds is not None:
-            raise SelectraError(
-                f"{path}: schedule.restart_step needs a run measured in steps; "
-                "set it or training.max_seconds to null"
-            )
-        if schedule.restart_step >= training.max_steps:
-            raise SelectraError(
-                f"{path}: schedule.restart_step {schedule.restart_step} is not before "
-                f"training.max_steps {training.max_steps}"
-            )
-    return settings
+    return parse_settings(PretrainingSettings, read_config(path, overrides), str(path))

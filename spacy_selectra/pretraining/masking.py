@@ -62,14 +62,8 @@ class MaskedBatch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> MaskedBatch:
-        changed = replace(
-            self,
-            input_ids=change(self.input_ids),
-            masked_ids=change(self.masked_ids),
-            type_ids=change(self.type_ids),
-            positions=change(self.positions),
-            uniforms=change(self.uniforms),
-        )
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        changed = replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
         # a GPU wants the exact sizes; `pin` has made that layout, `to` takes it along
         pinned = self.input_ids.is_pinned() and "layout" in self.__dict__
         layout = self.layout if pinned else PackedLayout.from_lengths(self.lengths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from spacy_selectra.encoder.cpu.sizes import pad_rows
+from spacy_selectra.encoder.config import EncoderConfig, generator_config, preset
 from spacy_selectra.encoder.heads import Discriminator, Generator, GeneratorHead, tie_embeddings
 from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
 from spacy_selectra.pretraining.generator_loss import TableCast, vocabulary_loss
 from spacy_selectra.pretraining.masking import MaskedBatch
 
@@ -40,6 +42,28 @@ class Losses:
         """(4,) float64: all but `total`."""
         found = self.mlm, self.rtd, self.correction, self.correct
         return torch.stack([figure.to(torch.float64) for figure in found])
+
+
+def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
+    """The preset with what `[encoder]` changes of it.
+
+    Raises:
+        SelectraError: no such preset, or sizes that do not fit together.
+    """
+    found = preset(settings.preset, vocab_size)
+    return dataclasses.replace(found, pad_token_id=pad_id, **settings.sizes())
+
+
+def new_networks(
+    encoder: EncoderSettings, generator: GeneratorSettings, vocab_size: int, pad_id: int = 0
+) -> tuple[Generator, Discriminator]:
+    """Both networks with random weights, which torch's global generator draws.
+
+    Raises:
+        SelectraError: no such preset, or sizes that do not fit together.
+    """
+    discriminator = Discriminator(encoder_config(encoder, vocab_size, pad_id))
+    return Generator(generator_config(discriminator.config, generator.scale)), discriminator
 
 
 class PretrainingModel(nn.Module):
@@ -142,7 +166,7 @@ class PretrainingModel(nn.Module):
         targets: Tensor,
         uniforms: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        projected = head.project(pad_rows(hidden))
+        projected = head.project(hidden)
         return vocabulary_loss(projected, table, head.bias, targets, uniforms, self._cast)
 
     def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:
@@ -156,10 +180,6 @@ class PretrainingModel(nn.Module):
         self._compiled = True
         for network in (self.generator, self.discriminator):
             network.encoder.compile(dynamic=True, backend=backend)
-
-    def parameters_by_name(self) -> dict[str, nn.Parameter]:
-        """Every parameter once, shared ones under the discriminator's name."""
-        return dict(self.named_parameters())
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from confection import Config
 
-from spacy_selectra.corpus.packed.format import Manifest
-from spacy_selectra.corpus.packed.loader import Batch, BatchLoader, PackedCorpus
-from spacy_selectra.corpus.packed.prefetch import Prefetcher
+from spacy_selectra.corpus.packed.format import Batch, PackedCorpus
+from spacy_selectra.corpus.packed.loader import BatchLoader, Prefetcher
 from spacy_selectra.encoder.checkpoint import save_model
+from spacy_selectra.encoder.config import DROPOUTS, EncoderConfig
 from spacy_selectra.encoder.precision import precision, resolve_precision
-from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.pretraining.checkpoints import (
-    checkpoints,
-    latest_checkpoint,
-    seed_process,
-)
-from spacy_selectra.pretraining.config import PretrainingSettings
-from spacy_selectra.pretraining.evaluation.evaluate import evaluate_networks
-from spacy_selectra.pretraining.initialization.build import build_model, with_default_dropout
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.pretraining.checkpoints import seed_process
+from spacy_selectra.pretraining.config import PretrainingSettings, TrainingSettings
+from spacy_selectra.pretraining.evaluation.evaluate import Heldout
+from spacy_selectra.pretraining.initialization.accent_repair import read_rows
 from spacy_selectra.pretraining.initialization.cooccurrence import init_from_cooccurrence
+from spacy_selectra.pretraining.initialization.init_from import load_networks, restrict_to_rows
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
-from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.model import PretrainingModel, new_networks
+from spacy_selectra.pretraining.optimizer import Schedule, build_optimizer
 from spacy_selectra.pretraining.run_directory import (
     RECORD_FILE,
     add_part,
-    delete_run,
-    holds_run,
-    other_run,
+    open_run,
     run_identity,
     run_record,
 )
 from spacy_selectra.pretraining.run_log import RunLogger
-from spacy_selectra.pretraining.trackers import open_trackers
+from spacy_selectra.pretraining.step import Guard, TrainingStep
+from spacy_selectra.pretraining.trackers import Trackers, open_trackers
 from spacy_selectra.pretraining.trainer import Trainer
 from spacy_selectra.text.tokenizer import Vocabulary, declare_longest_sequence, read_vocabulary
-from spacy_selectra.util.distributed import World, join_world, local_device
+from spacy_selectra.util.distributed import Process, World, join_world, pick_device
 from spacy_selectra.util.files import only_user_of, read_json, write_json, write_text
+from spacy_selectra.util.requirements import required
 from spacy_selectra.util.signals import StopRequest
 
 CONFIG_FILE = "config.cfg"
@@ -91,12 +90,13 @@ def pretrain(
         SelectraError: data, tokenizer and settings do not fit together, `output` holds
             something else, files cannot be written, or training diverged too often.
     """
-    device = local_device(pick_device(settings.training.device))
+    process = Process.of_environment()
+    device = pick_device(settings.training.device, process)
     if settings.training.threads is not None:
         torch.set_num_threads(settings.training.threads)
     with (
         StopRequest() as stop,
-        join_world(device) as world,
+        join_world(process, device) as world,
         only_user_of(output) if world.is_main else nullcontext(),
     ):
         return _pretrain(settings, output, resume, replace, quiet, device, world, stop)
@@ -113,88 +113,133 @@ def _pretrain(
     stop: StopRequest,
 ) -> Result:
     training = settings.training
-    resuming = world.from_main(holds_run(output, resume) if world.is_main else False)
-    tokenizer, data = settings.paths.tokenizer, settings.paths.corpus
-    corpus = PackedCorpus(data, "train", tokenizer=tokenizer)
-    vocabulary = read_vocabulary(tokenizer)
+    mode = resolve_precision(training.precision, device)
+    vocabulary = read_vocabulary(settings.paths.tokenizer)
+    corpus = PackedCorpus(settings.paths.corpus, "train", vocabulary)
+    packed_length = corpus.manifest.sequence_length
+    longest = min(packed_length, training.max_length or packed_length)
+
     identity = run_identity(settings, corpus.manifest)
-    problem = other_run(output, identity) if resuming and world.is_main else None
-    if problem := world.from_main(problem):
-        if not replace:
-            raise OtherRunError(problem)
-        if world.is_main:
-            delete_run(output)
-        resuming = False
-    # a kill may come after the record and before the first checkpoint
-    known = world.from_main(bool(checkpoints(output)) if world.is_main else False)
+    paths = settings.paths
+    sources = [paths.corpus, paths.tokenizer, settings.encoder.init_from]
+    sources = [str(source) for source in (*sources, settings.generator.init_from) if source]
+    checkpoint = world.in_main(
+        lambda: open_run(output, identity, resume=resume, replace=replace, sources=sources)
+    )
+    start = world.from_main(checkpoint.step if checkpoint else None)  # None: it begins
 
     torch.manual_seed(training.seed)
-    model = build_model(settings, vocabulary.size, vocabulary.pad_id)
-    if settings.encoder.init_embeddings == "cooccurrence" and not known:
+    model = build_model(settings, vocabulary)
+    _check_length(model, longest)
+    if settings.encoder.init_embeddings == "cooccurrence" and start is None:
         init_from_cooccurrence(model, corpus, vocabulary, training.seed)
     model = model.to(device)
     if world.rank:
         seed_process(world, training.seed)
-    _check_length(model, corpus.manifest, training.max_length)
-    masker = _masker(settings, vocabulary, corpus.manifest)
-    mode = resolve_precision(training.precision, device)
-    if not resuming and world.is_main:
-        record = run_record(identity, settings, corpus.manifest, device, mode, world.size)
-        write_json(output / RECORD_FILE, record)
-    if world.is_main:
-        text = Config(settings.model_dump(mode="json")).to_str()
-        write_text(output / CONFIG_FILE, text + "\n")
+    optimizer = build_optimizer(dict(model.named_parameters()), settings.optimizer)
+    guard = Guard(training.divergence_factor, device)
+    max_norm = settings.optimizer.max_grad_norm
+    make_step = TrainingStep(model, optimizer, guard, mode, max_norm, world)
+    if training.compile or (training.compile is None and device.type == "cuda"):
+        model.compile_encoders()
 
-    def prepare(batch: Batch) -> MaskedBatch:
-        masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
-        if device.type == "cuda":
-            return masked.pin()
-        with precision(mode, device):
-            masked.layout  # noqa: B018 - computed here, in the background
-        return masked
-
-    loader = _loader(settings, corpus, world)
-    evaluate = _evaluation(settings, model, masker) if world.is_main else None
-    with Prefetcher(loader, prepare) as batches:
-        if training.compile or (training.compile is None and device.type == "cuda"):
-            model.compile_encoders()
-        trainer = Trainer(model, batches, settings, output, world, evaluate, quiet)
-        _warn_of_unread(trainer.journal, corpus.manifest, training.max_length)
-        if known:
-            trainer.restore(latest_checkpoint(output) if world.is_main else None)
-        if world.is_main:
-            if resuming and not trainer.finished:
-                record = read_json(output / RECORD_FILE)
-                record = add_part(record, device, mode, world.size, step=trainer.step)
-                write_json(output / RECORD_FILE, record)
-            values = settings.model_dump(mode="json")
-            trainer.journal.trackers = open_trackers(
-                settings.logging, output, values, trainer.step if resuming else None
-            )
-        try:
-            finished = trainer.train(stop)
-            if finished and world.is_main:
-                _export(model, output, tokenizer, _trained_positions(settings, corpus))
-        finally:
-            trainer.journal.trackers.close()
-    world.wait()
-    return Result(finished, trainer.step, output, world.is_main)
-
-
-def _masker(settings: PretrainingSettings, vocabulary: Vocabulary, manifest: Manifest) -> Masker:
-    return Masker(
+    masker = Masker(
         vocabulary.size,
         vocabulary.special_ids,
         vocabulary.mask_id,
         settings.objective.mask_prob,
         settings.objective.mask_token_prob,
-        seed=settings.training.seed,
-        longest=manifest.sequence_length,
+        seed=training.seed,
+        longest=packed_length,
     )
+    loader = batch_loader(corpus, training, world)
+    heldout = None
+    trackers = Trackers()
+    if world.is_main:
+        if training.evaluate_every is not None:
+            required("sklearn.metrics")  # now, and not at the first evaluation
+            heldout = Heldout(
+                PackedCorpus(settings.paths.corpus, "heldout", vocabulary),
+                masker.with_seed(0),
+                training.max_length,
+                training.evaluate_sequences,
+                mode,
+            )
+        values = settings.model_dump(mode="json")
+        if start is None:  # first of all files: without it a directory holds no run to go on with
+            record = run_record(identity, settings, corpus.manifest, device, mode, world.size)
+            write_json(output / RECORD_FILE, record)
+        write_text(output / CONFIG_FILE, Config(values).to_str() + "\n")
+        trackers = open_trackers(settings.logging, output, values, start)
+
+    with trackers, Prefetcher(loader, partial(_prepare, masker, device, mode)) as batches:
+        run_log = RunLogger(model, training, output, world, trackers, start or 0)
+        if longest < packed_length:
+            run_log.warn(
+                f"sequences of up to {packed_length} pieces were packed, of which only the first "
+                f"{longest} are read; pack with --length {longest} to read all of the text"
+            )
+        schedule = Schedule(
+            peak=settings.optimizer.learning_rate,
+            max_steps=training.max_steps,
+            warmup_steps=settings.schedule.warmup_steps,
+            restart_step=settings.schedule.restart_step,
+        )
+        trainer = Trainer(make_step, batches, schedule, training, output, run_log, heldout, quiet)
+        if start is not None:
+            trainer.restore(checkpoint)
+            del checkpoint  # as large as the model and its optimiser
+            if world.is_main and not trainer.finished:
+                record = read_json(output / RECORD_FILE)
+                record = add_part(record, device, mode, world.size, step=start)
+                write_json(output / RECORD_FILE, record)
+        finished = trainer.train(stop)
+        if finished and world.is_main:
+            # weights to start from may have been trained with longer sequences
+            trained = longest if settings.encoder.init_from is None else None
+            _export(model, output, settings.paths.tokenizer, trained)
+    world.wait()
+    return Result(finished, trainer.step, output, world.is_main)
 
 
-def _loader(settings: PretrainingSettings, corpus: PackedCorpus, world: World) -> BatchLoader:
-    training = settings.training
+def build_model(settings: PretrainingSettings, vocabulary: Vocabulary) -> PretrainingModel:
+    """Both networks, from random weights or from those `init_from` names.
+
+    With `encoder.train_rows`, all weights but some rows of the token embeddings are frozen.
+    Random weights come from torch's global generator.
+
+    Raises:
+        SelectraError: sizes that do not fit, nothing at `init_from`, or a checkpoint with another
+            vocabulary that is not to be replaced.
+    """
+    encoder, generator, objective = settings.encoder, settings.generator, settings.objective
+    if encoder.init_from is None:
+        networks = new_networks(encoder, generator, vocabulary.size, vocabulary.pad_id)
+    else:
+        networks = load_networks(encoder, generator, vocabulary)
+    weights = objective.mlm_weight, objective.rtd_weight, objective.corrective_lm_weight
+    model = PretrainingModel(*networks, *weights)
+    if encoder.train_rows is not None:
+        restrict_to_rows(model, read_rows(encoder.train_rows, vocabulary.pieces))
+    return model
+
+
+def _check_length(model: PretrainingModel, longest: int) -> None:
+    networks = model.discriminator, model.generator
+    positions = min(network.config.max_position_embeddings for network in networks)
+    if longest > positions:
+        raise SelectraError(
+            f"sequences of up to {longest} pieces, the encoder has {positions} positions; "
+            "set training.max_length or encoder.max_position_embeddings"
+        )
+
+
+def batch_loader(corpus: PackedCorpus, training: TrainingSettings, world: World) -> BatchLoader:
+    """The parts of batches that this process learns from.
+
+    Raises:
+        SelectraError: batches cannot be divided among the processes.
+    """
     share, rest = divmod(training.batch_size, training.gradient_accumulation_steps * world.size)
     if rest:
         raise SelectraError(
@@ -211,84 +256,26 @@ def _loader(settings: PretrainingSettings, corpus: PackedCorpus, world: World) -
     )
 
 
-def _evaluation(
-    settings: PretrainingSettings, model: PretrainingModel, masker: Masker
-) -> Callable[[Callable[[], None]], dict[str, float]] | None:
-    training = settings.training
-    if training.evaluate_every is None:
-        return None
-    heldout = PackedCorpus(settings.paths.corpus, "heldout", tokenizer=settings.paths.tokenizer)
-
-    def evaluate(look: Callable[[], None]) -> dict[str, float]:
-        return evaluate_networks(
-            model.generator,
-            model.discriminator,
-            heldout,
-            masker,
-            sequences=training.evaluate_sequences,
-            max_length=training.max_length,
-            mode=training.precision,
-            progress=lambda sequences: look(),
-        )
-
-    return evaluate
+def _prepare(masker: Masker, device: torch.device, mode: str, batch: Batch) -> MaskedBatch:
+    """What is done to a batch in the background."""
+    masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
+    if device.type == "cuda":
+        return masked.pin()
+    with precision(mode, device):
+        masked.layout  # noqa: B018 - computed and kept
+    return masked
 
 
-def _export(model: PretrainingModel, output: Path, tokenizer: Path, positions: int | None) -> None:
+def _export(model: PretrainingModel, output: Path, tokenizer: Path, longest: int | None) -> None:
+    """Write both networks; `longest` is how far their positions are trained, if that is known."""
+    # dropout of the pretraining run says nothing about how the network should be fine-tuned
+    defaults = {name: EncoderConfig.__dataclass_fields__[name].default for name in DROPOUTS}
     networks = {"discriminator": model.discriminator, "generator": model.generator}
     with tempfile.TemporaryDirectory() as scratch:
         declaring = Path(scratch) / "tokenizer"
         shutil.copytree(tokenizer, declaring)
-        if positions is not None:
-            declare_longest_sequence(declaring, positions)
+        if longest is not None:
+            declare_longest_sequence(declaring, longest)
         for name, network in networks.items():
-            network.config = with_default_dropout(network.config)
+            network.config = dataclasses.replace(network.config, **defaults)
             save_model(network, output / name, tokenizer=declaring)
-
-
-def _trained_positions(settings: PretrainingSettings, corpus: PackedCorpus) -> int | None:
-    """How many positions this run reaches; None if an earlier one may have reached more."""
-    if settings.encoder.init_from is not None:
-        return None
-    return _longest(corpus.manifest, settings.training.max_length)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device a setting names; "auto" is a GPU if there is one.
-
-    Raises:
-        SelectraError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise SelectraError(f"device '{name}' is not available here: {error}") from error
-    return device
-
-
-def _check_length(model: PretrainingModel, manifest: Manifest, max_length: int | None) -> None:
-    positions = model.discriminator.config.max_position_embeddings
-    positions = min(positions, model.generator.config.max_position_embeddings)
-    longest = _longest(manifest, max_length)
-    if longest > positions:
-        raise SelectraError(
-            f"sequences of up to {longest} pieces, the encoder has {positions} positions; "
-            "set training.max_length or encoder.max_position_embeddings"
-        )
-
-
-def _warn_of_unread(run_logger: RunLogger, manifest: Manifest, max_length: int | None) -> None:
-    longest = _longest(manifest, max_length)
-    if longest < manifest.sequence_length:
-        run_logger.warn(
-            f"sequences of up to {manifest.sequence_length} pieces were packed, of which only the "
-            f"first {longest} are read; pack with --length {longest} to read all of the text"
-        )
-
-
-def _longest(manifest: Manifest, max_length: int | None) -> int:
-    """Most pieces of a sequence in training."""
-    return min(manifest.sequence_length, max_length or manifest.sequence_length)

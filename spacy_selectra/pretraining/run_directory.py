@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,11 @@ import torch
 
 from spacy_selectra.corpus.packed.format import Manifest, Split
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.pretraining.checkpoints import remove_leftovers
+from spacy_selectra.pretraining.checkpoints import (
+    Checkpoint,
+    latest_checkpoint,
+    remove_leftovers,
+)
 from spacy_selectra.pretraining.config import (
     EncoderSettings,
     ObjectiveSettings,
@@ -24,49 +29,69 @@ from spacy_selectra.pretraining.config import (
     PretrainingSettings,
     TrainingSettings,
 )
-from spacy_selectra.util.config import Settings
 from spacy_selectra.util.files import read_json
+from spacy_selectra.util.settings import Settings
 
 
-def holds_run(output: Path, resume: str) -> bool:
-    """Whether there is a run to resume; what a killed one left half written is deleted.
+def open_run(
+    output: Path,
+    identity: dict[str, Any],
+    *,
+    resume: str = "auto",
+    replace: bool = False,
+    sources: Sequence[str | Path] = (),
+) -> Checkpoint | None:
+    """The checkpoint to go on from; None where a run has to begin.
+
+    What a killed run left half written is deleted.
+
+    Args:
+        output: directory of the run.
+        identity: of `run_identity`.
+        resume: "never" refuses a directory that holds anything at all.
+        replace: delete a run of another identity.
+        sources: what the run is made from, which must not be deleted with it.
 
     Raises:
-        SelectraError: it is no directory, holds something else, or `resume` is "never" and it
-            holds anything at all.
+        OtherRunError: there is such a run, and it is not to be replaced.
+        SelectraError: `output` is no directory, holds something else or a damaged run, or holds
+            anything and `resume` is "never".
     """
     if output.exists() and not output.is_dir():
         raise SelectraError(f"{output}: is a file, not a directory")
     remove_leftovers(output)
     if not output.is_dir() or not any(output.iterdir()):
-        return False
+        return None
     if resume == "never":
         raise SelectraError(
             f"{output}: is not empty; use another directory, or --resume auto to go on with it"
         )
     if not (output / RECORD_FILE).is_file():
         raise SelectraError(f"{output}: is not empty and holds no pretraining run; use another")
-    return True
-
-
-def other_run(output: Path, identity: dict[str, Any]) -> str | None:
-    """What distinguishes the run in `output` from one of this identity; None if nothing does.
-
-    Raises:
-        SelectraError: its record is damaged.
-    """
     earlier = read_json(output / RECORD_FILE)
     if not isinstance(earlier, dict) or "identity" not in earlier:
         raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
     try:
         check_identity(earlier["identity"], identity, str(output))
-    except OtherRunError as error:
-        return str(error)
-    return None
+    except OtherRunError:
+        if not replace:
+            raise
+        delete_run(output, sources)
+    return latest_checkpoint(output)
 
 
-def delete_run(output: Path) -> None:
-    """Empty the directory. The record goes last: until then it is still known for a run."""
+def delete_run(output: Path, sources: Sequence[str | Path] = ()) -> None:
+    """Empty the directory. The record goes last: until then it is still known for a run.
+
+    Raises:
+        SelectraError: one of `sources` lies there; nothing is deleted.
+    """
+    for source in sources:
+        if Path(source).resolve().is_relative_to(output.resolve()):
+            raise SelectraError(
+                f"{source}: lies in {output}, which would be deleted first; use another directory "
+                "for the output"
+            )
     for path in sorted(output.iterdir(), key=lambda path: path.name == RECORD_FILE):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.precision import precision
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.config import ObjectiveSettings, PretrainingSettings
-from spacy_selectra.pretraining.flops import matmul_peak, step_flops
+from spacy_selectra.pretraining.config import TrainingSettings
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.trackers import Trackers
 from spacy_selectra.util.distributed import World
@@ -55,30 +59,25 @@ class StepStats:
         self.seconds += seconds
         self.steps += 1
 
-    def sequences(self, batch_size: int) -> int:
-        """Sequences of these steps."""
-        return self.steps * batch_size
+    def row(self, weights: tuple[float, float, float]) -> dict[str, float]:
+        """Means over the window: losses a piece, share of right verdicts, pieces a second.
 
-    def row(self, objective: ObjectiveSettings) -> dict[str, float]:
-        """Means over the window: losses a piece, share of right verdicts, pieces a second."""
+        Args:
+            weights: of the losses, see `PretrainingModel.loss_weights`.
+        """
+        mlm_weight, rtd_weight, correction_weight = weights
         mlm = self.mlm / max(1, self.masked)
         rtd = self.rtd / max(1, self.pieces)
         correction = self.correction / max(1, self.masked)
-        loss = objective.mlm_weight * mlm + objective.rtd_weight * rtd
+        loss = mlm_weight * mlm + rtd_weight * rtd
         found = {
-            "loss": loss + objective.corrective_lm_weight * correction,
+            "loss": loss + correction_weight * correction,
             "mlm_loss": mlm,
             "rtd_loss": rtd,
             "rtd_accuracy": self.correct / max(1, self.pieces),
             "tokens_per_second": self.pieces / max(1e-9, self.seconds),
         }
-        return found | (
-            {"corrective_lm_loss": correction} if objective.corrective_lm_weight else {}
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """All sums, for a checkpoint."""
-        return asdict(self)
+        return found | ({"corrective_lm_loss": correction} if correction_weight else {})
 
 
 class JsonLines:
@@ -121,39 +120,42 @@ class JsonLines:
             write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
-# What a run writes down beside its checkpoints: logs, trackers, the line of progress.
-
-
 LOG_FILE = "log.jsonl"
 EVALUATION_FILE = "evaluation.jsonl"
 
 
 class RunLogger:
-    """log.jsonl, evaluation.jsonl and whoever follows them; only the main process writes.
+    """log.jsonl, evaluation.jsonl and attached trackers; only the main process writes.
 
     Args:
         model: whose training it is.
-        settings: the whole configuration.
+        training: section `[training]`.
         output: directory of the run.
         world: the processes.
-
-    Attributes:
         trackers: get every row too.
+        start: step the run goes on from; rows of later steps go.
     """
 
     def __init__(
-        self, model: PretrainingModel, settings: PretrainingSettings, output: Path, world: World
+        self,
+        model: PretrainingModel,
+        training: TrainingSettings,
+        output: Path,
+        world: World,
+        trackers: Trackers,
+        start: int = 0,
     ) -> None:
-        self.model, self.settings, self.world = model, settings, world
+        self.model, self.training, self.world, self.trackers = model, training, world, trackers
         self.log = JsonLines(output / LOG_FILE)
         self.evaluations = JsonLines(output / EVALUATION_FILE)
-        self.trackers = Trackers()
         self._peak = 0.0
+        if world.is_main:
+            self.log.rewind(start)
+            self.evaluations.rewind(start)
 
     def measure_peak(self) -> None:
         """Find out what the devices can compute, which utilization is a share of."""
-        mode = self.settings.training.precision
-        self._peak = matmul_peak(self.model.device, mode) * self.world.size
+        self._peak = matmul_peak(self.model.device, self.training.precision) * self.world.size
 
     def add(
         self, step: int, window: StepStats, learning_rate: float, tokens_seen: int, elapsed: float
@@ -161,7 +163,7 @@ class RunLogger:
         """A row for the steps of `window`, which end with `step`."""
         if not self.world.is_main:
             return
-        row: dict[str, Any] = {"step": step, **window.row(self.settings.objective)}
+        row: dict[str, Any] = {"step": step, **window.row(self.model.loss_weights)}
         row["learning_rate"] = learning_rate
         row["tokens_seen"] = tokens_seen
         row["elapsed_seconds"] = round(elapsed, 3)
@@ -188,7 +190,7 @@ class RunLogger:
 
     def progress(self, step: int, elapsed: float, quiet: bool) -> Progress:
         """How far the run is, by steps or, where it has a budget, by time."""
-        training = self.settings.training
+        training = self.training
         if training.max_seconds is None:
             total, unit = training.max_steps - step, "steps"
         else:
@@ -199,12 +201,12 @@ class RunLogger:
         """The end of the line of progress."""
         if not window.pieces:
             return f"step {step}"
-        means = window.row(self.settings.objective)
+        means = window.row(self.model.loss_weights)
         return (
-            f"step {step}  {means['tokens_per_second']:,.0f} tokens/s  "
-            f"{self._utilization(window):.0%} of peak  "
             f"loss {means['loss']:.2f} (generator {means['mlm_loss']:.2f}, "
-            f"discriminator {means['rtd_loss']:.3f})"
+            f"discriminator {means['rtd_loss']:.3f})  step {step}  "
+            f"{means['tokens_per_second']:,.0f} tokens/s  "
+            f"{self._utilization(window):.0%} of peak"
         )
 
     def warn(self, message: str) -> None:
@@ -213,7 +215,7 @@ class RunLogger:
             print(f"warning: {message}", file=sys.stderr, flush=True)
 
     def _utilization(self, window: StepStats) -> float:
-        length = window.pieces / max(1, window.sequences(self.settings.training.batch_size))
+        length = window.pieces / max(1, window.steps * self.training.batch_size)
         work = step_flops(
             self.model.discriminator.config,
             self.model.generator.config,
@@ -223,3 +225,73 @@ class RunLogger:
             corrected=self.model.corrector is not None,
         )
         return work / max(1e-9, window.seconds) / max(1.0, self._peak)
+
+
+# How much of what the device can compute the training does compute.
+
+
+_PROBE_SECONDS = 0.2
+_PROBE_SIZE = {"cpu": 768, "cuda": 8192}
+
+
+def encoder_flops(config: EncoderConfig, length: float) -> float:
+    """Multiplications and additions of a forward pass, for a piece in a sequence of `length`.
+
+    Products only: 2 for each weight a piece is multiplied with, and 4 * length * width a layer
+    for attention (Kaplan et al. 2020, section 2.1).
+    """
+    width = config.hidden_size
+    weights = 4 * width * width + 2 * width * config.intermediate_size
+    project = width * config.embedding_size if width != config.embedding_size else 0
+    layers = config.num_hidden_layers * (2 * weights + 4 * length * width)
+    return layers + 2 * project
+
+
+def step_flops(
+    large: EncoderConfig,
+    small: EncoderConfig,
+    pieces: float,
+    masked: float,
+    length: float,
+    corrected: bool = False,
+) -> float:
+    """Useful work of a training step: forward, and twice as much backward.
+
+    Args:
+        large: shape of the discriminator.
+        small: shape of the generator.
+        pieces: real pieces of the batch.
+        masked: pieces that are predicted.
+        length: mean length of a sequence.
+        corrected: whether the discriminator names the originals too.
+    """
+    a_piece = encoder_flops(small, length) + encoder_flops(large, length)
+    a_piece += 2 * large.hidden_size * (large.hidden_size + 1)
+    heads = [small, large] if corrected else [small]
+    a_mask = sum(
+        2 * config.embedding_size * (config.hidden_size + config.vocab_size) for config in heads
+    )
+    return 3 * (pieces * a_piece + masked * a_mask)
+
+
+def matmul_peak(device: torch.device, mode: str) -> float:
+    """FLOP/s of a large product in the given precision, measured for a moment."""
+    size = _PROBE_SIZE.get(device.type, 768)
+    best = 0.0
+    with torch.no_grad(), precision(mode, device):
+        left = torch.ones(size, size, device=device)
+        if torch.is_autocast_enabled(device.type):
+            left = left.to(torch.get_autocast_dtype(device.type))
+        until = time.monotonic() + _PROBE_SECONDS
+        while time.monotonic() < until or not best:
+            _wait(device)
+            start = time.perf_counter()
+            torch.mm(left, left)
+            _wait(device)
+            best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.config import LoggingSettings
 from spacy_selectra.util.files import read_json, write_json
+from spacy_selectra.util.requirements import required
 
 TENSORBOARD_DIRECTORY = "tensorboard"
 WANDB_FILE = "wandb.json"
@@ -53,10 +54,9 @@ class TensorBoardTracker:
     name = "TensorBoard"
 
     def __init__(self, output: Path, resume_step: int | None = None) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise _missing("logging.tensorboard", "tensorboard", error) from error
+        required("tensorboard", "tracking", "logging.tensorboard")
+        from torch.utils.tensorboard import SummaryWriter
+
         self._make_writer = SummaryWriter
         self._directory = str(output / TENSORBOARD_DIRECTORY)
         self._writer = self._open(resume_step)
@@ -98,11 +98,8 @@ class WandbTracker:
     name = "Weights & Biases"
 
     def __init__(self, settings: LoggingSettings, output: Path, config: Mapping[str, Any]) -> None:
-        try:
-            wandb = import_module("wandb")
-            start = wandb.init
-        except (ImportError, AttributeError) as error:  # a folder ./wandb imports as empty module
-            raise _missing("logging.wandb_project", "wandb", error) from error
+        start = required("wandb:init", "tracking", "logging.wandb_project")
+        wandb = import_module("wandb")
         mode = settings.wandb_mode or os.environ.get("WANDB_MODE") or None
         arguments: dict[str, Any] = {
             "project": settings.wandb_project,
@@ -150,6 +147,12 @@ class Trackers:
 
     def __init__(self, *trackers: Tracker) -> None:
         self._trackers = list(trackers)
+
+    def __enter__(self) -> Trackers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def log(
         self, step: int, row: Mapping[str, Any], group: Literal["train", "heldout"] = "train"
@@ -226,13 +229,6 @@ def _run_id(output: Path, project: str | None) -> str:
     found = secrets.token_hex(8)
     write_json(path, {"project": project, "id": found})
     return found
-
-
-def _missing(setting: str, package: str, error: Exception) -> SelectraError:
-    return SelectraError(
-        f"{setting} needs the package {package} ({error}): "
-        "pip install 'spacy-selectra[tracking]', or switch it off"
-    )
 
 
 def _reason(error: Exception) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spacy_selectra.corpus.packed.prefetch import Prefetcher
+from spacy_selectra.corpus.packed.loader import Prefetcher
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.checkpoints import (
     Checkpoint,
@@ -21,22 +20,17 @@ from spacy_selectra.pretraining.checkpoints import (
     restore_random_state,
     save_checkpoint,
 )
-from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.config import TrainingSettings
+from spacy_selectra.pretraining.evaluation.evaluate import Heldout
 from spacy_selectra.pretraining.masking import MaskedBatch
-from spacy_selectra.pretraining.model import PretrainingModel
-from spacy_selectra.pretraining.optimizer import Schedule, build_optimizer
+from spacy_selectra.pretraining.optimizer import Schedule
 from spacy_selectra.pretraining.run_log import RunLogger, StepStats
-from spacy_selectra.pretraining.step import Guard, StepReport, TrainingStep
-from spacy_selectra.util.distributed import World
-from spacy_selectra.util.signals import StopRequest
+from spacy_selectra.pretraining.step import StepReport, TrainingStep
+from spacy_selectra.util.signals import Stopped, StopRequest
 
 # On a GPU the host is a little ahead, so that it never waits for a step it has just started.
 # A fixed number, because what depends on a result must not depend on who was faster.
 _STEPS_AHEAD = 2
-
-
-class Stopped(Exception):  # noqa: N818 - no error, and never shown
-    """Raised within an evaluation to end it."""
 
 
 @dataclass(frozen=True)
@@ -54,55 +48,41 @@ class Trainer:
     that was not, on a CPU with the same number of threads and processes.
 
     Args:
-        model: both networks, on their device.
+        make_step: learns from a batch; has the model, its optimiser and the processes.
         loader: endless prepared batches; gives the share of this process of a part of a batch.
-        settings: the whole configuration.
+        schedule: of the learning rate.
+        training: section `[training]`.
         output: directory of the run; only the main process writes there.
-        world: processes that train together.
-        evaluate: called every `training.evaluate_every` steps with a function to call now and
-            then; its result goes to evaluation.jsonl.
+        run_log: gets what there is to report.
+        heldout: text to measure the networks on every `training.evaluate_every` steps.
         quiet: no progress on stderr.
     """
 
     def __init__(
         self,
-        model: PretrainingModel,
+        make_step: TrainingStep,
         loader: Prefetcher[MaskedBatch],
-        settings: PretrainingSettings,
+        schedule: Schedule,
+        training: TrainingSettings,
         output: Path,
-        world: World,
-        evaluate: Callable[[Callable[[], None]], dict[str, float]] | None = None,
+        run_log: RunLogger,
+        heldout: Heldout | None = None,
         quiet: bool = False,
     ) -> None:
-        self.model, self.loader, self.world = model, loader, world
-        self.settings, self.output, self.evaluate = settings, output, evaluate
-        self.quiet = quiet or not world.is_main
-        training = settings.training
-        self.parameters = model.parameters_by_name()
-        self.optimizer = build_optimizer(self.parameters, settings.optimizer)
-        self.guard = Guard(training.divergence_factor, model.device)
-        self.make_step = TrainingStep(
-            model,
-            self.optimizer,
-            self.guard,
-            training.precision,
-            settings.optimizer.max_grad_norm,
-            world,
-        )
-        self.schedule = Schedule(
-            peak=settings.optimizer.learning_rate,
-            max_steps=training.max_steps,
-            warmup_steps=settings.schedule.warmup_steps,
-            restart_step=settings.schedule.restart_step,
-        )
-        self.journal = RunLogger(model, settings, output, world)
+        self.make_step, self.loader, self.schedule = make_step, loader, schedule
+        self.training, self.output, self.run_log = training, output, run_log
+        self.heldout = heldout
+        self.model, self.optimizer = make_step.model, make_step.optimizer
+        self.guard, self.world = make_step.guard, make_step.world
+        self.quiet = quiet or not self.world.is_main
+        self.parameters = dict(self.model.named_parameters())
         self.window = StepStats()
         self.step = 0
         self.tokens_seen = 0
         self.failures = 0  # bad batches in a row
         self.rollbacks = 0
         self._pending: deque[_Pending] = deque()
-        self._ahead = _STEPS_AHEAD if model.device.type == "cuda" else 0
+        self._ahead = _STEPS_AHEAD if self.model.device.type == "cuda" else 0
         self._saved_step: int | None = None
         self._elapsed_before = 0.0
         self._started = self._saved_at = self._settled_at = time.monotonic()
@@ -116,12 +96,12 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the steps or the time are used up."""
-        return self.step >= self.settings.training.max_steps or self._spent >= 1
+        return self.step >= self.training.max_steps or self._spent >= 1
 
     @property
     def _spent(self) -> float:
         """Share of the time there is; 0 without a budget."""
-        budget = self.settings.training.max_seconds
+        budget = self.training.max_seconds
         return 0.0 if budget is None else self.elapsed / budget
 
     def train(self, stop: StopRequest) -> bool:
@@ -133,15 +113,14 @@ class Trainer:
         Raises:
             SelectraError: a file cannot be written, or training diverged too often.
         """
-        training = self.settings.training
         self.model.train()
         if not self.finished:
-            self.journal.measure_peak()
+            self.run_log.measure_peak()
         self._started = self._saved_at = time.monotonic()
         if self._saved_step is None:
             self.save()  # something to roll back to
         self._look_around(stop)
-        with self.journal.progress(self.step, self.elapsed, self.quiet) as progress:
+        with self.run_log.progress(self.step, self.elapsed, self.quiet) as progress:
             if self.step and self._is_time_to_evaluate():
                 self._evaluate(stop)
             last = self._is_last()
@@ -165,8 +144,8 @@ class Trainer:
                     self.save()
                 if evaluating:
                     self._evaluate(stop)
-                amount = 1.0 if training.max_seconds is None else self.elapsed - before
-                progress.update(amount, note=self.journal.note(self.step, self.window))
+                amount = 1.0 if self.training.max_seconds is None else self.elapsed - before
+                progress.update(amount, note=self.run_log.note(self.step, self.window))
         return True
 
     def save(self) -> None:
@@ -184,7 +163,7 @@ class Trainer:
                 "elapsed_seconds": self.elapsed,
                 "failures": self.failures,
                 "rollbacks": self.rollbacks,
-                "window": self.window.to_dict(),
+                "window": asdict(self.window),
                 "loader": self.loader.state_dict(),
             }
             tensors = {
@@ -193,15 +172,15 @@ class Trainer:
                 "random": {**random, "guard": self.guard.state()},
             }
             save_checkpoint(self.output, self.step, tensors, state)
-            prune(self.output, self.settings.training.keep_checkpoints, self.step)
+            prune(self.output, self.training.keep_checkpoints, self.step)
         self.world.wait()
         self._saved_step, self._saved_at = self.step, time.monotonic()
 
     def restore(self, checkpoint: Checkpoint | None) -> None:
-        """Go on from the main process's checkpoint; rows of the logs that lie after it go."""
+        """Go on from the main process's checkpoint."""
         state = self._restore_training_state(checkpoint)
         random = checkpoint.tensors["random"] if checkpoint is not None else {}
-        restore_random_state(random, self.world, self.model.device, self.settings.training.seed)
+        restore_random_state(random, self.world, self.model.device, self.training.seed)
         self.loader.load_state_dict(state["loader"])
         self.rollbacks = state["rollbacks"]
         self._elapsed_before = state["elapsed_seconds"]
@@ -228,15 +207,12 @@ class Trainer:
         self._saved_step = self.step
         self.tokens_seen, self.failures = state["tokens_seen"], state["failures"]
         self.window = StepStats(**state["window"])
-        self.journal.rewind(self.step)
         return state
 
     def _train_step(self) -> None:
         started = time.monotonic()
         rate = self.schedule.learning_rate(self.step, self._time_share)
-        parts = [
-            next(self.loader) for _ in range(self.settings.training.gradient_accumulation_steps)
-        ]
+        parts = [next(self.loader) for _ in range(self.training.gradient_accumulation_steps)]
         report = self.make_step(parts, rate)
         self.step += 1
         self._pending.append(_Pending(self.step, report, rate, started))
@@ -256,7 +232,7 @@ class Trainer:
                 seconds = now - max(pending.started, self._settled_at)
                 self._settled_at = now
                 self.window.add(sums, int(masked), int(pieces), seconds)
-            if pending.step % self.settings.training.log_every == 0 and self.window.pieces:
+            if pending.step % self.training.log_every == 0 and self.window.pieces:
                 self._log(pending.step, pending.learning_rate)
         return True
 
@@ -265,53 +241,51 @@ class Trainer:
 
         The loader and the random states stay where they are, so that other batches follow.
         """
-        training = self.settings.training
         self.failures += 1
-        self.journal.warn(f"loss or gradient out of bounds in step {step}; batch skipped")
-        if self.failures < training.rollback_after:
+        self.run_log.warn(f"loss or gradient out of bounds in step {step}; batch skipped")
+        if self.failures < self.training.rollback_after:
             return False
         self.rollbacks += 1
-        if self.rollbacks > training.max_rollbacks:
+        if self.rollbacks > self.training.max_rollbacks:
             raise SelectraError(
                 f"{self.output}: training diverged {self.rollbacks} times (last in step "
                 f"{step}); a lower optimizer.learning_rate or a longer warm-up may help"
             )
         self._pending.clear()
-        self._restore_training_state(latest_checkpoint(self.output) if self.world.is_main else None)
+        self._restore_training_state(self.world.in_main(lambda: latest_checkpoint(self.output)))
+        self.run_log.rewind(self.step)
         self.failures = 0
-        self.journal.warn(f"rolled back to step {self.step}")
+        self.run_log.warn(f"rolled back to step {self.step}")
         return True
 
     def _look_around(self, stop: StopRequest) -> None:
         """Agree with the other processes on the time and on whether to stop."""
-        saving = self.settings.training.checkpoint_seconds
+        saving = self.training.checkpoint_seconds
         due = saving is not None and time.monotonic() - self._saved_at > saving
         found = self.world.greatest([float(stop.requested), self._spent, float(due)])
         self._stopping, self._time_share, self._due = found[0] > 0, found[1], found[2] > 0
 
     def _is_last(self) -> bool:
-        return self.step >= self.settings.training.max_steps or self._time_share >= 1
+        return self.step >= self.training.max_steps or self._time_share >= 1
 
     def _is_time_to_evaluate(self) -> bool:
-        every = self.settings.training.evaluate_every
+        every = self.training.evaluate_every
         return every is not None and self.step % every == 0
 
     def _is_time_to_save(self) -> bool:
-        return self._due or self.step % self.settings.training.checkpoint_every == 0
+        return self._due or self.step % self.training.checkpoint_every == 0
 
     def _log(self, step: int, learning_rate: float) -> None:
-        self.journal.add(step, self.window, learning_rate, self.tokens_seen, self.elapsed)
+        self.run_log.add(step, self.window, learning_rate, self.tokens_seen, self.elapsed)
         self.window = StepStats()
 
     def _evaluate(self, stop: StopRequest) -> None:
-        if self.evaluate is None or self.journal.has_evaluation(self.step):
+        if self.heldout is None or self.run_log.has_evaluation(self.step):
             return
-
-        def look() -> None:
-            if stop.requested:
-                raise Stopped
-
         try:
-            self.journal.add_evaluation(self.step, self.evaluate(look))
+            predictions = self.heldout.predictions(
+                self.model.generator, self.model.discriminator, lambda _: stop.check()
+            )
         except Stopped:
             return  # the checkpoint is written; whoever resumes evaluates
+        self.run_log.add_evaluation(self.step, predictions.measures())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from spacy_selectra.corpus.compression import open_for_reading, split_suffix
+from spacy_selectra.corpus.lines import decoded_lines, json_objects, numbered_lines
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_file
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
+    from spacy.tokens import Doc, Span
 
 ZERO_SHOT = "selectra_zero_shot"
 STANDARD_STREAM = "-"
@@ -82,10 +83,7 @@ def describe(doc: Doc) -> dict[str, Any]:
     """What the pipeline found in `doc`; offsets are characters of `doc.text`."""
     record: dict[str, Any] = {
         "text": doc.text,
-        "ents": [
-            {"start": ent.start_char, "end": ent.end_char, "label": ent.label_, "text": ent.text}
-            for ent in doc.ents
-        ],
+        "ents": [_described(ent) for ent in doc.ents],
         "cats": {label: round(float(score), 4) for label, score in doc.cats.items()},
     }
     if "replaced" in doc.spans:
@@ -99,6 +97,20 @@ def describe(doc: Doc) -> dict[str, Any]:
             for span in doc.spans["replaced"]
         ]
     return record
+
+
+def _described(entity: Span) -> dict[str, Any]:
+    from spacy.tokens import Span
+
+    record = {
+        "start": entity.start_char,
+        "end": entity.end_char,
+        "label": entity.label_,
+        "text": entity.text,
+    }
+    # set by `selectra_ner` with `scores`
+    score = entity._.score if Span.has_extension("score") else None
+    return record if score is None else {**record, "score": round(float(score), 4)}
 
 
 def unreadable(text: str, longest: int) -> str | None:
@@ -120,30 +132,54 @@ def unreadable(text: str, longest: int) -> str | None:
 def read_records(
     path: str, text_key: str = "text", longest: int = MAX_CHARACTERS
 ) -> Iterator[dict[str, Any]]:
-    """The documents of a .jsonl file (objects with `text_key`) or a .txt file (one a line).
+    """The documents of a file, as records with `text_key`.
 
-    `-` reads standard input: JSON lines if the first line starts with `{`, else plain text.
+    A `.txt` file holds one a line, a `.jsonl` or `.ndjson` file objects with `text_key`, both also
+    compressed (.gz, .xz, .zst); a `.spacy` file spaCy's documents, of which the text is taken. `-`
+    reads standard input: JSON lines if the first line starts with `{`, else plain text.
 
     Raises:
-        SelectraError: missing file, not UTF-8, a line that is not an object with `text_key`, or a
-            text of more than `longest` characters or otherwise `unreadable`.
+        SelectraError: missing file, another kind of file, not UTF-8, a line that is not an object
+            with `text_key`, or a text of more than `longest` characters or otherwise `unreadable`.
     """
-    with _open_input(path) as stream:
-        lines = enumerate(_decoded(stream, path), start=1)
-        first = next(lines, None)
-        if first is None:
-            return
-        is_json = path.endswith((".jsonl", ".ndjson"))
-        if path == STANDARD_STREAM:
-            is_json = first[1].lstrip().startswith("{")
-        for number, line in (item for part in ([first], lines) for item in part):
-            if not line.strip():
-                continue
-            place = f"{path}:{number}"
-            record = _parse(line, place, text_key) if is_json else {text_key: line.strip()}
-            if problem := unreadable(record[text_key], longest):
-                raise SelectraError(f"{place}: {problem}")
-            yield record
+    for place, record in _placed_records(path, text_key):
+        if not isinstance(record.get(text_key), str):
+            raise SelectraError(f"{place}: expected an object with a string under '{text_key}'")
+        if problem := unreadable(record[text_key], longest):
+            raise SelectraError(f"{place}: {problem}")
+        yield record
+
+
+def _placed_records(path: str, text_key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    suffix, _ = split_suffix(path)
+    if path == STANDARD_STREAM or Path(path).is_fifo():
+        with open_for_reading(path) if path != STANDARD_STREAM else nullcontext(None) as stream:
+            lines = decoded_lines(path, stream or sys.stdin.buffer)
+            first = list(islice(lines, 1))
+            kind = ".jsonl" if first and first[0][1].lstrip().startswith("{") else ".txt"
+            yield from _records_of_lines(path, chain(first, lines), kind, text_key)
+    elif suffix == ".spacy":
+        import spacy
+
+        from spacy_selectra.components.docbin import read_docs
+
+        for place, doc in read_docs(path, spacy.blank("xx").vocab):
+            yield place, {text_key: doc.text}
+    elif suffix in (".txt", ".jsonl", ".ndjson"):
+        yield from _records_of_lines(path, numbered_lines(path), suffix, text_key)
+    else:
+        raise SelectraError(f"{path}: kind of file not known (use .txt, .jsonl, .ndjson or .spacy)")
+
+
+def _records_of_lines(
+    path: str, lines: Iterable[tuple[int, str]], kind: str, text_key: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    if kind == ".txt":
+        records = ((n, {text_key: line.strip()}) for n, line in lines if line.strip())
+    else:
+        records = json_objects(path, lines)
+    for number, record in records:
+        yield f"{path}, line {number}", record
 
 
 def annotate_records(
@@ -173,37 +209,3 @@ def open_output(path: str) -> Iterator[TextIO]:
         return
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
-
-
-@contextmanager
-def _open_input(path: str) -> Iterator[Iterable[bytes]]:
-    if path == STANDARD_STREAM:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = open(path, "rb")  # noqa: SIM115 - closed below; only the opening is guarded
-    except OSError as error:
-        raise SelectraError(f"{path}: cannot be read ({error.strerror})") from error
-    with stream:
-        yield stream
-
-
-def _decoded(stream: Iterable[bytes], path: str) -> Iterator[str]:
-    for number, line in enumerate(stream, start=1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise SelectraError(
-                f"{path}:{number}: not UTF-8 (byte {line[error.start]:#04x}); "
-                f"convert it: iconv -f latin1 -t utf-8 FILE"
-            ) from error
-
-
-def _parse(line: str, place: str, text_key: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise SelectraError(f"{place}: not JSON ({error})") from error
-    if not isinstance(record, dict) or not isinstance(record.get(text_key), str):
-        raise SelectraError(f"{place}: expected an object with a string under '{text_key}'")
-    return record

@@ -1,24 +1,30 @@
-"""Text to word pieces: with character offsets for serving, and fast for packing."""
+"""Text to word pieces: with character offsets, with segments, and fast for packing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.tokenizer import load_tokenizer, plain_copy
+from spacy_selectra.text.tokenizer import (
+    load_tokenizer,
+    load_unrepaired,
+    plain_copy,
+    usable_positions,
+    without_batching,
+)
 
 # Characters handed to the backend at once. Its encodings hold several hundred bytes a
 # piece, so this bounds their memory to some tens of megabytes whatever the batch.
 CHARACTERS_PER_CALL = 1 << 18
 
-# transformers writes 1e30 where a tokenizer has no limit.
-_NO_LIMIT = 1 << 20
+# Longest text tokenized in one go; longer ones are tokenized in parts cut at a space.
+_CHARACTERS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,83 @@ class Pieces:
 
     ids: np.ndarray
     offsets: np.ndarray
+
+
+class TypedPieces(NamedTuple):
+    """(n,) int64 piece ids and the segment of each (0 or 1), special pieces included."""
+
+    ids: np.ndarray
+    types: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of pieces; counts pieces, not fields of the tuple."""
+        return len(self.ids)
+
+    def at(self, rows: np.ndarray) -> TypedPieces:
+        """Those at (n,) int64 places."""
+        return TypedPieces(self.ids[rows], self.types[rows])
+
+
+@dataclass(frozen=True)
+class Template:
+    """The pieces a tokenizer puts around one text or around each text of a pair.
+
+    A sequence is a left part, `before` and the text, and a right part: `between`, the second
+    text and `after` for pairs, `after` alone for single texts. For BERT and ELECTRA that is
+    [CLS] text [SEP] and [CLS] text [SEP] second [SEP].
+    """
+
+    before: TypedPieces
+    between: TypedPieces
+    after: TypedPieces
+    text_type: int
+    pair_type: int
+    pairs: bool
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, *, pairs: bool) -> Template:
+        """Read the template off an encoded example, whatever post-processor the tokenizer has."""
+        encoded = tokenizer.encode("a", "a") if pairs else tokenizer.encode("a")
+        special = np.array(encoded.special_tokens_mask, dtype=bool)
+        ids, types = np.array(encoded.ids, np.int64), np.array(encoded.type_ids, np.int64)
+        text = np.flatnonzero(~special)
+        if pairs:
+            sequence = np.array(
+                [-1 if number is None else number for number in encoded.sequence_ids]
+            )
+            text, second = np.flatnonzero(sequence == 0), np.flatnonzero(sequence == 1)
+        else:
+            second = text
+        return cls(
+            before=TypedPieces(ids[: text[0]], types[: text[0]]),
+            between=TypedPieces(ids[text[-1] + 1 : second[0]], types[text[-1] + 1 : second[0]]),
+            after=TypedPieces(ids[second[-1] + 1 :], types[second[-1] + 1 :]),
+            text_type=int(types[text[0]]),
+            pair_type=int(types[second[0]]),
+            pairs=pairs,
+        )
+
+    @property
+    def added(self) -> int:
+        """Number of special pieces in a sequence."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+    def left(self, text: np.ndarray) -> TypedPieces:
+        """The left part: special pieces and the text's ids."""
+        types = np.full(len(text), self.text_type, np.int64)
+        return TypedPieces(
+            np.concatenate([self.before.ids, text]), np.concatenate([self.before.types, types])
+        )
+
+    def right(self, pair: np.ndarray | None) -> TypedPieces:
+        """The right part: what follows the text, with the second text's ids if there is one."""
+        if pair is None:
+            return self.after
+        types = np.full(len(pair), self.pair_type, np.int64)
+        return TypedPieces(
+            np.concatenate([self.between.ids, pair, self.after.ids]),
+            np.concatenate([self.between.types, types, self.after.types]),
+        )
 
 
 class PieceTokenizer:
@@ -48,16 +131,12 @@ class PieceTokenizer:
     """
 
     def __init__(self, backend: Tokenizer, max_length: int, pad_id: int = 0) -> None:
-        self.backend: Tokenizer = Tokenizer.from_str(backend.to_str())
-        self.backend.no_padding()
-        self.backend.no_truncation()
+        self.backend = without_batching(backend)
         self.max_length = max_length
         self.pad_id = pad_id
-        framed = self.backend.encode("a")
-        inside = [place for place, special in enumerate(framed.special_tokens_mask) if not special]
-        first, last = (inside[0], inside[-1]) if inside else (1, 0)
-        self.prefix: list[int] = framed.ids[:first]
-        self.suffix: list[int] = framed.ids[last + 1 :]
+        template = Template.of(self.backend, pairs=False)
+        self.prefix: list[int] = template.before.ids.tolist()
+        self.suffix: list[int] = template.after.ids.tolist()
         vocabulary = self.backend.get_vocab(with_added_tokens=True)
         self._names = [""] * (max(vocabulary.values()) + 1)
         for name, number in vocabulary.items():
@@ -69,13 +148,22 @@ class PieceTokenizer:
         return self.max_length - len(self.prefix) - len(self.suffix)
 
     def encode(self, texts: Sequence[str]) -> list[Pieces]:
-        """Tokenize every text in a few calls of the backend, which uses all its threads."""
-        pieces: list[Pieces] = []
-        for group in _groups(texts):
-            for encoding in self.backend.encode_batch(group, add_special_tokens=False):
-                offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-                pieces.append(Pieces(np.array(encoding.ids, dtype=np.int64), offsets))
-        return pieces
+        """The pieces of every text; long texts are tokenized in parts cut at spaces."""
+        parts = [_parts(text) for text in texts]
+        cut = [
+            text[begin:end]
+            for text, inner in zip(texts, parts, strict=True)
+            for begin, end in inner
+        ]
+        encoded = map(pieces_of, encodings(self.backend, cut))
+        joined: list[Pieces] = []
+        for inner in parts:
+            found = [next(encoded) for _ in inner]
+            offsets = [part.offsets + begin for part, (begin, _) in zip(found, inner, strict=True)]
+            joined.append(
+                Pieces(np.concatenate([part.ids for part in found]), np.concatenate(offsets))
+            )
+        return joined
 
     def names(self, ids: Sequence[int]) -> list[str]:
         """The vocabulary's entries for these ids."""
@@ -107,35 +195,60 @@ def load_pieces(name: str | Path, options: Mapping[str, Any], config: Any) -> Pi
     Raises:
         SelectraError: no tokenizer there, or one without a fast backend.
     """
-    tokenizer = _load_tokenizer(name, {k: v for k, v in options.items() if k != "use_fast"})
-    length = min(int(min(tokenizer.model_max_length, _NO_LIMIT)), _positions(config))
+    options = {key: value for key, value in options.items() if key != "use_fast"}
+    tokenizer: Any = load_unrepaired(name, **options) if options else load_tokenizer(name)
+    return pieces_like(tokenizer, config)
+
+
+def pieces_like(tokenizer: Any, config: Any) -> PieceTokenizer:
+    """What transformers' tokenizer does to texts that an encoder of this configuration reads.
+
+    Raises:
+        SelectraError: a tokenizer without a fast backend.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise SelectraError("a tokenizer without a fast backend cannot be used here")
+    length = int(min(tokenizer.model_max_length, usable_positions(config)))
     return PieceTokenizer(tokenizer.backend_tokenizer, length, tokenizer.pad_token_id or 0)
 
 
-def _load_tokenizer(name: str | Path, options: Mapping[str, Any]) -> Any:
-    if not options:
-        return load_tokenizer(name)
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(name), use_fast=True, **options)
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
-        raise SelectraError(f"{name}: no tokenizer can be loaded ({error})") from error
-    if not getattr(tokenizer, "is_fast", False):
-        raise SelectraError(
-            f"{name}: {type(tokenizer).__name__} has no fast backend, which the alignment "
-            "with words needs"
-        )
-    return tokenizer
+def pieces_of(encoding: Encoding) -> Pieces:
+    """Ids and characters of an encoding."""
+    return Pieces(
+        np.array(encoding.ids, dtype=np.int64),
+        np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+    )
 
 
-def _positions(config: Any) -> int:
-    """Longest sequence the position table allows."""
-    positions = int(getattr(config, "max_position_embeddings", _NO_LIMIT) or _NO_LIMIT)
-    # RoBERTa and its relatives count positions from the padding id on
-    if getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert"):
-        positions -= int(config.pad_token_id) + 1
-    return positions
+def encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[Encoding]:
+    """The encoding of each text, without special pieces and without truncation.
+
+    A few texts are tokenized at a time: enough to occupy all threads of the backend.
+
+    Raises:
+        SelectraError: a text with a lone surrogate, which no UTF-8 can hold.
+    """
+    for group in _groups(texts):
+        try:
+            encoded = tokenizer.encode_batch(group, add_special_tokens=False)
+        except TypeError as error:  # what the backend says of anything that is not UTF-8
+            raise SelectraError(
+                "a text holds half of a surrogate pair and is no valid Unicode; decode it "
+                "anew from its bytes, or replace such characters"
+            ) from error
+        yield from encoded
+
+
+def encode_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
+    """(n,) int64 piece ids of each text; errors as of `encodings`."""
+    return [np.array(one.ids, dtype=np.int64) for one in encodings(tokenizer, texts)]
+
+
+def join(parts: Sequence[TypedPieces]) -> TypedPieces:
+    """One after the other."""
+    return TypedPieces(
+        np.concatenate([part.ids for part in parts]), np.concatenate([part.types for part in parts])
+    )
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -150,6 +263,19 @@ def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
         characters += len(text)
     if group:
         yield group
+
+
+def _parts(text: str) -> list[tuple[int, int]]:
+    """First character of each part and the one after its last; parts begin with white space."""
+    parts: list[tuple[int, int]] = []
+    begin = 0
+    while len(text) - begin > _CHARACTERS_AT_ONCE:
+        end = begin + _CHARACTERS_AT_ONCE
+        space = max(text.rfind(" ", begin + 1, end), text.rfind("\n", begin + 1, end))
+        parts.append((begin, space if space > begin else end))
+        begin = parts[-1][1]
+    parts.append((begin, len(text)))
+    return parts
 
 
 # Text to piece ids, fast: each distinct word is tokenised once.

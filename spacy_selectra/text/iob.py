@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from spacy_selectra.util.arrays import runs
+
 OUTSIDE = 0
 MISSING = -1
 # Probability of being outside from which `best_tags` looks no further.
@@ -86,25 +88,68 @@ def best_tags(scores: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     Returns:
         (T,) int64.
     """
-    logs = scores - scores.max(axis=1, keepdims=True)
-    logs = logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    logs = log_probabilities(scores)
     tags = np.zeros(len(scores), dtype=np.int64)
-    (open_words,) = (logs[:, OUTSIDE] <= math.log(CERTAIN)).nonzero()
-    if not len(open_words):
-        return tags
-    text = np.repeat(np.arange(len(lengths)), lengths)[open_words]
-    apart = (np.diff(open_words) > 1) | (np.diff(text) > 0)
-    first = np.concatenate(([0], np.flatnonzero(apart) + 1))
-    sizes = np.diff(np.append(first, len(open_words)))
-    order = np.argsort(-sizes, kind="stable")
-    starts, sizes = open_words[first][order], sizes[order]
-    tags[open_words] = _search(logs, starts, sizes)[np.argsort(_words(starts, sizes))]
+    stretches = Stretches(logs, lengths)
+    starts, sizes = stretches.starts, stretches.sizes
+    if len(starts):
+        tags[runs(starts, sizes)] = _search(logs, starts, sizes)
     return tags
 
 
-def _words(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Words of all stretches, one stretch after the other."""
-    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+def begin_anew(scores: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Scores under which no entity goes on into some words.
+
+    I is impossible there. What it had goes to B, since the word is no less part of an entity for
+    that; to all types in their proportions, since what type the entity before it has says little.
+
+    Args:
+        scores: (T, tags) logits.
+        firsts: (n,) int64, the words.
+
+    Returns:
+        (T, tags) logits; `scores` itself if there are no such words.
+    """
+    if not len(firsts):
+        return scores
+    begins, goes_on = scores[firsts, 1::2], scores[firsts, 2::2]
+    own = np.logaddexp.reduce(begins, axis=1, keepdims=True)
+    all_mass = np.logaddexp(own, np.logaddexp.reduce(goes_on, axis=1, keepdims=True))
+    bounded = scores.copy()
+    bounded[firsts, 1::2] = begins + (all_mass - own)
+    bounded[firsts, 2::2] = -np.inf
+    return bounded
+
+
+def log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """(T, tags) logits to log softmax."""
+    logs = scores - scores.max(axis=1, keepdims=True)
+    return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+
+
+class Stretches:
+    """Words in a row that may belong to an entity, longest stretch first.
+
+    Args:
+        logs: (T, tags) log probabilities, the words of all texts one after the other.
+        lengths: words of each text; no stretch goes on into the next one.
+
+    Attributes:
+        starts: (S,) first word of each stretch.
+        sizes: (S,) words in it.
+    """
+
+    def __init__(self, logs: np.ndarray, lengths: Sequence[int]) -> None:
+        (open_words,) = (logs[:, OUTSIDE] <= math.log(CERTAIN)).nonzero()
+        if not len(open_words):
+            self.starts = self.sizes = np.zeros(0, dtype=np.int64)
+            return
+        text = np.repeat(np.arange(len(lengths)), lengths)[open_words]
+        apart = (np.diff(open_words) > 1) | (np.diff(text) > 0)
+        first = np.concatenate(([0], np.flatnonzero(apart) + 1))
+        sizes = np.diff(np.append(first, len(open_words)))
+        order = np.argsort(-sizes, kind="stable")
+        self.starts, self.sizes = open_words[first][order], sizes[order]
 
 
 def _search(logs: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:

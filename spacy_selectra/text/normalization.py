@@ -80,8 +80,8 @@ def _bert_state(backend: Tokenizer) -> dict[str, Any] | None:
 
 
 def _has_upper_case(word: str) -> bool:
-    reserved = word.startswith("[") and word.endswith("]")  # such as [unused1]
-    return word != word.lower() and not reserved
+    name = word.startswith("[") and word.endswith("]")  # of any special token, or reserved
+    return word != word.lower() and not name
 
 
 def has_accent(word: str) -> bool:
@@ -89,6 +89,17 @@ def has_accent(word: str) -> bool:
     return not word.isascii() and any(
         unicodedata.category(char) == "Mn" for char in unicodedata.normalize("NFD", word)
     )
+
+
+def strip_accents(text: str) -> str:
+    """Without combining marks, as BERT's tokenizer strips accents: "ñ" becomes "n"."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
+
+
+def is_reserved(entry: str) -> bool:
+    """Whether an entry stands for no text, as BERT's [unused1]."""
+    return entry.startswith("[unused") and entry.endswith("]")
 
 
 # Cutting an entry of a vocabulary into other entries.

@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
@@ -25,7 +26,7 @@ from tokenizers.models import WordPiece
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.normalization import CONTINUATION, normalizer, repair_normalizer
-from spacy_selectra.util.files import atomic_file, read_json, write_json, write_text
+from spacy_selectra.util.files import atomic_file, read_json, refuse_pointer, write_json, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -106,13 +107,16 @@ def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
     Raises:
         SelectraError: no tokenizer there.
     """
-    tokenizer = _from_transformers(directory)
+    tokenizer = load_unrepaired(directory)
     settings = repair_normalizer(tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS)
     if settings is not None:
         tokenizer.init_kwargs.update(settings)
         tokenizer.do_lower_case = settings["do_lower_case"]
     if tokenizer.model_max_length > _NO_LENGTH:
-        tokenizer.model_max_length = _positions(Path(directory))
+        config = Path(directory) / "config.json"
+        values = read_json(config) if config.is_file() else {}
+        known = {"max_position_embeddings": MAX_LENGTH, **values}
+        tokenizer.model_max_length = usable_positions(SimpleNamespace(**known))
     tokenizer.init_kwargs["model_max_length"] = tokenizer.model_max_length
     return tokenizer
 
@@ -123,7 +127,7 @@ def load_declared(directory: str | Path) -> Tokenizer:
     Raises:
         SelectraError: no tokenizer there.
     """
-    return without_batching(_from_transformers(directory).backend_tokenizer)
+    return without_batching(load_unrepaired(directory).backend_tokenizer)
 
 
 def load_backend(directory: str | Path) -> Tokenizer:
@@ -135,9 +139,11 @@ def load_backend(directory: str | Path) -> Tokenizer:
     Raises:
         SelectraError: no tokenizer there.
     """
-    directory = Path(directory)
+    directory = Path(directory).expanduser()
     config_file = directory / "tokenizer_config.json"
     declared = read_json(config_file) if config_file.is_file() else {}
+    for name in ("tokenizer.json", "vocab.txt"):
+        refuse_pointer(directory / name)
     if (directory / "tokenizer.json").is_file():
         try:
             backend = Tokenizer.from_file(str(directory / "tokenizer.json"))
@@ -228,11 +234,20 @@ def _assemble(
     return tokenizer
 
 
-def _from_transformers(directory: str | Path) -> Any:
+def load_unrepaired(directory: str | Path, **options: Any) -> Any:
+    """The transformers tokenizer of a directory or hub model as it declares itself.
+
+    Args:
+        directory: of the tokenizer, or a hub id.
+        options: of `AutoTokenizer.from_pretrained`.
+
+    Raises:
+        SelectraError: no tokenizer there, or one without a fast backend.
+    """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(directory), use_fast=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(directory), use_fast=True, **options)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
         raise SelectraError(f"{directory}: no tokenizer can be loaded ({error})") from error
     if not getattr(tokenizer, "is_fast", False):
@@ -248,14 +263,14 @@ def without_batching(tokenizer: Tokenizer) -> Tokenizer:
     return copy
 
 
-def _positions(directory: Path) -> int:
-    """Positions of the model beside the tokenizer, as far as its config.json is there."""
-    config = directory / "config.json"
-    values = read_json(config) if config.is_file() else {}
-    positions = int(values.get("max_position_embeddings", MAX_LENGTH))
-    # RoBERTa counts positions from padding_idx + 1 = 2 on.
-    offset = 2 if values.get("model_type") in {"roberta", "xlm-roberta", "camembert"} else 0
-    return positions - offset
+def usable_positions(config: Any) -> int:
+    """Longest sequence that a model's table of positions allows, from its configuration."""
+    positions = int(getattr(config, "max_position_embeddings", None) or _NO_LENGTH)
+    # RoBERTa and its relatives count positions from behind the padding id on, by default 1
+    if getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert"):
+        padding = getattr(config, "pad_token_id", None)
+        positions -= (1 if padding is None else int(padding)) + 1
+    return positions
 
 
 # The longest sequence a model was made for, as its tokenizer declares it.
@@ -288,15 +303,19 @@ def declare_longest_sequence(directory: str | Path, length: int) -> None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Size and special pieces of a vocabulary.
+    """What a tokenizer's directory says, read once.
 
     Attributes:
+        directory: where it was read.
+        fingerprint: see `fingerprint`.
         pieces: the entries, in order of their ids.
         special_ids: ids of the special tokens, never masked.
         mask_id: id of [MASK].
         pad_id: id of [PAD].
     """
 
+    directory: Path
+    fingerprint: str
     pieces: tuple[str, ...]
     special_ids: tuple[int, ...]
     mask_id: int
@@ -308,8 +327,8 @@ class Vocabulary:
         return len(self.pieces)
 
 
-def read_vocabulary(directory: Path) -> Vocabulary:
-    """Read them from a tokenizer directory.
+def read_vocabulary(directory: str | Path) -> Vocabulary:
+    """Read a tokenizer directory.
 
     Raises:
         SelectraError: no tokenizer there, or a special token is missing.
@@ -321,6 +340,8 @@ def read_vocabulary(directory: Path) -> Vocabulary:
         raise SelectraError(f"{directory}: the vocabulary has no {', '.join(missing)}")
     entries = backend.get_vocab(with_added_tokens=True)
     return Vocabulary(
+        directory=Path(directory),
+        fingerprint=fingerprint_of(backend),
         pieces=tuple(sorted(entries, key=entries.__getitem__)),
         special_ids=tuple(ids.values()),
         mask_id=ids["[MASK]"],

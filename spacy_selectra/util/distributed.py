@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,17 +26,49 @@ Value = TypeVar("Value")
 _STRETCH = 1 << 24
 
 
-class World:
-    """The processes of a run, this one among them.
+@dataclass(frozen=True)
+class Process:
+    """This process among those that torchrun, `accelerate launch` or a scheduler has started.
 
     Attributes:
-        rank: number of this process, from 0.
-        size: number of processes.
-        local_rank: number of this process on its machine, and so of its GPU.
+        rank: its number, from 0.
+        size: how many there are.
+        local_rank: its number on its machine, and so of its GPU.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
-        self.rank, self.size, self.local_rank = rank, size, local_rank
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @classmethod
+    def of_environment(cls) -> Process:
+        """What RANK, WORLD_SIZE and LOCAL_RANK say; alone without them.
+
+        Raises:
+            SelectraError: values that are no numbers or do not fit together.
+        """
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        try:
+            rank, size, local = (
+                int(os.environ.get(name, default))
+                for name, default in zip(names, ("0", "1", "0"), strict=True)
+            )
+        except ValueError as error:
+            raise SelectraError(f"RANK, WORLD_SIZE, LOCAL_RANK: {error}") from error
+        if not 0 <= rank < size or local < 0:
+            raise SelectraError(f"RANK={rank} and WORLD_SIZE={size} do not fit together")
+        return cls(rank, size, local)
+
+    def own(self, numbers: Iterable[int]) -> list[int]:
+        """Those of the numbers that this process takes, every `size`-th, where work is shared out.
+
+        Such processes never talk to each other.
+        """
+        return list(numbers)[self.rank :: self.size]
+
+
+class World(Process):
+    """Processes that train one model, and how they talk to each other."""
 
     @property
     def is_main(self) -> bool:
@@ -63,6 +95,22 @@ class World:
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
+
+    def in_main(self, compute: Callable[[], Value]) -> Value | None:
+        """Compute something in the main process alone; None in the others.
+
+        Raises:
+            SelectraError: in all processes, if `compute` raised it in the main one.
+        """
+        value = error = None
+        if self.is_main:
+            try:
+                value = compute()
+            except SelectraError as found:
+                error = found
+        if (error := self.from_main(error)) is not None:
+            raise error
+        return value
 
     def from_main(self, value: Value) -> Value:
         """The main process's value, in all processes."""
@@ -95,53 +143,59 @@ class World:
 
 
 @contextmanager
-def join_world(device: torch.device) -> Iterator[World]:
-    """The world that torchrun or `accelerate launch` describes in the environment; else alone.
+def join_world(process: Process, device: torch.device) -> Iterator[World]:
+    """All processes as one world, of which each has a GPU of its own or all compute on CPUs.
 
-    CPU tensors travel by Gloo, CUDA tensors by NCCL.
+    CPU tensors travel by Gloo, CUDA tensors by NCCL. A GPU becomes torch's current one: streams
+    and events are made on that.
 
     Raises:
-        SelectraError: the processes do not find each other.
+        SelectraError: there are more processes than GPUs, or they do not find each other.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World()
+    if device.type == "cuda":
+        if process.local_rank >= torch.cuda.device_count():
+            raise SelectraError(
+                f"process {process.local_rank} of this machine has no GPU of its own; there are "
+                f"{torch.cuda.device_count()}: start as many processes"
+            )
+        torch.cuda.set_device(device)
+    world = World(process.rank, process.size, process.local_rank)
+    if process.size == 1:
+        yield world
         return
-    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise SelectraError(
-            f"process {rank} of {size} finds no others ({error}); start all of them with torchrun"
+            f"process {process.rank} of {process.size} finds no others ({error}); start all of "
+            "them with torchrun"
         ) from error
     try:
-        yield World(rank, size, local)
+        yield world
     finally:
         dist.destroy_process_group()
 
 
-def local_device(device: torch.device) -> torch.device:
-    """This process's own GPU, where several processes share a machine; other devices as they are.
+def pick_device(name: str, process: Process | None = None) -> torch.device:
+    """The device a setting names; "auto" is a GPU if there is one.
 
-    A GPU becomes torch's current one: streams and events are made on that.
+    The GPUs of a machine are shared out over its processes, unless the name has a number.
 
     Raises:
-        SelectraError: more processes than GPUs.
+        SelectraError: there is no such device.
     """
-    if device.type != "cuda":
-        return device
-    if device.index is not None or "LOCAL_RANK" not in os.environ:
-        torch.cuda.set_device(device)
-        return device
-    index = int(os.environ["LOCAL_RANK"])
-    if index >= torch.cuda.device_count():
-        raise SelectraError(
-            f"process {index} of this machine has no GPU of its own; there are "
-            f"{torch.cuda.device_count()}: start as many processes"
-        )
-    torch.cuda.set_device(index)
-    return torch.device("cuda", index)
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        name = "cuda" if gpus else "cpu"
+    if name == "cuda" and gpus:
+        name = f"cuda:{(process or Process()).local_rank % gpus}"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SelectraError(f"device '{name}' is not available here: {error}") from error
+    return device
 
 
 def _sum_together(tensors: list[Tensor]) -> None:
@@ -161,57 +215,7 @@ def leave(status: int) -> None:
     Threads of the communication library may still be there then, and abort the process now and
     then, which makes torchrun call a finished run failed. Alone this returns.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if Process.of_environment().size > 1:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-# Trials shared out over the processes that a launcher has started.
-#
-# `accelerate launch --num_processes 5 -m spacy_selectra finetune ...` and torchrun tell each
-# process its number in the environment; so can any scheduler, for machines with a common folder.
-# Trials are independent: processes never talk to each other, and the last one sums up.
-
-
-@dataclass(frozen=True)
-class Share:
-    """The part of one process.
-
-    Attributes:
-        rank: its number, from 0.
-        processes: how many there are.
-        local: its number on this machine, for the choice of a GPU.
-    """
-
-    rank: int = 0
-    processes: int = 1
-    local: int = 0
-
-    @classmethod
-    def of_environment(cls) -> Share:
-        """What RANK, WORLD_SIZE and LOCAL_RANK say; all trials without them.
-
-        Raises:
-            SelectraError: values that are no numbers or do not fit together.
-        """
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        try:
-            rank, processes, local = (
-                int(os.environ.get(name, default))
-                for name, default in zip(names, ("0", "1", "0"), strict=True)
-            )
-        except ValueError as error:
-            raise SelectraError(f"RANK, WORLD_SIZE, LOCAL_RANK: {error}") from error
-        if not 0 <= rank < processes or local < 0:
-            raise SelectraError(f"RANK={rank} and WORLD_SIZE={processes} do not fit together")
-        return cls(rank, processes, local)
-
-    @property
-    def alone(self) -> bool:
-        """Whether there are no other processes."""
-        return self.processes == 1
-
-    def own(self, numbers: Iterable[int]) -> list[int]:
-        """Those of the numbers that this process takes: every `processes`-th."""
-        return list(numbers)[self.rank :: self.processes]

@@ -13,6 +13,9 @@ from typing import Any
 
 from spacy_selectra.errors import SelectraError
 
+# How the file begins that stands for another (github.com/git-lfs/git-lfs, docs/spec.md).
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
 
 def temporary_sibling(path: Path) -> Path:
     """A name of this process beside `path`: on the same file system renaming is atomic."""
@@ -124,12 +127,38 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def refuse_pointer(path: str | Path, data: bytes | None = None) -> None:
+    """Say so if a file is not itself but what Git LFS has left in its place.
+
+    Args:
+        path: file; one that is missing is not looked at, nor a named pipe, which is read only once.
+        data: how the file begins, if it has been read already.
+
+    Raises:
+        SelectraError: it is a pointer of Git LFS.
+    """
+    if data is None:
+        if not Path(path).is_file():
+            return
+        try:
+            with Path(path).open("rb") as stream:
+                data = stream.read(len(LFS_POINTER))
+        except OSError:
+            return
+    if data.startswith(LFS_POINTER):
+        raise SelectraError(
+            f"{path}: only the Git LFS pointer of this file is here; run 'git lfs install' and "
+            "'git lfs pull' in its repository, or download the file itself"
+        )
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
         SelectraError: the file is missing, not UTF-8 or not JSON.
     """
+    refuse_pointer(path)
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

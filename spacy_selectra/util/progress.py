@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
-from types import TracebackType
+
+from tqdm import tqdm
 
 
-class Progress:
-    """One line of progress, rewritten on a terminal, repeated every 10 s in a log.
+class Progress(tqdm):
+    """A bar on a terminal; elsewhere, as in a log file, a line every 10 s.
 
     Args:
         description: what is being done.
@@ -16,6 +16,8 @@ class Progress:
         unit: name of what is counted, in the plural.
         quiet: print nothing at all.
     """
+
+    monitor_interval = 0  # no thread beside processes that fork
 
     def __init__(
         self,
@@ -25,65 +27,42 @@ class Progress:
         *,
         quiet: bool = False,
     ) -> None:
-        self.description, self.total, self.unit, self.quiet = description, total, unit, quiet
-        self.done = 0.0
-        self._terminal = sys.stderr.isatty()
-        self._interval = 0.2 if self._terminal else 10.0
-        self._start = self._last = time.monotonic()
-        self._note = ""
-        self._width = 0
+        terminal = sys.stderr.isatty()
+        if total:
+            bar = "{bar:10}  " if terminal else ""
+            amount = bar + "{n:,.0f} of {total:,.0f}{unit} ({percentage:.0f}%)"
+            rest = "{remaining} left"
+        else:
+            amount, rest = "{n:,.0f}{unit}", "{elapsed}"
+        super().__init__(
+            desc=description,
+            total=total,
+            unit=f" {unit}",
+            unit_scale=True,  # of the speed
+            disable=quiet,
+            file=sys.stderr if terminal else _Lines(),
+            mininterval=0.2 if terminal else 10.0,
+            miniters=0,
+            smoothing=0,  # the speed is the mean since the start
+            dynamic_ncols=terminal,
+            bar_format=f"{{desc}}: {amount}  {{rate_noinv_fmt}}  {rest}{{postfix}}",
+        )
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._print(end="\n")
-
-    def update(self, amount: float = 1.0, note: str | None = None) -> None:
-        """Add `amount` units of finished work; `note` replaces the text at the end of the line."""
-        self.done += amount
+    def update(self, n: float | None = 1, note: str | None = None) -> None:
+        """Add `n` units of finished work; `note` replaces the text at the end of the line."""
         if note is not None:
-            self._note = note
-        if time.monotonic() - self._last >= self._interval:
-            self._print(end="" if self._terminal else "\n")
-
-    def _print(self, end: str) -> None:
-        self._last = time.monotonic()
-        if self.quiet:
-            return
-        elapsed = max(self._last - self._start, 1e-9)
-        rate = self.done / elapsed
-        parts = [f"{self.description}: {_compact(self.done)}"]
-        if self.total:
-            parts[0] += f" of {_compact(self.total)} {self.unit} ({self.done / self.total:.0%})"
-        else:
-            parts[0] += f" {self.unit}"
-        parts.append(f"{_compact(rate)} {self.unit}/s")
-        if self.total and rate and self.done < self.total:
-            parts.append(f"{_clock((self.total - self.done) / rate)} left")
-        else:
-            parts.append(_clock(elapsed))
-        if self._note:
-            parts.append(self._note)
-        line = "  ".join(parts)
-        prefix = "\r" if self._terminal else ""
-        print(prefix + line.ljust(self._width), end=end, file=sys.stderr, flush=True)
-        self._width = len(line) if self._terminal and not end else 0
+            self.set_postfix_str(note, refresh=False)
+        if self.total:  # which an estimate of seconds may turn out to fall short of
+            self.total = max(self.total, self.n + (n or 0))
+        super().update(n)
 
 
-def _compact(value: float) -> str:
-    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= limit:
-            return f"{value / (1e3 if suffix == 'k' else limit):.1f}{suffix}"
-    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+class _Lines:
+    """Stderr for a log: a line for every state, where tqdm would write over the last one."""
 
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    def flush(self) -> None:
+        """Every line has been flushed."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 _SAME_REQUEST = 3.0  # seconds
+
+
+class Stopped(Exception):  # noqa: N818 - no error, and never shown
+    """Raised within work that is given up on a request to stop."""
 
 
 class StopRequest:
@@ -31,15 +35,15 @@ class StopRequest:
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+
+    def check(self) -> None:
+        """Raise `Stopped` if it was requested."""
+        if self.requested:
+            raise Stopped
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self.requested:

@@ -68,11 +68,9 @@ def test_user_error_is_one_line_and_exit_code_1():
 @pytest.mark.parametrize("module", ["spacy_selectra", "spacy"])
 def test_both_ways_to_start_reach_the_same_commands(module):
     start = [sys.executable, "-m", module, *(["selectra"] if module == "spacy" else [])]
-    result = subprocess.run(
-        [*start, "annotate", "no/such/pipeline", "in.txt", "-"], capture_output=True, text=True
-    )
+    result = subprocess.run([*start, "report", "no/such/results"], capture_output=True, text=True)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: no/such/pipeline: not a pipeline")
+    assert result.stderr.startswith("error: no metrics.json ")
     assert "Traceback" not in result.stderr
 
 

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.corpus.packed.loader import PackedCorpus
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
-from spacy_selectra.text.tokenizer import save_tokenizer
+from spacy_selectra.text.tokenizer import read_vocabulary, save_tokenizer
 from tests.corpus.conftest import as_documents, spanish_texts
 
 run = CliRunner()
@@ -88,7 +88,7 @@ def test_pack_and_info(source: Path, tokenizer: Path, tmp_path: Path) -> None:
     result = run.invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "packing: 60 documents" in result.stderr
-    corpus = PackedCorpus(out, tokenizer=tokenizer)
+    corpus = PackedCorpus(out, vocabulary=read_vocabulary(tokenizer))
     info = run.invoke(app, ["corpus", "info", str(out), "--verify", "--quiet"])
     assert info.exit_code == 0
     assert info.stdout == result.stdout

@@ -36,7 +36,7 @@ def test_table_shows_thresholds_and_what_is_published(data, trained):
     assert lines["auc"][-2:] == ["0.922", "0.92"]
     assert len(lines["recall"]) == 2  # the cards give none
     assert "** published in its model card" in table
-    assert lines["mask_share"] == ["0.15"]
+    assert lines["mask_prob"] == ["0.15"]
     assert {f"0.{tenth}" for tenth in range(1, 10)} <= lines.keys()
     assert "best:" in lines
     assert "95% interval of auc" in table
@@ -44,7 +44,7 @@ def test_table_shows_thresholds_and_what_is_published(data, trained):
 
 def test_json_holds_what_the_table_shows(data, trained):
     found = json.loads(run("discriminator", trained, data.corpus, "--json").stdout)
-    assert found["mask_share"] == 0.15
+    assert found["mask_prob"] == 0.15
     assert {"auc", "average_precision", "brier", "rtd_loss", "mlm_loss"} <= found.keys()
     assert found["without_special"]["base_rate"] > found["base_rate"]
     half = found["thresholds"][4]
@@ -59,14 +59,15 @@ def test_json_holds_what_the_table_shows(data, trained):
 def test_share_of_masks_and_interval_can_be_chosen(data, trained):
     arguments = ["discriminator", trained, data.corpus, "--json"]
     usual = json.loads(run(*arguments).stdout)
-    many = json.loads(run(*arguments, "--mask-share", 0.4, "--bootstrap", 50).stdout)
-    assert many["mask_share"] == 0.4
+    many = json.loads(run(*arguments, "--mask-prob", 0.4, "--bootstrap", 50).stdout)
+    assert many == json.loads(run(*arguments, "--mask-share", 0.4, "--bootstrap", 50).stdout)
+    assert many["mask_prob"] == 0.4
     assert many["masked"] == pytest.approx(usual["masked"] * 0.4 / 0.15, rel=0.1)
     low, high = many["auc_interval"]
     assert low < many["auc"] < high
 
 
-@pytest.mark.parametrize("option", [("--mask-share", 1.5), ("--sequences", 0), ("--bootstrap", -1)])
+@pytest.mark.parametrize("option", [("--mask-prob", 1.5), ("--sequences", 0), ("--bootstrap", -1)])
 def test_setting_out_of_range_is_one_line_and_status_one(data, trained, option):
     result = run("discriminator", trained, data.corpus, *option, status=1)
     assert result.stderr.startswith("error: ")

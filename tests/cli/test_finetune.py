@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +9,7 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from tests.finetuning.tiny import nli_rows, save_discriminator, write_jsonl
+from tests.processes import run_and_signal
 
 CONFIG = Path(__file__).parents[2] / "configs" / "finetune_nli.cfg"
 
@@ -77,23 +74,11 @@ def test_one_line_for_a_mistake(arguments: list[str], extra: list[str], message:
 
 def test_sigterm_keeps_finished_trials(arguments: list[str], tmp_path: Path):
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spacy_selectra", *arguments, "--trials", "100000", "--quiet"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        limit = time.monotonic() + 90
-        while not (out / "metrics.json").is_file() and time.monotonic() < limit:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 1
-    assert "stopped: finished trials are kept" in errors
-    assert "Traceback" not in errors
+    command = [*arguments, "--trials", "5", "--quiet"]
+    done = run_and_signal(command, signal.SIGTERM, "metrics.json")
+    assert done.returncode == 1
+    assert "stopped: finished trials are kept" in done.stderr
+    assert "Traceback" not in done.stderr
     trials = json.loads((out / "metrics.json").read_text())["trials"]
-    assert len(trials) >= 1
+    assert len(trials) == 1
     assert not [path for path in out.iterdir() if path.name.startswith(".")]

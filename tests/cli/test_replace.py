@@ -1,5 +1,6 @@
 """`--replace`: a changed input starts a run anew instead of stopping a project."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def test_pretrain(data: Data, tmp_path: Path):
     before = (tmp_path / "run" / "run.json").read_text("utf-8")
     assert run(*other_seed, "--replace").exit_code == 0
     assert (tmp_path / "run" / "run.json").read_text("utf-8") == before
+
+
+def test_pretrain_does_not_delete_what_it_starts_from(data: Data, tmp_path: Path):
+    command = ["pretrain", data.config, tmp_path / "run", "--training.max_steps", 1]
+    assert run(*command).exit_code == 0
+    own = tmp_path / "run" / "tokenizer"
+    shutil.copytree(data.tokenizer, own)
+    refused = run(*command, "--paths.tokenizer", own, "--training.seed", 1, "--replace")
+    assert refused.exit_code == 1
+    assert f"{own}: lies in {tmp_path / 'run'}, which would be deleted first" in refused.stderr
+    assert (tmp_path / "run" / "discriminator" / "config.json").is_file()
 
 
 @pytest.fixture

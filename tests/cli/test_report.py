@@ -41,7 +41,7 @@ def test_everything_at_once(tmp_path: Path):
 
 def test_nothing_is_written_after_a_mistake(tmp_path: Path):
     two_models(tmp_path / "runs")
-    readme, page = tmp_path / "README.md", tmp_path / "out.html"
+    readme, picture = tmp_path / "README.md", tmp_path / "out.svg"
     readme.write_text("no markers", encoding="utf-8")
     for wrong, message in [
         (["--into", readme], "stands there 0 times"),
@@ -49,33 +49,46 @@ def test_nothing_is_written_after_a_mistake(tmp_path: Path):
         (["--name", "nobody=X"], "no result of 'nobody'"),
         (["--names", tmp_path / "nowhere.json"], "no such file"),
     ]:
-        result = run(tmp_path / "runs", "--html", page, *wrong)
+        result = run(tmp_path / "runs", "--picture", picture, *wrong)
         assert result.exit_code == 1
         assert result.stderr.startswith("error: ")
         assert message in result.stderr
         assert len(result.stderr.splitlines()) == 1
-        assert not page.exists()
+        assert not picture.exists()
     assert readme.read_text(encoding="utf-8") == "no markers"
 
 
-def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("package", "option", "what"),
+    [("matplotlib", "--picture", "drawing"), ("markdown", "--html", "an HTML page")],
+)
+def test_without_a_package(
+    package: str, option: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     two_models(tmp_path / "runs")
-    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = run(tmp_path / "runs", "--picture", tmp_path / "out.svg")
+    monkeypatch.setitem(sys.modules, package, None)
+    result = run(tmp_path / "runs", option, tmp_path / "out.svg")
     assert result.exit_code == 1
-    assert 'pip install "spacy-selectra[plots]"' in result.stderr
-    # the page is written all the same, and says what it lacks
-    result = run(tmp_path / "runs", "--html", tmp_path / "out.html")
-    assert result.exit_code == 0
-    assert "No picture: drawing needs matplotlib" in result.stderr
-    assert "No picture: drawing needs matplotlib" in (tmp_path / "out.html").read_text()
+    assert f"{what} needs the package {package}: pip install 'spacy-selectra[plots]'" in (
+        result.stderr
+    )
+    assert not (tmp_path / "out.svg").exists()
+
+
+def test_page_without_a_picture(tmp_path: Path):
+    write_old(tmp_path / "a")
+    result = run(tmp_path, "--html", tmp_path / "out.html")
+    assert result.exit_code == 0, result.output
+    assert "No picture: nothing to draw: no measured model has" in result.stderr
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "<p>No picture: nothing to draw" in page
+    assert "<svg" not in page
 
 
 def test_old_files_by_the_command(tmp_path: Path):
     write_old(tmp_path / "a")
-    result = run(tmp_path, "--no-published", "--html", tmp_path / "out.html")
+    result = run(tmp_path, "--no-published")
     assert result.exit_code == 0, result.output
     assert "| ours | 5.4 M | **0.612 ± 0.010** (2) |" in result.stdout
-    assert "No picture: nothing to draw" in result.stderr

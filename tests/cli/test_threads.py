@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spacy_selectra.cli import threads
+from tests.processes import HANGS
 
 # Prints what a command would compute with.
 PROBE = """
@@ -31,7 +32,7 @@ def probe(arguments: list[str], before: str = "", **environment: str) -> tuple[l
         text=True,
         env={**own, **environment},
     )
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=HANGS)
     assert process.returncode == 0
     return json.loads(output), process.pid
 

@@ -65,7 +65,7 @@ def encoder_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "model"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_nlp(encoder_directory: Path):
     """A function that builds an initialised pipeline of a transformer with given settings."""
 

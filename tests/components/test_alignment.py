@@ -10,7 +10,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_selectra.components.transformer.windows import (
-    Windows,
+    PackedWindows,
     align,
     document_windows,
     span_windows,
@@ -20,7 +20,7 @@ from spacy_selectra.text.tokenizer import load_backend
 from tests.components.conftest import SENTENCES
 
 
-def slow_alignment(docs: list[Doc], windows: Windows) -> list[list[int]]:
+def slow_alignment(docs: list[Doc], windows: PackedWindows) -> list[list[int]]:
     rows: list[list[int]] = []
     for doc, base in zip(docs, windows.bases, strict=True):
         for token in doc:

@@ -18,6 +18,7 @@ from spacy_selectra.components.transformer.listener import (
     selectra_listener,
     token_arrays,
 )
+from spacy_selectra.errors import SelectraError
 from tests.components.conftest import SENTENCES
 from tests.components.test_serialization import LISTENER, entities, ner_pipeline
 
@@ -79,13 +80,15 @@ def test_replaced_listener_and_round_trip(make_nlp, tmp_path):
     assert entities(spacy.load(tmp_path / "own")) == expected
 
 
-def test_without_a_transformer_vectors_are_zero(make_nlp):
+def test_without_a_transformer_there_are_vectors_for_shapes_only(make_nlp):
     nlp = make_nlp()
     layer = selectra_listener(reduce_mean())
     layer.get_ref("listener").set_dim("nO", 32)
-    [vectors] = layer.predict([nlp.make_doc("Sin nada delante")])
-    assert vectors.shape == (3, 32)
-    assert not vectors.any()
+    samples = [nlp.make_doc("Sin nada delante")]
+    layer.initialize(samples)
+    assert [vectors.shape for vectors in layer.predict(samples)] == [(3, 32)]
+    with pytest.raises(SelectraError, match="has not read this document"):
+        layer.predict([nlp.make_doc("Sin nada delante")])
 
 
 def test_memory_is_that_of_the_result():

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 import spacy
 from spacy import registry
 
-from spacy_selectra.components.readers import conll_reader, guess_spaces, pairs_reader, text_reader
+from spacy_selectra.components.readers import (
+    conll_reader,
+    pairs_reader,
+    read_entities,
+    text_reader,
+)
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import read_sentences
 
@@ -28,11 +35,11 @@ vive O
 
 -DOCSTART- O
 
-"	O
-¿	O
-Sí	O
-?	O
-"	O
+" O
+¿ O
+Sí O
+? O
+" O
 """
 
 
@@ -126,28 +133,6 @@ def test_latin1_and_missing(nlp, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "¿Quién dijo «hola, niño» (o no)?",
-        'El "sí" fue rotundo; el "no", también.',
-        "Costó 5 % más: ¡una barbaridad!",
-        "Sí.",
-        "",
-    ],
-)
-def test_spacing_restores_ordinary_text(text):
-    words, expected = [], []
-    for chunk in text.split():
-        doc = [token.text for token in spacy.blank("es")(chunk)]
-        words += doc
-        expected += [False] * (len(doc) - 1) + [True]
-    if expected:
-        expected[-1] = False
-    joined = "".join(w + " " * s for w, s in zip(words, guess_spaces(words), strict=True))
-    assert joined == text.replace("5 %", "5%")
-
-
-@pytest.mark.parametrize(
     ("name", "text"),
     [
         (
@@ -198,12 +183,13 @@ def test_pairs(nlp, tmp_path, keys):
     ("name", "text", "message"),
     [
         ("a.jsonl", "", "no rows"),
-        ("a.jsonl", '{"text": "a"}\n', "line 1: no 'label'"),
+        ("a.jsonl", '{"text": "a"}\n', "missing column .* needs text/label"),
         ("a.jsonl", '{"text": "a", "label": "b"}\n{"text"\n', "line 2: not JSON"),
         ("a.jsonl", "[1]\n", "line 1: not a JSON object"),
-        ("a.tsv", "text\tlabel\na\tb\nc\n", "line 3: 1 columns where the header has 2"),
-        ("a.csv", "text,label\n", "unknown format|format"),
-        ("a.jsonl.gz", '{"text": "a", "label": "b"}\n', "unknown format '.gz'"),
+        ("a.tsv", "text\tlabel\na\tb\nc\n", "line 3: 1 columns, the header has 2"),
+        ("a.csv", "text,label\n", "no rows"),
+        ("a.xlsx", "text", r"kind of file not known \(use .jsonl, .tsv, .csv"),
+        ("a.jsonl.gz", '{"text": "a", "label": "b"}\n', "damaged or truncated .gz"),
     ],
 )
 def test_malformed_texts(nlp, tmp_path, name, text, message):
@@ -214,3 +200,68 @@ def test_malformed_texts(nlp, tmp_path, name, text, message):
 @pytest.mark.parametrize("name", ["Conll", "Text", "Pairs"])
 def test_registered(name):
     assert callable(registry.readers.get(f"spacy-selectra.{name}.v1"))
+
+
+@pytest.mark.parametrize(
+    ("factory", "reader"),
+    [
+        ("textcat", text_reader),
+        ("textcat_multilabel", text_reader),
+        ("textcat", pairs_reader),
+        ("ner", conll_reader),
+    ],
+)
+def test_labels_that_training_does_not_hold(nlp, tmp_path, factory, reader):
+    """`spacy train` reads the development file when the pipeline has been initialized."""
+    if reader is conll_reader:
+        train = write(tmp_path / "train.conll", "Ana B-PER\nva O\n\nLeón B-LOC\n")
+        some = write(tmp_path / "some.conll", "Ana B-PER\n")
+        dev = write(tmp_path / "dev.conll", "Ana B-PER\nNavidad B-NUEVA\n")
+        known, unknown = "LOC, PER", "NUEVA"
+    else:
+        header = "text\tlabel\n" if reader is text_reader else "text1\ttext2\tlabel\n"
+        other = "" if reader is text_reader else "otro\t"
+        train = write(tmp_path / "train.tsv", f"{header}uno\t{other}a\ndos\t{other}b\n")
+        some = write(tmp_path / "some.tsv", f"{header}tres\t{other}a\n")
+        dev = write(tmp_path / "dev.tsv", f"{header}tres\t{other}a\ncuatro\t{other}c\n")
+        known, unknown = "a, b", "c"
+    nlp.add_pipe(factory)
+    assert len(list(reader(dev)(nlp))) > 0  # nothing is known yet
+    nlp.initialize(lambda: reader(train)(nlp))
+    assert len(list(reader(train)(nlp))) == 2
+    assert len(list(reader(some)(nlp))) == 1
+    with pytest.raises(
+        SelectraError, match=f"dev.*: label '{unknown}' is not one of .* in training: {known}$"
+    ):
+        list(reader(dev)(nlp))
+
+
+def test_labels_are_those_of_all_components(nlp, tmp_path):
+    """A component that is not trained may know fewer than the one that is."""
+    train = write(tmp_path / "a.conll", "Ana B-PER\n")
+    more = write(tmp_path / "b.conll", "Ana B-PER\nLeón B-LOC\n")
+    nlp.add_pipe("ner", name="frozen").initialize(lambda: conll_reader(train)(nlp), nlp=nlp)
+    nlp.add_pipe("ner", name="new")
+    new = nlp.get_pipe("new")
+    new.initialize(lambda: conll_reader(more)(nlp), nlp=nlp)
+    assert set(new.labels) == {"LOC", "PER"}
+    assert len(list(conll_reader(more)(nlp))) == 1
+
+
+def test_measuring_may_meet_other_labels(nlp, tmp_path):
+    train = write(tmp_path / "a.conll", "Ana B-PER\n")
+    nlp.add_pipe("ner")
+    nlp.initialize(lambda: conll_reader(train)(nlp))
+    ((_, example),) = read_entities(nlp, write(tmp_path / "b.conll", "León B-LOC\n"), {})
+    assert example.reference.ents[0].label_ == "LOC"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.conllu", "a.parquet"])
+def test_kinds_of_files_that_hold_no_entities(nlp, tmp_path, name):
+    with pytest.raises(SelectraError, match=r"kind of file not known \(use \.jsonl, \.spacy, or"):
+        list(conll_reader(write(tmp_path / name, "Ana O\n"))(nlp))
+
+
+def test_compressed_rows(nlp, tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress("text;category\nÑu;a\nOso;b\n".encode()))
+    assert [example.text for example in text_reader(tmp_path / "a.csv.gz")(nlp)] == ["Ñu", "Oso"]

@@ -7,12 +7,12 @@ import pytest
 import spacy
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Token
 from transformers import AutoTokenizer, ElectraForPreTraining
 
 from spacy_selectra.components.replaced import ReplacedWordDetector
-from spacy_selectra.components.replaced_windows import make_windows
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.windows import overlapping_windows
 from tests.finetuning.tiny import save_discriminator
 
 FACTORY = "selectra_replaced"
@@ -88,10 +88,10 @@ def test_a_long_document_is_read_to_its_end(model: str):
     doc = make(model)("El burro come en Cádiz y El niño canta . " * 9)
     assert all(value > 0 for value in values(doc))
     # far from all window borders a window sees what a document of its own would
-    window = make_windows(0, 90, 62)[0]
+    window = overlapping_windows(90, 62, 62 - 62 // 4, "full")[0]
     alone = make(model)(doc[:62].text)
     assert len(alone) == 62
-    inner = slice(0, window.keep_end)
+    inner = slice(0, window.last)
     assert values(doc)[inner] == pytest.approx(values(alone)[inner], abs=1e-5)
 
 
@@ -125,8 +125,30 @@ def test_two_detectors_and_an_existing_extension(model: str):
 def test_without_model_and_wrong_threshold():
     with pytest.raises(SelectraError, match="has no model"):
         make(None)("El gato.")
-    with pytest.raises(SelectraError, match=r"threshold 1\.5 is not between 0 and 1"):
+    with pytest.raises(SelectraError, match=r"threshold = 1\.5 is not in \[0, 1\]"):
         make(None, threshold=1.5)
+
+
+@pytest.mark.parametrize("wrong", ["0,5", "0.5", None, 2, -0.1, float("nan"), True, [0.5]])
+def test_a_threshold_is_checked_whenever_it_is_set(wrong):
+    detector = component(make(None))
+    detector.threshold = 0.25
+    with pytest.raises(SelectraError, match=r"'selectra_replaced': threshold = .* \[0, 1\]"):
+        detector.threshold = wrong
+    assert detector.threshold == 0.25
+    detector.threshold = np.float32(0.75)
+    assert detector.threshold == 0.75
+
+
+def test_extensions_of_others_are_not_taken_for_its_own():
+    extension = Token.get_extension("replaced") if Token.has_extension("replaced") else None
+    for other in ({"getter": len}, {"method": len}, {"getter": len, "setter": setattr}):
+        Token.set_extension("replaced", force=True, **other)
+        with pytest.raises(SelectraError, match=r"Token\._\.replaced is registered with a getter"):
+            make(None)
+    Token.set_extension("replaced", force=True, default=0.5)  # a plain one is written to
+    make(None)
+    Token.set_extension("replaced", force=True, default=0.0 if extension is None else extension[0])
 
 
 def test_refuses_a_classifier(tmp_path: Path):

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -16,7 +12,7 @@ from transformers import pipeline
 from spacy_selectra.components.zero_shot import LONG_TEXTS, PRECISIONS, ZeroShotClassifier
 from spacy_selectra.encoder import precision
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning import zero_shot as entailment
+from spacy_selectra.finetuning import entailment
 from tests.finetuning.tiny import save_classifier
 
 LABELS = ["deportes", "León", "el niño"]
@@ -153,8 +149,8 @@ def test_cats_of_others_stay_and_overwriting_is_said(model: str):
         ({"hypothesis_template": "Este ejemplo."}, r"has no \{\} where the label goes"),
         ({"labels": ["a", "a"]}, "given twice"),
         ({"labels": ["a", " "]}, "label is empty"),
-        ({"precision": "half"}, "precision 'half' is not one of auto, fp32, fast, bf16"),
-        ({"long_texts": "split"}, "long_texts 'split' is not one of cut, max, mean"),
+        ({"precision": "half"}, "precision = 'half' is not one of auto, fp32, fast, bf16"),
+        ({"long_texts": "split"}, "long_texts = 'split' is not one of cut, max, mean"),
     ],
 )
 def test_unusable_configuration(config: dict[str, object], message: str):
@@ -170,6 +166,61 @@ def test_arguments_of_classify(model: str):
         zero_shot.classify("El gato.", LABELS)
     with pytest.raises(SelectraError, match="surrogate"):
         zero_shot.classify(["El gato \ud83d come."], LABELS)
+
+
+def columns(values: list) -> list:
+    return [iter(values), (value for value in values), tuple(values), np.array(values)]
+
+
+def test_any_column_of_strings_is_read(model: str):
+    zero_shot = component(make(model))
+    expected = zero_shot.classify(TEXTS, LABELS)
+    for texts, labels in zip(columns(TEXTS), columns(LABELS), strict=True):
+        found = zero_shot.classify(texts, labels)
+        assert found == expected
+        assert {type(label) for row in found for label in row} == {str}
+    table = pytest.importorskip("pandas").DataFrame({"text": TEXTS})
+    assert zero_shot.classify(table["text"], LABELS) == expected
+    with pytest.raises(SelectraError, match="single column of strings, not a DataFrame"):
+        zero_shot.classify(table, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", 1], "labels must be strings, item 2 is int"),
+        ([None, "a"], "labels must be strings, item 1 is NoneType"),
+        (["a", "b", float("nan")], "labels must be strings, item 3 is float"),
+        ((label for label in ("a", b"b")), "labels must be strings, item 2 is bytes"),
+        ({"a": 1}, "wordings of 'a' must be a list of strings, not int"),
+        (np.array([["a", "b"]]), "labels must be a list or a single column"),
+        (7, "labels must be a list of strings, not int"),
+    ],
+)
+def test_labels_and_texts_are_strings(model: str, labels, message: str):
+    zero_shot = component(make(model))
+    if isinstance(labels, list):
+        with pytest.raises(SelectraError, match=message.replace("labels", "texts")):
+            zero_shot.classify(labels, LABELS)
+    with pytest.raises(SelectraError, match=message):
+        zero_shot.classify(TEXTS, labels)
+
+
+def test_labels_are_set_and_added(model: str):
+    nlp = make(model)
+    zero_shot = component(nlp)
+    zero_shot.labels = iter(["deportes"])
+    assert list(nlp(TEXTS[0]).cats) == ["deportes"]
+    assert (zero_shot.add_label("salud"), zero_shot.add_label("salud")) == (1, 0)
+    assert list(nlp(TEXTS[0]).cats) == ["deportes", "salud"]
+    for wrong in ("deportes", ["a", 3], ["a", "a"], [""]):
+        with pytest.raises(SelectraError, match="label"):
+            zero_shot.labels = wrong
+    with pytest.raises(SelectraError, match="item 1 is int"):
+        zero_shot.add_label(3)
+    assert zero_shot.labels == ("deportes", "salud")
+    with pytest.raises(SelectraError, match="precision = 'half' is not one of"):
+        zero_shot.precision = "half"
 
 
 def test_refuses_a_model_without_entailment(tmp_path: Path):
@@ -215,81 +266,3 @@ def test_other_labels_when_loading(model: str, tmp_path: Path):
     config = {"components": {FACTORY: {"labels": ["gato", "perro"]}}}
     nlp = spacy.load(tmp_path / "pipeline", config=config)
     assert nlp("El gato.").cats.keys() == {"gato", "perro"}
-
-
-OTHER_PROCESS = """
-import json, socket, sys
-def refuse(*args, **kwargs): raise OSError("no network here")
-socket.socket.connect = refuse
-import spacy
-nlp = spacy.load(sys.argv[1])
-print(json.dumps([doc.cats for doc in nlp.pipe(json.loads(sys.argv[2]))]))
-"""
-
-
-def test_another_process_without_network_or_the_training_directory(tmp_path: Path):
-    source = save_classifier(tmp_path / "model")
-    nlp = make(str(source), labels=LABELS)
-    expected = [doc.cats for doc in nlp.pipe(TEXTS)]
-    nlp.to_disk(tmp_path / "pipeline")
-    source.rename(tmp_path / "away")
-    result = subprocess.run(
-        [sys.executable, "-c", OTHER_PROCESS, str(tmp_path / "pipeline"), json.dumps(TEXTS)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    for ours, theirs in zip(expected, json.loads(result.stdout), strict=True):
-        assert theirs == pytest.approx(ours, abs=1e-6)
-
-
-SEVERAL_PROCESSES = """
-import json, multiprocessing, sys
-import spacy, torch
-if __name__ == "__main__":
-    multiprocessing.set_start_method(sys.argv[3])
-    nlp = spacy.load(sys.argv[1])
-    texts = json.loads(sys.argv[2]) * 3
-    torch.set_num_threads(2)
-    alone = [doc.cats for doc in nlp.pipe(texts)]
-    together = [doc.cats for doc in nlp.pipe(texts, n_process=2, batch_size=3)]
-    print(json.dumps([alone, together]))
-"""
-
-
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_several_processes(model: str, tmp_path: Path, start: str):
-    make(model, labels=LABELS).to_disk(tmp_path / "pipeline")
-    script = tmp_path / "script.py"
-    script.write_text(SEVERAL_PROCESSES, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "pipeline"), json.dumps(TEXTS), start],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=240,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    alone, together = json.loads(result.stdout)
-    assert len(together) == 3 * len(TEXTS)
-    for one, other in zip(alone, together, strict=True):
-        assert other == pytest.approx(one, abs=1e-5)
-
-
-LIGHT = """
-import sys, spacy
-spacy.blank("es").add_pipe("selectra_zero_shot")
-spacy.blank("es").add_pipe("selectra_replaced")
-ours = [name for name in sys.modules if name.startswith("spacy_selectra.")]
-below = [name for name in ours if name.split(".")[1] in ("encoder", "corpus", "finetuning")]
-print([name for name in below if hasattr(sys.modules[name], "torch")])
-"""
-
-
-def test_a_blank_pipeline_imports_no_model_code():
-    result = subprocess.run(
-        [sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_selectra.corpus.readers import Document
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.text.tokenizer import save_tokenizer
 

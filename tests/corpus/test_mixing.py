@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.corpus.documents import Document, read_documents
 from spacy_selectra.corpus.mixing import Mixer, parse_factors
-from spacy_selectra.corpus.readers import Document, read_documents
 from spacy_selectra.errors import SelectraError
 
 run = CliRunner()

@@ -5,29 +5,40 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from spacy_selectra.cli.app import app
 from spacy_selectra.corpus.holdout import is_heldout
 from spacy_selectra.corpus.packed import builder as packing
 from spacy_selectra.corpus.packed import units
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.corpus.packed.loader import PackedCorpus
-from spacy_selectra.corpus.packed.units import PackedUnit, SequenceCutter, piece_type
+from spacy_selectra.corpus.packed.format import PackedCorpus
+from spacy_selectra.corpus.packed.units import (
+    SHORTEST,
+    PackedUnit,
+    SequenceCutter,
+    UnitPacker,
+    UnitSettings,
+    piece_type,
+    units_of,
+)
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import (
     fingerprint,
     load_backend,
     make_tokenizer,
+    read_vocabulary,
     save_tokenizer,
 )
 from tests.corpus.conftest import SENTENCE, spanish_texts
+from tests.processes import run_and_signal
 
 SETTINGS = PackSettings(length=32, heldout=0.1, seed=7)
 CLS, SEP = 2, 3
@@ -54,7 +65,7 @@ def test_every_piece_of_every_document_comes_back(
     pack_corpus(corpus_file, tmp_path / "packed", tokenizer_dir, SETTINGS)
     backend = load_backend(tokenizer_dir)
     for split, heldout in (("train", False), ("heldout", True)):
-        corpus = PackedCorpus(tmp_path / "packed", split, tokenizer_dir)  # type: ignore[arg-type]
+        corpus = PackedCorpus(tmp_path / "packed", split, read_vocabulary(tokenizer_dir))  # type: ignore[arg-type]
         found = [piece for ids in pieces(corpus) for piece in ids if piece not in (CLS, SEP)]
         expected = [
             piece
@@ -284,28 +295,19 @@ def test_a_stopped_process_can_be_continued(
 ) -> None:
     source = tmp_path / "corpus.txt"
     source.write_text("\n\n".join(spanish_texts(500)), encoding="utf-8")
-    code = (
-        "import sys; from spacy_selectra.corpus.packed import units; units.DOCUMENTS_PER_UNIT = 4;"
-        "from spacy_selectra.cli import main; sys.argv[0] = 'selectra'; main()"
-    )
-    command = [sys.executable, "-c", code, "corpus", "pack", str(source), str(tmp_path / "packed")]
-    command += ["--tokenizer", str(tokenizer_dir), "--length", "32", "--quiet"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    partial = tmp_path / "packed.partial"
-    deadline = time.monotonic() + 60
-    while not list(partial.glob("unit-*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(number)
-    message = process.communicate(timeout=60)[1]
+    smaller = "from spacy_selectra.corpus.packed import units; units.DOCUMENTS_PER_UNIT = 4"
+    command = ["corpus", "pack", str(source), str(tmp_path / "packed"), "--tokenizer"]
+    command += [str(tokenizer_dir), "--length", "32", "--quiet"]
+    done = run_and_signal(command, number, "unit-*.npz", before=smaller)
     if number == signal.SIGTERM:
-        assert process.returncode == 1
-        assert "run the same command again to continue" in message
+        assert done.returncode == 1
+        assert "run the same command again to continue" in done.stderr
     else:
-        assert process.returncode == -signal.SIGKILL
-    assert partial.is_dir()
-    subprocess.run(command, check=True, capture_output=True)
+        assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "packed.partial").is_dir()
     monkeypatch.setattr(units, "DOCUMENTS_PER_UNIT", 4)
     monkeypatch.setattr(packing, "UNITS_PER_SHARD", 128)
+    assert CliRunner().invoke(app, command).exit_code == 0
     pack_corpus(source, tmp_path / "whole", tokenizer_dir, PackSettings(length=32))
     assert contents(tmp_path / "packed") == contents(tmp_path / "whole")
 
@@ -371,6 +373,63 @@ def test_a_dead_worker_is_explained(
 
 def _abort(*arguments: object) -> None:
     os._exit(9)
+
+
+DOCUMENT = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=120)
+
+
+@given(st.lists(DOCUMENT, max_size=4), st.integers(8, 40), st.integers(0, 1000))
+def test_sequences_of_any_document(
+    documents: list[list[tuple[bool, bool]]], length: int, seed: int
+) -> None:
+    cutter = SequenceCutter(length, np.random.default_rng(seed))
+    for document in documents:
+        table = np.array(document, dtype=bool).reshape(-1, 2)
+        starts_word, ends_sentence = table[:, 0], table[:, 1]
+        covered = 0
+        for span in cutter.cut(starts_word, ends_sentence):
+            assert span.start == covered < span.split <= span.end
+            covered = span.end
+            special = 2 if span.split == span.end else 3
+            assert span.end - span.start + special <= length
+            # the next sequence begins with a word, if one begins within this one
+            if span.end < len(document):
+                assert starts_word[span.end] or not starts_word[span.start + 1 : span.end].any()
+            assert span.split == span.end or ends_sentence[span.split - 1]
+        assert covered == len(document)
+
+
+@given(
+    st.lists(st.text("añño. \n", max_size=60), max_size=6),
+    st.integers(8, 24),
+    st.sampled_from([0.0, 0.5]),
+)
+def test_a_unit_holds_every_piece_of_its_documents(
+    tokenizer_dir: Path, texts: list[str], length: int, heldout: float
+) -> None:
+    tokenizer = load_backend(tokenizer_dir)
+    packer = UnitPacker(tokenizer, UnitSettings(length, heldout, seed=1))
+    for unit in units_of(texts):
+        packed = packer.pack(unit)
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+        assert packed.counts[0] == len(texts)
+        assert packed.counts[1] == sum(not pieces for pieces in ids)
+        for split, number in (("train", 3), ("heldout", 4)):
+            expected = [
+                pieces
+                for text, pieces in zip(texts, ids, strict=True)
+                if len(pieces) >= SHORTEST and is_heldout(text, heldout) == (split == "heldout")
+            ]
+            assert packed.counts[number] == len(expected)
+            whole, first = packed.lengths[split]
+            found: list[int] = []
+            for sequence, size in zip(
+                np.split(packed.pieces[split], np.cumsum(whole)[:-1]), first, strict=False
+            ):
+                assert len(sequence) <= length
+                assert (sequence[0], sequence[size - 1], sequence[-1]) == (CLS, SEP, SEP)
+                found += [*sequence[1 : size - 1], *sequence[size:-1]]
+            assert found == [piece for pieces in expected for piece in pieces]
 
 
 def test_units_end_early_at_long_documents(monkeypatch: pytest.MonkeyPatch) -> None:

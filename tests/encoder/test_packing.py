@@ -2,21 +2,91 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
-from spacy_selectra.encoder.packing import PackedLayout, length_batches
+from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
 
 
-def test_layout_positions_and_first_pieces():
-    layout = PackedLayout.from_lengths([3, 1, 2])
-    assert layout.positions.tolist() == [0, 1, 2, 0, 0, 1]
-    assert layout.first.tolist() == [0, 3, 4]
-    assert layout.total == 6
+@given(
+    st.lists(st.integers(1, 200), min_size=1, max_size=40), st.booleans(), st.sampled_from([1, 3])
+)
+def test_where_every_piece_lies(lengths: list[int], few_sizes: bool, heads: int):
+    layout = PackedLayout.from_lengths(lengths, few_sizes=few_sizes)
+    starts = [sum(lengths[:place]) for place in range(len(lengths) + 1)]
+    assert (layout.lengths, layout.total) == (lengths, starts[-1])
+    assert layout.max_seqlen == max(lengths)
+    assert layout.cu_seqlens.tolist() == starts
+    assert layout.first.tolist() == starts[:-1]
+    places = [place for length in lengths for place in range(length)]
+    assert layout.positions.tolist() == places + [0] * (layout.rows - layout.total)
+    if layout.map is None:
+        (group,) = layout.groups
+        assert (group.count, group.bias) == (len(lengths), None)
+        assert lengths == [group.length] * group.count
+        assert layout.rows == layout.total
+        return
+
+    # walk through the cells
+    cell, line, held = 0, 0, []
+    for group in layout.groups:
+        for row in range(group.count):
+            sequence = int(layout.map.sequences[line])
+            length = lengths[sequence] if layout.map.lines[sequence] == line else 0
+            held += [sequence] * (length > 0)
+            assert length <= group.length
+            rows = layout.map.rows[cell : cell + length].tolist()
+            assert rows == list(range(starts[sequence], starts[sequence] + length))
+            assert layout.map.cells[rows].tolist() == list(range(cell, cell + length))
+            empty = set(range(cell + length, cell + group.length))
+            assert empty <= set(layout.map.empty.tolist())
+            if length and group.bias is not None:
+                bias = [0.0] * length + [-math.inf] * (group.length - length)
+                assert group.bias[row, 0, 0].tolist() == bias
+            elif length:
+                assert length == group.length
+            cell, line = cell + group.length, line + 1
+    assert sorted(held) == list(range(len(lengths)))
+    assert (len(layout.map.rows), len(layout.map.empty)) == (cell, cell - layout.total)
+
+    values = torch.arange(1, layout.rows + 1)
+    cells = layout.map.pad(values, clear=True)
+    assert cells.sum() == values[: layout.total].sum()
+    back = layout.map.unpad(cells, clear=True)
+    assert torch.equal(back[: layout.total], values[: layout.total])
+    assert not back[layout.total :].any()
+
+    # by head: group, line, head, place
+    by_head = layout.by_head(heads)
+    expected = torch.cat(
+        [
+            (rows.view(group.count, 1, group.length) * heads + torch.arange(heads)[:, None]).view(
+                -1
+            )
+            for group, rows in zip(layout.groups, layout.by_group(layout.map.rows), strict=True)
+        ]
+    )
+    assert torch.equal(by_head.rows, expected)
+    pieces = torch.arange(layout.total * heads)
+    assert torch.equal(by_head.rows[by_head.rows_back[: len(pieces)]], pieces)
+    queries, keys, others = by_head.qkv.chunk(3)
+    row, head = expected // heads, expected % heads
+    assert torch.equal(queries, row * 3 * heads + head)
+    assert torch.equal(keys, queries + heads)
+    assert torch.equal(others, keys + heads)
+    pieces = torch.arange(layout.total * 3 * heads)
+    assert torch.equal(by_head.qkv[by_head.qkv_back[: len(pieces)]], pieces)
+    filled = torch.ones(len(expected), dtype=torch.bool).index_fill_(0, by_head.empty, False)
+    assert filled.sum() == layout.total * heads
+    assert sorted(expected[filled].tolist()) == list(range(layout.total * heads))
 
 
 def test_equal_lengths_need_no_copy():
@@ -25,15 +95,10 @@ def test_equal_lengths_need_no_copy():
     assert (group.count, group.length, group.bias, layout.map) == (3, 4, None, None)
 
 
-def test_cells_hold_every_row_once_and_little_padding():
+def test_rectangles_hold_little_padding():
     lengths = np.random.default_rng(0).integers(1, 200, size=300)
     layout = PackedLayout.from_lengths(lengths)
-    assert layout.map is not None
-    rows, cells, empty = layout.map.rows, layout.map.cells, layout.map.empty
-    assert torch.equal(rows[cells], torch.arange(layout.total))
-    assert sorted([*cells.tolist(), *empty.tolist()]) == list(range(len(rows)))
-    assert sum(group.count * group.length for group in layout.groups) == len(rows)
-    assert len(rows) < 1.25 * layout.total
+    assert sum(group.count * group.length for group in layout.groups) < 1.25 * layout.total
 
 
 def test_gradients_of_mixed_lengths_equal_those_of_single_sequences(tiny_config: EncoderConfig):
@@ -97,17 +162,3 @@ def test_gradient_checkpointing_changes_nothing(tiny_config: EncoderConfig):
         encoder(ids, [5, 7]).square().sum().backward()
         gradients.append(encoder.layers[0].qkv.weight.grad.clone())
     assert torch.allclose(*gradients)
-
-
-def test_length_batches_cover_everything_within_budget():
-    lengths = np.random.default_rng(1).integers(1, 90, size=500)
-    batches = length_batches(lengths, 400)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
-    assert all(lengths[batch].sum() <= 400 for batch in batches)
-    assert all((np.diff(lengths[batch]) <= 0).all() for batch in batches)
-    assert len(batches) < 1.3 * lengths.sum() / 400
-
-
-def test_length_batches_give_a_long_item_its_own_batch():
-    assert [batch.tolist() for batch in length_batches([5, 900, 5], 100)] == [[1], [0, 2]]
-    assert length_batches([], 100) == []

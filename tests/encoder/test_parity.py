@@ -12,9 +12,11 @@ from transformers import (
     ElectraForMaskedLM,
     ElectraForPreTraining,
     ElectraForSequenceClassification,
+    ElectraModel,
 )
 
 from spacy_selectra.encoder.checkpoint import (
+    encoder_from_tensors,
     load_classifier,
     load_discriminator,
     load_generator,
@@ -82,6 +84,28 @@ def test_discriminator_written_by_transformers_is_read_by_us(config, batch, tmp_
     present = batch["attention_mask"].bool()
     assert close(model(*packed(batch)), expected[present])
     assert close(model.head(model.encoder.forward_padded(**batch))[present], expected[present])
+
+
+def test_layer_outputs_and_their_gradients(config, batch):
+    reference = ElectraModel(theirs(config, output_attentions=True, output_hidden_states=True))
+    model = encoder_from_tensors(config.to_dict(), reference.state_dict())
+    present = batch["attention_mask"].bool()
+    ids = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    expected = reference.eval()(**ids)
+    ours = model.layer_outputs(batch["input_ids"][present], LENGTHS)
+    assert close(ours.last, expected.last_hidden_state[present])
+    for mine, other in zip(ours.hidden_states, expected.hidden_states, strict=True):
+        assert close(mine, other[present])
+    for mine, other in zip(ours.attentions, expected.attentions, strict=True):
+        assert close(mine, other * present[:, None, :, None])
+    expected.last_hidden_state[present].square().sum().backward()
+    ours.last.square().sum().backward()
+    for name, tensor in reference.named_parameters():
+        if name.startswith("embeddings.") and tensor.grad is not None:
+            mine = model.get_parameter(name.replace("LayerNorm", "layer_norm")).grad
+            assert mine is not None
+            scale = float(tensor.grad.abs().max())
+            assert torch.allclose(mine, tensor.grad, atol=1e-4 * max(scale, 1e-6)), name
 
 
 @torch.no_grad()

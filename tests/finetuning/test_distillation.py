@@ -12,19 +12,19 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertTok
 
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.heads import SequenceClassifier
+from spacy_selectra.encoder.predict import predict
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DistillationSettings, FinetuneSettings
 from spacy_selectra.finetuning.data.examples import Example
-from spacy_selectra.finetuning.distillation import make_lesson
+from spacy_selectra.finetuning.distillation import make_distiller
 from spacy_selectra.finetuning.finetune import Finetuning
 from spacy_selectra.finetuning.models import new_task_model, task_tokenizer
-from spacy_selectra.finetuning.predict import predict
 from spacy_selectra.finetuning.tasks.base import softened_divergence
-from spacy_selectra.finetuning.tasks.choose import make_problem
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.choose import make_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 from spacy_selectra.finetuning.trainer import train_model
-from spacy_selectra.util.config import parse_settings
 from spacy_selectra.util.files import read_json
+from spacy_selectra.util.settings import parse_settings
 from tests.finetuning.tiny import (
     ANIMALS,
     NLI_LABELS,
@@ -52,21 +52,21 @@ def texts(count: int) -> list[Example]:
     ]
 
 
-def problem_of(directory: Path) -> Any:
-    return make_problem(get_task("topics"), LABELS, task_tokenizer(directory), 64)
+def task_of(directory: Path) -> Any:
+    return make_task(task_spec("topics"), LABELS, task_tokenizer(directory), 64)
 
 
-def lesson_of(student: Path, teacher: Path, examples: list[Example], **settings: Any) -> Any:
-    problem = problem_of(student)
-    inputs = problem.inputs(examples)
+def distiller_of(student: Path, teacher: Path, examples: list[Example], **settings: Any) -> Any:
+    task = task_of(student)
+    inputs = task.inputs(examples)
     chosen = DistillationSettings(teacher=str(teacher), **settings)
-    lesson = make_lesson(
-        *(problem, inputs, examples, teacher, chosen),
+    distiller = make_distiller(
+        *(task, inputs, examples, teacher, chosen),
         mode="fp32",
         device=torch.device("cpu"),
         warn=lambda message: None,
     )
-    return lesson
+    return distiller
 
 
 def test_divergence_is_that_of_softened_probabilities():
@@ -81,13 +81,13 @@ def test_divergence_is_that_of_softened_probabilities():
 def test_logits_of_a_teacher_with_other_order_of_labels(student, tmp_path):
     teacher = save_classifier(tmp_path / "teacher", labels=LABELS[::-1], seed=3)
     examples = texts(12)
-    lesson = lesson_of(student, teacher, examples)
-    own = make_problem(get_task("topics"), LABELS, task_tokenizer(teacher), 64)
+    distiller = distiller_of(student, teacher, examples)
+    own = make_task(task_spec("topics"), LABELS, task_tokenizer(teacher), 64)
     from spacy_selectra.encoder.checkpoint import load_classifier
 
     sequences = own.inputs(examples).sequences
     expected = np.stack(predict(load_classifier(teacher), sequences, mode="fp32"))
-    np.testing.assert_allclose(lesson.taught, expected[:, ::-1], atol=1e-5)
+    np.testing.assert_allclose(distiller.teacher_logits, expected[:, ::-1], atol=1e-5)
 
 
 def test_teacher_of_another_type_and_vocabulary(student, tmp_path):
@@ -106,32 +106,32 @@ def test_teacher_of_another_type_and_vocabulary(student, tmp_path):
     BertTokenizerFast.from_pretrained(tmp_path / "tokenizer", do_lower_case=True).save_pretrained(
         tmp_path / "teacher"
     )
-    lesson = lesson_of(student, tmp_path / "teacher", texts(6), hidden_weight=1.0)
-    assert lesson.taught.shape == (6, 2)
-    assert lesson.hidden.shape == (6, 32)
+    distiller = distiller_of(student, tmp_path / "teacher", texts(6), hidden_weight=1.0)
+    assert distiller.teacher_logits.shape == (6, 2)
+    assert distiller.hidden.shape == (6, 32)
 
 
 def test_teacher_with_other_labels_is_refused(student, tmp_path):
     teacher = save_classifier(tmp_path / "teacher", labels=NLI_LABELS)
     with pytest.raises(SelectraError, match="this teacher's labels are contradiction, neutral"):
-        lesson_of(student, teacher, texts(4))
+        distiller_of(student, teacher, texts(4))
 
 
 @pytest.mark.parametrize("hidden_weight", [0.0, 1.0])
 def test_student_comes_to_say_what_the_teacher_says(hidden_weight, student, tmp_path):
     teacher = save_classifier(tmp_path / "teacher", labels=LABELS, seed=5)
     examples = texts(64)
-    lesson = lesson_of(student, teacher, examples, weight=1.0, hidden_weight=hidden_weight)
-    inputs = lesson.inputs
-    problem = lesson.problem
+    distiller = distiller_of(student, teacher, examples, weight=1.0, hidden_weight=hidden_weight)
+    inputs = distiller.inputs
+    task = distiller.task
     torch.manual_seed(0)
-    model: Any = new_task_model(student, "sequence", LABELS)
-    lesson.begin(model)
+    model: Any = new_task_model(student, "classes", LABELS)
+    distiller.begin(model)
 
     def distance() -> float:
         logits = np.stack(predict(model, inputs.sequences, mode="fp32"))
         return softened_divergence(
-            torch.from_numpy(logits), torch.from_numpy(lesson.taught), 1.0
+            torch.from_numpy(logits), torch.from_numpy(distiller.teacher_logits), 1.0
         ).item()
 
     before = distance()
@@ -146,10 +146,10 @@ def test_student_comes_to_say_what_the_teacher_says(hidden_weight, student, tmp_
         "test",
     ).training
     train_model(
-        *(model, problem, inputs, inputs, settings),
+        *(model, task, inputs, inputs, settings),
         seed=0,
         warn=lambda message: None,
-        lesson=lesson,
+        distiller=distiller,
     )
     # the best epoch is chosen by the labels, so this is not yet the least there was
     assert distance() < before / 2

@@ -11,9 +11,8 @@ import torch
 
 from spacy_selectra.encoder.checkpoint import load_classifier
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.zero_shot import EntailmentScorer, cut_blindly
+from spacy_selectra.finetuning.entailment import EntailmentScorer
 from spacy_selectra.text.tokenizer import load_backend
-from spacy_selectra.text.windows import cut_evenly
 from tests.finetuning.tiny import save_classifier
 
 HYPOTHESES = [f"Este ejemplo es {label}." for label in ("deportes", "León", "el niño de Ávila")]
@@ -28,7 +27,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(directory: Path, long_texts: str = "cut", mode: str = "fast") -> EntailmentScorer:
     model, tokenizer = load_classifier(directory), load_backend(directory)
-    return EntailmentScorer(model, tokenizer, mode=mode, long_texts=long_texts, cut=cut_evenly)
+    return EntailmentScorer(model, tokenizer, mode=mode, long_texts=long_texts)
 
 
 def long_text(scorer: EntailmentScorer) -> tuple[str, list[str]]:
@@ -86,16 +85,6 @@ def test_unknown_way_with_long_texts(directory: Path):
         make(directory, "split")
 
 
-@pytest.mark.parametrize(("pieces", "limit"), [(10, 4), (9, 3), (7, 1), (5, 5), (101, 50)])
-def test_blind_cuts_cover_everything_evenly(pieces: int, limit: int):
-    parts = cut_blindly(np.zeros((pieces, 2), dtype=np.int64), "", limit)
-    assert [begin for begin, _ in parts] == [0, *(end for _, end in parts[:-1])]
-    assert parts[-1][1] == pieces
-    sizes = [end - begin for begin, end in parts]
-    assert max(sizes) <= limit
-    assert max(sizes) - min(sizes) <= 1
-
-
 def test_bfloat16_scores_are_close(directory: Path):
     texts = [SHORT, *PARTS]
     exact, _ = make(directory, mode="fp32").scores(texts, HYPOTHESES, multi_label=False)
@@ -113,9 +102,9 @@ class _Recorder(torch.nn.Module):
         self.most_pieces = 0
         self.sequences: set[tuple[int, ...]] = set()
 
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor):
+    def forward(self, ids: torch.Tensor, lengths: list[int], types: torch.Tensor):
         self.most_pieces = max(self.most_pieces, len(ids))
-        together = torch.stack([ids, types], dim=1).split(lengths.tolist())
+        together = torch.stack([ids, types], dim=1).split(lengths)
         self.sequences.update(tuple(each.reshape(-1).tolist()) for each in together)
         return torch.zeros(len(lengths), len(self.labels))
 

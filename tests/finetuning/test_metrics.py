@@ -20,7 +20,7 @@ from spacy_selectra.finetuning.metrics import (
 def test_a_class_never_seen_nor_predicted_counts_as_zero():
     random = np.random.default_rng(0)
     gold, predicted = random.integers(0, 4, 60), random.integers(0, 3, 60)
-    scores = class_scores(gold, predicted, 5)
+    scores = class_scores(gold, predicted, range(5))
     assert scores["accuracy"] == pytest.approx((gold == predicted).mean())
     four = f1_score(gold, predicted, labels=range(4), average="macro", zero_division=0)
     assert scores["macro_f1"] == pytest.approx(four * 4 / 5)

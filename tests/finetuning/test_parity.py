@@ -12,10 +12,11 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, ElectraForSequenceClassification, pipeline
 
 from spacy_selectra.encoder.checkpoint import load_classifier
+from spacy_selectra.encoder.predict import predict, to_tensors
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.finetuning.features import build_features, packed
-from spacy_selectra.finetuning.predict import predict
-from spacy_selectra.finetuning.zero_shot import EntailmentScorer, entailment_labels
+from spacy_selectra.finetuning.entailment import EntailmentScorer, entailment_labels
+from spacy_selectra.finetuning.tasks.classification import build_features
+from spacy_selectra.text.encode import join
 from spacy_selectra.text.tokenizer import load_backend
 from tests.finetuning.tiny import NLI_LABELS, nli_rows, save_classifier
 
@@ -49,7 +50,7 @@ def test_logits_and_loss_of_pairs(directory: Path):
     sequences = build_features(load_backend(directory), premises, hypotheses, 64).sequences
     logits = np.stack(predict(ours, sequences, mode="fp32", max_pieces=100))
     np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-5)
-    ids, types = packed(sequences)
+    ids, types = to_tensors(join(sequences))
     loss = F.cross_entropy(ours(ids, [len(piece) for piece in sequences], types), classes)
     assert loss.item() == pytest.approx(expected.loss.item(), abs=1e-5)
     assert theirs.config.id2label == dict(enumerate(NLI_LABELS))

@@ -4,31 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import FinetuneSettings
 from spacy_selectra.finetuning.finetune import Finetuning
-from spacy_selectra.util.config import parse_settings
-from spacy_selectra.util.distributed import Share
+from spacy_selectra.util.settings import parse_settings
 from tests.finetuning.tiny import nli_rows, save_discriminator, write_jsonl
-
-
-def test_every_trial_has_one_process(monkeypatch):
-    taken = []
-    for rank in range(3):
-        monkeypatch.setenv("RANK", str(rank))
-        monkeypatch.setenv("WORLD_SIZE", "3")
-        taken += Share.of_environment().own(range(1, 6))
-    assert sorted(taken) == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize(("rank", "size"), [("3", "3"), ("-1", "2"), ("x", "2")])
-def test_nonsense_in_the_environment(rank, size, monkeypatch):
-    monkeypatch.setenv("RANK", rank)
-    monkeypatch.setenv("WORLD_SIZE", size)
-    with pytest.raises(SelectraError, match="RANK"):
-        Share.of_environment()
 
 
 def test_two_processes_make_the_summary_that_one_makes(monkeypatch, tmp_path: Path):

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.corpus.readers import Document
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import load_discriminator
 from spacy_selectra.encoder.precision import precision

@@ -87,4 +87,9 @@ def test_the_shipped_pipeline_finds_the_same():
 
 @pytest.mark.parametrize("command", sorted(golden("help.json")))
 def test_help(command: str):
-    assert dict(scenes.helps())[command] == golden("help.json")[command]
+    expected = golden("help.json")[command].splitlines()
+    # a group may have got further commands
+    found = dict(scenes.helps())[command].splitlines()
+    assert [line for line in found if line in expected] == expected
+    if "Commands:" not in expected:
+        assert found == expected

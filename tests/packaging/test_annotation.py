@@ -1,6 +1,9 @@
 """`annotate`: files and streams in, JSON lines out."""
 
+import gzip
 import json
+import os
+import threading
 
 import pytest
 import spacy
@@ -27,9 +30,9 @@ def test_texts_that_cannot_be_read_are_named(pipeline, tmp_path):
     (tmp_path / "long.txt").write_text("uno\n" + "a" * 1_000_001 + "\n", "utf-8")
     (tmp_path / "deep.jsonl").write_text("[" * 100_000, "utf-8")
     for name, message in (
-        ("half.jsonl", "half.jsonl:2: half a surrogate pair at character 1"),
-        ("long.txt", "long.txt:2: 1,000,001 characters, at most 1,000,000 are read"),
-        ("deep.jsonl", "deep.jsonl:1: not JSON"),
+        ("half.jsonl", "half.jsonl, line 2: half a surrogate pair at character 1"),
+        ("long.txt", "long.txt, line 2: 1,000,001 characters, at most 1,000,000 are read"),
+        ("deep.jsonl", "deep.jsonl, line 1: not JSON"),
     ):
         result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))
         assert result.exit_code == 1
@@ -87,20 +90,49 @@ def test_empty_input_gives_an_empty_file(pipeline, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", "Cádiz\n".encode("latin-1"), r"a.txt:1: not UTF-8 \(byte 0xe1\)"),
-        ("a.jsonl", b'{"text": "a"}\n{"text"\n', "a.jsonl:2: not JSON"),
+        ("a.txt", "Cádiz\n".encode("latin-1"), r"a.txt, line 1: not UTF-8 \(byte 0xe1 .*cp1252"),
+        ("a.jsonl", b'{"text": "a"}\n{"text"\n', "a.jsonl, line 2: not JSON"),
         (
             "a.jsonl",
             b'{"texto": "a"}\n',
-            "a.jsonl:1: expected an object with a string under 'text'",
+            "a.jsonl, line 1: expected an object with a string under 'text'",
         ),
-        ("a.jsonl", b"[1]\n", "a.jsonl:1: expected an object"),
+        ("a.jsonl", b"[1]\n", "a.jsonl, line 1: not a JSON object"),
     ],
 )
 def test_bad_input(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SelectraError, match=message):
         list(read_records(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.md", "a.json", "a.docx", "textos"])
+def test_kinds_of_files_that_are_not_known(pipeline, tmp_path, name):
+    (tmp_path / name).write_text("text,x\nAna,1\n", "utf-8")
+    result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))
+    assert result.exit_code == 1
+    assert f"{name}: kind of file not known (use .txt, .jsonl" in result.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_the_same_texts_in_every_form(tmp_path):
+    lines = '{"text": "Cádiz"}\n\n{"text": "León"}\n'
+    (tmp_path / "a.ndjson").write_text(lines, "utf-16")
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "a.txt").write_bytes("\ufeffCádiz\r\rLeón\r".encode())
+    for name in ("a.ndjson", "a.jsonl.gz", "a.txt"):
+        found = [record["text"] for record in read_records(str(tmp_path / name))]
+        assert found == ["Cádiz", "León"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_read_like_standard_input(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('{"text": "Año"}\n', "utf-8"))
+    writer.start()
+    assert [record["text"] for record in read_records(str(pipe))] == ["Año"]
+    writer.join()
 
 
 def test_bad_input_leaves_no_output(pipeline, tmp_path):
@@ -114,7 +146,7 @@ def test_bad_input_leaves_no_output(pipeline, tmp_path):
 def test_missing_input(pipeline):
     result = run(str(pipeline), "absent.txt", "-", "--quiet")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "absent.txt: cannot be read" in result.stderr
+    assert "absent.txt: no such file" in result.stderr
 
 
 def test_labels_without_a_zero_shot_component(parts):

@@ -14,14 +14,14 @@ from thinc.types import Ragged
 from spacy_selectra.components.transformer.listener import reduce_first
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_task_model, save_model
 from spacy_selectra.encoder.heads import SequenceClassifier, TokenClassifier
+from spacy_selectra.encoder.predict import predict
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import TaggedWords
-from spacy_selectra.finetuning.predict import predict
-from spacy_selectra.finetuning.tasks.choose import make_problem
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.choose import make_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 from spacy_selectra.packaging.assemble import assemble_pipeline
-from spacy_selectra.packaging.evaluate import evaluate_pipeline
 from spacy_selectra.packaging.ner_pipeline import entity_pipeline, is_token_classifier
+from spacy_selectra.packaging.pipeline_scores import evaluate_pipeline
 from spacy_selectra.text.tokenizer import load_backend
 from tests.packaging.conftest import CONFIG, TEXT
 
@@ -48,16 +48,14 @@ def classifier(parts, tmp_path_factory) -> Path:
 def test_the_entities_that_fine_tuning_measured(classifier):
     nlp = entity_pipeline(classifier)
     docs = list(nlp.pipe(SENTENCES))
-    problem = make_problem(get_task("ner"), ["LOC", "PER"], load_backend(classifier), 64)
+    task = make_task(task_spec("ner"), ["LOC", "PER"], load_backend(classifier), 64)
     words = [[token.text for token in doc] for doc in docs]
-    inputs = problem.inputs([TaggedWords(own, ["O"] * len(own)) for own in words])
+    inputs = task.inputs([TaggedWords(own, ["O"] * len(own)) for own in words])
     logits = predict(
         load_task_model(TokenClassifier, classifier), inputs.sequences, per_piece=True, mode="fast"
     )
     found = [[token.ent_iob_ + "-" + token.ent_type_ for token in doc] for doc in docs]
-    assert [[tag.rstrip("-") for tag in tags] for tags in found] == problem.predicted(
-        inputs, logits
-    )
+    assert [[tag.rstrip("-") for tag in tags] for tags in found] == task.predicted(inputs, logits)
     assert {entity.label_ for doc in docs for entity in doc.ents} == {"LOC", "PER"}
 
 

@@ -1,6 +1,7 @@
 """A published discriminator in the place of a pretrained one, its tokenizer repaired."""
 
 import json
+import shutil
 
 import pytest
 from safetensors.torch import load_file
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.pretraining.initialization.adopt import adopt_discriminator
+from spacy_selectra.pretraining.initialization.init_from import adopt_discriminator
 from spacy_selectra.text.tokenizer import load_backend
 
 
@@ -42,6 +43,26 @@ def test_a_pretraining_run_is_replaced_only_on_request(published, tmp_path):
         adopt_discriminator(published, run)
     adopt_discriminator(published, run, replace=True)
     assert [path.name for path in run.iterdir()] == ["discriminator"]
+
+
+def test_a_run_may_be_replaced_by_its_own_discriminator(published, tmp_path):
+    target = adopt_discriminator(published, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text("{}", "utf-8")
+    before = (target / "model.safetensors").read_bytes()
+    assert adopt_discriminator(target, tmp_path / "run", replace=True) == target
+    assert (target / "model.safetensors").read_bytes() == before
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize("place", ["discriminator/best", "old/best", "."])
+def test_a_run_is_not_replaced_by_a_part_of_itself(published, tmp_path, place):
+    run = tmp_path / "run"
+    shutil.copytree(published, run / place, dirs_exist_ok=True)
+    (run / "run.json").write_text("{}", "utf-8")
+    before = sorted(run.rglob("*"))
+    with pytest.raises(SelectraError, match=r"lies in .*, which would be deleted first"):
+        adopt_discriminator(run / place, run, replace=True)
+    assert sorted(run.rglob("*")) == before
 
 
 def test_missing_model_leaves_a_run_alone(tmp_path):

@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 import spacy_selectra
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.packaging.installable import make_installable
 from spacy_selectra.packaging.smoke_test import library_wheel, try_wheel
-from spacy_selectra.packaging.wheel import build_library_wheel, build_pipeline_wheel
+from spacy_selectra.packaging.wheel import (
+    build_library_wheel,
+    build_pipeline_wheel,
+    make_installable,
+)
 from tests.packaging.conftest import TEXT
 
 METRICS = {"ents_f": 0.5, "ents_per_type": {"LOC": {"p": 0.5, "r": 0.5, "f": 0.5}}, "speed": 1000.0}

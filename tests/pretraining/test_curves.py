@@ -11,12 +11,11 @@ from spacy_selectra.pretraining.evaluation.metrics import roc_auc
 from spacy_selectra.pretraining.evaluation.plots import (
     TRAINING_COLUMNS,
     check_drawing,
-    draw_predictions,
-    draw_training,
     markdown_table,
+    predictions_figure,
     read_history,
+    save_drawing,
     training_figure,
-    verdicts_figure,
 )
 
 ROWS = [
@@ -67,7 +66,7 @@ def test_run_without_evaluations_or_rows():
 
 def test_verdict_curves_go_from_nothing_found_to_all_found():
     replaced, logits = detector()
-    drawn = lines(verdicts_figure(replaced, logits))
+    drawn = lines(predictions_figure(replaced, logits))
     roc = drawn[f"ROC, area {roc_auc(replaced, logits):.4f}/discriminator"]
     assert roc[0] == [0, 0]
     assert roc[-1] == [1, 1]
@@ -77,15 +76,16 @@ def test_verdict_curves_go_from_nothing_found_to_all_found():
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_verdicts_of_one_class_can_be_drawn(replaced, tmp_path):
-    draw_predictions(np.full(50, replaced), np.linspace(-2, 2, 50), tmp_path / "curves.png")
+    figure = predictions_figure(np.full(50, replaced), np.linspace(-2, 2, 50))
+    save_drawing(figure, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
 def test_files_are_drawings_of_the_kind_their_name_says(tmp_path):
     from matplotlib.image import imread
 
-    draw_training(ROWS, EVALUATIONS, tmp_path / "run.png")
-    draw_predictions(*detector(500), tmp_path / "verdicts.svg")
+    save_drawing(training_figure(ROWS, EVALUATIONS), tmp_path / "run.png")
+    save_drawing(predictions_figure(*detector(500)), tmp_path / "verdicts.svg")
     pixels = imread(tmp_path / "run.png")
     assert min(pixels.shape[:2]) > 500
     assert pixels.std() > 0.05  # not an empty sheet
@@ -101,7 +101,7 @@ def test_unknown_kind_of_file_is_named_before_any_work():
 def test_missing_matplotlib_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(SelectraError, match=r"pip install 'spacy-selectra\[plots\]'"):
-        draw_training(ROWS, [], tmp_path / "run.png")
+        save_drawing(training_figure(ROWS, []), tmp_path / "run.png")
     assert not list(tmp_path.iterdir())
 
 

@@ -7,16 +7,23 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.checkpoints import checkpoints
+from spacy_selectra.pretraining.config import read_settings
+from spacy_selectra.pretraining.pretrain import batch_loader, pretrain
 from spacy_selectra.util.distributed import World
 from tests.pretraining.conftest import Data
+from tests.processes import HANGS
 
 OPTIONS = {
     "encoder.hidden_dropout_prob": 0.0,
@@ -35,33 +42,73 @@ def free_port() -> int:
         return chosen.getsockname()[1]
 
 
-def train(data: Data, output: Path, processes: int, *flags: str, **changes: object) -> str:
+def options(changes: dict[str, Any]) -> dict[str, Any]:
+    return OPTIONS | {name.replace("__", "."): value for name, value in changes.items()}
+
+
+def train_alone(data: Data, output: Path, **changes: Any) -> None:
+    pretrain(read_settings(data.config, options(changes)), output, quiet=True)
+
+
+def train_by_torchrun(data: Data, output: Path) -> None:
     launcher = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)),
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
         *("--master-addr", "127.0.0.1", "--master-port", str(free_port()), "-m"),
     ]
-    options = OPTIONS | {name.replace("__", "."): value for name, value in changes.items()}
-    given = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    given = [part for name, value in OPTIONS.items() for part in (f"--{name}", str(value))]
+    command = ["spacy_selectra", "pretrain", str(data.config), str(output), "--quiet", *given]
     done = subprocess.run(
-        [
-            *(launcher if processes > 1 else [sys.executable, "-m"]),
-            *(
-                "spacy_selectra",
-                "pretrain",
-                str(data.config),
-                str(output),
-                "--quiet",
-                *flags,
-                *given,
-            ),
-        ],
+        [*launcher, *command],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+# One of two processes that are started once for all tests: trains what a line of its input says.
+OF_TWO = """
+import json, os, sys
+from pathlib import Path
+from spacy_selectra.pretraining.config import read_settings
+from spacy_selectra.pretraining.pretrain import pretrain
+for line in sys.stdin:
+    os.environ["MASTER_PORT"], config, output, options, replace = json.loads(line)
+    pretrain(read_settings(Path(config), options), Path(output), replace=replace, quiet=True)
+    print("trained", flush=True)
+os._exit(0)  # taking the interpreter apart takes longer than a training
+"""
+TrainTogether = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def train_together(data: Data) -> Iterator[TrainTogether]:
+    """Trains with two processes."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(_of_two(rank)) for rank in range(2)]
+
+        def train(output: Path, replace: bool = False, **changes: Any) -> None:
+            values = [str(free_port()), str(data.config), str(output), options(changes), replace]
+            for process in both:
+                assert process.stdin is not None
+                print(json.dumps(values), file=process.stdin, flush=True)
+            for process in both:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "trained\n"
+
+        yield train
+
+
+def _of_two(rank: int) -> subprocess.Popen[str]:
+    place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", OF_TWO],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **place, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
+    )
 
 
 def weights(output: Path) -> dict[str, torch.Tensor]:
@@ -76,10 +123,11 @@ def rows(output: Path, name: str = "log.jsonl") -> list[dict[str, float]]:
     return [json.loads(line) for line in (output / name).read_text("utf-8").splitlines()]
 
 
-def test_two_processes_equal_one_at_the_same_global_batch(data, tmp_path):
-    train(data, tmp_path / "one", 1)
-    train(data, tmp_path / "two", 2)
-    train(data, tmp_path / "parts", 2, training__gradient_accumulation_steps=2)
+@pytest.mark.slow
+def test_two_processes_equal_one_at_the_same_global_batch(data, train_together, tmp_path):
+    train_alone(data, tmp_path / "one")
+    train_by_torchrun(data, tmp_path / "two")
+    train_together(tmp_path / "parts", training__gradient_accumulation_steps=2)
     expected = weights(tmp_path / "one")
     for name in ("two", "parts"):
         for key, tensor in weights(tmp_path / name).items():
@@ -92,13 +140,14 @@ def test_two_processes_equal_one_at_the_same_global_batch(data, tmp_path):
     assert record["world_size"] == 2
 
 
-def test_two_processes_go_on_bit_for_bit_with_dropout(data, tmp_path):
+def test_two_processes_go_on_bit_for_bit_with_dropout(train_together, tmp_path):
     dropout = {
         "encoder__hidden_dropout_prob": 0.1,
         "encoder__attention_probs_dropout_prob": 0.1,
     }
-    train(data, tmp_path / "straight", 2, **dropout)
-    train(data, tmp_path / "resumed", 2, training__max_steps=3, schedule__warmup_steps=4, **dropout)
+    train_together(tmp_path / "straight", **dropout)
+    shorter = {"training__max_steps": 3, "schedule__warmup_steps": 4}
+    train_together(tmp_path / "resumed", **shorter, **dropout)
     # the end of the shorter run must not count: go on from its middle, with the longer schedule
     assert [path.name for path in checkpoints(tmp_path / "resumed")] == [
         "checkpoint-0",
@@ -106,27 +155,27 @@ def test_two_processes_go_on_bit_for_bit_with_dropout(data, tmp_path):
     ]
     for path in checkpoints(tmp_path / "resumed")[1:]:
         (path / "state.json").unlink()
-    train(data, tmp_path / "resumed", 2, **dropout)
+    train_together(tmp_path / "resumed", **dropout)
     expected = weights(tmp_path / "straight")
     for key, tensor in weights(tmp_path / "resumed").items():
         assert torch.equal(tensor, expected[key]), key
 
 
-def test_one_process_goes_on_where_two_stopped(data, tmp_path):
-    train(data, tmp_path / "one", 1)
-    train(data, tmp_path / "mixed", 2, training__max_steps=4)
-    train(data, tmp_path / "mixed", 1)
+def test_one_process_goes_on_where_two_stopped(data, train_together, tmp_path):
+    train_together(tmp_path / "mixed", training__max_steps=4)
+    train_alone(data, tmp_path / "mixed")
     steps = [row["step"] for row in rows(tmp_path / "mixed")]
     assert steps == [2, 4, 6, 8]
     record = json.loads((tmp_path / "mixed" / "run.json").read_text("utf-8"))
     assert [part["world_size"] for part in record["parts"]] == [1]
 
 
-def test_two_processes_replace_another_run(data, tmp_path):
-    train(data, tmp_path / "run", 1, training__max_steps=4)
+def test_two_processes_replace_another_run(data, train_together, tmp_path):
+    train_alone(data, tmp_path / "run", training__max_steps=4)
     (tmp_path / "run" / "notes.txt").write_text("of the old run", "utf-8")
-    train(data, tmp_path / "run", 2, "--replace", training__seed=5, training__max_steps=4)
-    train(data, tmp_path / "fresh", 2, training__seed=5, training__max_steps=4)
+    other = {"training__seed": 5, "training__max_steps": 4}
+    train_together(tmp_path / "run", replace=True, **other)
+    train_together(tmp_path / "fresh", **other)
     assert not (tmp_path / "run" / "notes.txt").exists()
     assert weights(tmp_path / "run").keys() == weights(tmp_path / "fresh").keys()
     for key, tensor in weights(tmp_path / "fresh").items():
@@ -134,13 +183,10 @@ def test_two_processes_replace_another_run(data, tmp_path):
 
 
 def test_batch_that_cannot_be_divided_among_processes(settings, tmp_path, monkeypatch):
-    from spacy_selectra.corpus.packed.loader import PackedCorpus
-    from spacy_selectra.pretraining import pretrain as run
-
     read = settings()
-    corpus = PackedCorpus(read.paths.corpus, "train", tokenizer=read.paths.tokenizer)
+    corpus = PackedCorpus(read.paths.corpus)
     with pytest.raises(SelectraError, match="cannot be divided among 3 processes"):
-        run._loader(read, corpus, World(rank=0, size=3))
+        batch_loader(corpus, read.training, World(rank=0, size=3))
 
 
 def test_alone_nothing_is_exchanged():

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.pretraining.initialization.cooccurrence import (
     NOISE,
     cooccurrence_embeddings,

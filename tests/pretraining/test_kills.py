@@ -60,6 +60,7 @@ def copy(measured: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_random_kills_end_in_the_run_without_any(measured):
     status, printed, problems = json.loads((measured / "result.json").read_text())
     assert status == 0, printed + problems

@@ -160,14 +160,14 @@ def test_correction_names_the_original_from_the_corrupted_text(model):
 
 
 def test_without_correction_there_is_no_corrector(model):
-    assert not any(name.startswith("corrector") for name in model.parameters_by_name())
+    assert not any(name.startswith("corrector") for name in dict(model.named_parameters()))
     assert model(make_batch([20])).correction == 0
 
 
 def test_embeddings_are_tied_and_counted_once(model):
     ours = model.discriminator.encoder.embeddings
     assert model.generator.encoder.embeddings is ours
-    names = model.parameters_by_name()
+    names = dict(model.named_parameters())
     assert sum(p is ours.word_embeddings.weight for p in names.values()) == 1
     assert not any(name.startswith("generator.encoder.embeddings.") for name in names)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -108,7 +108,7 @@ def test_a_step_with_clipping_and_adam(model):
     generator, discriminator = transformers_pair(model)
     make_step = TrainingStep(
         model,
-        build_optimizer(model.parameters_by_name(), settings),
+        build_optimizer(dict(model.named_parameters()), settings),
         Guard(None, torch.device("cpu")),
         "fp32",
     )

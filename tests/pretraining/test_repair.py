@@ -1,9 +1,10 @@
-"""Repairing untrained entries: planned, written, trained, and a planted mistake undone."""
+"""Repairing under-trained entries: planned, written, trained, and a planted mistake undone."""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
-from spacy_selectra.encoder.checkpoint import save_model
+from spacy_selectra.encoder.checkpoint import load_discriminator, save_model
 from spacy_selectra.encoder.config import EncoderConfig, generator_config
 from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
 from spacy_selectra.errors import SelectraError
@@ -28,10 +29,10 @@ from spacy_selectra.pretraining.initialization.accent_repair import (
     plan_repair,
     read_rows,
     repair_checkpoint,
-    strip_accents,
 )
-from spacy_selectra.pretraining.initialization.untrained import Statistics, Untrained
-from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.pretraining.initialization.undertrained import Statistics, Undertrained
+from spacy_selectra.pretraining.pretrain import build_model, pretrain
+from spacy_selectra.text.normalization import strip_accents
 from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
     make_tokenizer,
@@ -39,6 +40,7 @@ from spacy_selectra.text.tokenizer import (
     save_tokenizer,
 )
 from spacy_selectra.util.files import read_json, write_json
+from spacy_selectra.util.settings import parse_settings
 
 WORDS = "electra.embeddings.word_embeddings.weight"
 TOPICS, TOPIC_WORDS = 12, 12
@@ -184,8 +186,6 @@ def test_training_rows_leaves_every_other_weight_alone(planted: Path):
     ],
 )
 def test_rows_that_cannot_be_trained(planted: Path, section, key, value, message):
-    from spacy_selectra.pretraining.initialization.build import build_model
-
     changed = [*entries()[:-1], "otra"]
     save_tokenizer(make_tokenizer([*changed[:5], *changed[:4:-1]]), planted / "other")
     rows = planted / "repaired" / REPAIR_FILE
@@ -194,7 +194,8 @@ def test_rows_that_cannot_be_trained(planted: Path, section, key, value, message
     values[section][key] = value.format(root=planted) if isinstance(value, str) else value
     values["encoder"]["vocabulary"] = "replace"
     with pytest.raises(SelectraError, match=message):
-        build_model(PretrainingSettings.model_validate(values), len(changed))
+        changed_settings = parse_settings(PretrainingSettings, values, "test")
+        build_model(changed_settings, read_vocabulary(changed_settings.paths.tokenizer))
 
 
 def test_where_embeddings_come_from(tmp_path: Path):
@@ -203,7 +204,7 @@ def test_where_embeddings_come_from(tmp_path: Path):
     save_tokenizer(make_tokenizer(vocabulary), tmp_path)
     untrained = ("niño", "##ción", "canción", "##á", "á", "Zoë", "[unused1]", "ж", "mas", "más")
     ids = [vocabulary.index(piece) for piece in untrained]
-    found = Untrained(tuple(ids), (30.0,) * len(ids), Statistics("", 1))
+    found = Undertrained(tuple(ids), (0.9,) * len(ids), Statistics("", 1))
     plan = {entry.piece: entry for entry in plan_repair(read_vocabulary(tmp_path), found)}
     assert {piece: (entry.method, entry.sources) for piece, entry in plan.items()} == {
         "niño": ("twin", ("nino",)),
@@ -236,9 +237,9 @@ def test_rows_and_biases_of_a_repair():
     rows, bias = weight.detach().clone(), generator.head.bias.detach().clone()
     ids = {piece: index for index, piece in enumerate("abcdef")}
     entries = [
-        RepairedEntry(3, "d", 20.0, "twin", ("a",)),
-        RepairedEntry(4, "e", 20.0, "pieces", ("a", "b")),
-        RepairedEntry(5, "f", 20.0, "left", ()),
+        RepairedEntry(3, "d", 0.9, "twin", ("a",)),
+        RepairedEntry(4, "e", 0.9, "pieces", ("a", "b")),
+        RepairedEntry(5, "f", 0.9, "left", ()),
     ]
     apply_repair(generator, entries, ids)
     assert torch.equal(weight[[0, 1, 2, 5]], rows[[0, 1, 2, 5]])
@@ -253,7 +254,8 @@ def test_rows_and_biases_of_a_repair():
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pair whose rows are made, not trained; its tokenizer says nothing of accents."""
+    """A pair whose rows are made, not trained; its tokenizer says nothing of accents, and keeps
+    them."""
     root = tmp_path_factory.mktemp("made") / "pair"
     pieces = entries()
     torch.manual_seed(0)
@@ -323,6 +325,24 @@ def test_what_is_written(checkpoint: Path, tmp_path: Path):
     assert read_json(tmp_path / "out" / REPAIR_FILE)["entries"] == report["entries"]
 
 
+def test_a_tokenizer_that_strips_accents_is_believed(checkpoint: Path, tmp_path: Path):
+    """As SELECTRA's published ones: stripped when transformers loads them, and in pretraining."""
+    published = tmp_path / "published"
+    discriminator = load_discriminator(checkpoint / "discriminator")
+    with torch.no_grad():  # of weights alone nothing could be told
+        discriminator.encoder.embeddings.word_embeddings.weight.normal_()
+    save_model(discriminator, published)
+    shutil.copy(checkpoint / "discriminator" / "vocab.txt", published)
+    repair = repair_checkpoint(published, tmp_path / "out")
+    assert [e.piece for e in repair.entries] == [e for e in entries() if e != strip_accents(e)]
+    assert "which its tokenizer strips from every text" in repair.statistics.verdict
+    report = read_json(tmp_path / "out" / REPAIR_FILE)
+    assert {entry["cosine"] for entry in report["entries"]} == {None}
+    declared = read_json(tmp_path / "out" / "discriminator" / "tokenizer_config.json")
+    assert declared["strip_accents"] is False
+    assert repair_checkpoint(tmp_path / "out", None).entries == ()
+
+
 def test_a_discriminator_alone(checkpoint: Path, tmp_path: Path):
     repair_checkpoint(checkpoint / "discriminator", tmp_path / "out")
     assert not (tmp_path / "out" / "generator").exists()
@@ -359,7 +379,7 @@ def test_command(checkpoint: Path, tmp_path: Path):
     result = run.invoke(app, again)
     assert result.exit_code == 0
     assert "nothing to repair" in result.stdout
-    assert json.loads(run.invoke(app, [*again, "--json"]).stdout)["statistics"]["overlap"] is None
+    assert json.loads(run.invoke(app, [*again, "--json"]).stdout)["statistics"]["cosine"] is None
     assert run.invoke(app, [*arguments, "--quiet"]).stdout == ""
     result = run.invoke(app, ["vocab", "repair", str(tmp_path / "nothing"), str(tmp_path / "o")])
     assert result.exit_code == 1

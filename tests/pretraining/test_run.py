@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sys
+import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +184,16 @@ def test_crashed_and_resumed_equals_uninterrupted(clean, settings, tmp_path, mon
     assert not list(output.glob(".*"))
 
 
+def test_killed_between_its_first_files(settings, tmp_path, monkeypatch):
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(run, "write_text", crash)  # of config.cfg
+        pretrain(settings(training__max_steps=1), tmp_path / "run", quiet=True)
+    assert pretrain(settings(training__max_steps=1), tmp_path / "run", quiet=True).finished
+
+
 def test_damaged_checkpoint_is_passed_over(clean, settings, tmp_path, monkeypatch, capsys):
     output = tmp_path / "run"
     crash_at(monkeypatch, 11)
@@ -293,6 +306,13 @@ def test_says_that_text_is_not_read(settings, tmp_path, capsys):
     assert "are read" not in capsys.readouterr().err
 
 
+def test_what_evaluations_need_is_missed_before_the_first_step(settings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(SelectraError, match=r"sklearn: pip install 'spacy-selectra\[train\]'"):
+        pretrain(settings(training__evaluate_every=1000), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
 def test_a_second_process_is_kept_out(clean, settings):
     from spacy_selectra.util.files import only_user_of
 
@@ -397,7 +417,10 @@ def test_missing_device(settings, tmp_path):
         pretrain(settings(training__device="cuda:77"), tmp_path / "run", quiet=True)
 
 
-def test_time_budget_ends_the_run_and_the_learning_rate_decays(settings, tmp_path):
+def test_time_budget_ends_the_run_and_the_learning_rate_decays(settings, tmp_path, monkeypatch):
+    # a clock that goes on by a hundredth of a second whenever it is asked
+    clock = count()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.01 * next(clock))
     changed = settings(training__max_seconds=1.5, training__max_steps=100_000)
     result = pretrain(changed, tmp_path / "run", quiet=True)
     assert result.finished

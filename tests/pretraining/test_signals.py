@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,41 +13,17 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from tests.pretraining.conftest import Data
+from tests.processes import run_and_signal
 
 # Exit status of a run that was stopped on request and can go on.
 STOPPED = 0
-STEPS = 100
-# A step takes milliseconds, a checkpoint too; the rest is the end of the process.
-PROMPT_SECONDS = 10.0
+STEPS = 40
+ROWS, LOG_EVERY = 5, 2
 
 
 def command(data: Data, output: Path) -> list[str]:
     options = [f"--training.max_steps={STEPS}", "--training.checkpoint_every", "1000"]
     return ["pretrain", str(data.config), str(output), "--quiet", *options]
-
-
-@contextmanager
-def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spacy_selectra", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_for(path: Path, lines: int) -> None:
-    for _ in range(6000):
-        if path.is_file() and path.read_bytes().count(b"\n") >= lines:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{path} did not get {lines} lines")
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
@@ -73,19 +43,16 @@ def clean(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_to_stop_loses_no_step(data, clean, tmp_path, number):
     output = tmp_path / "run"
-    with started(command(data, output)) as process:
-        wait_for(output / "log.jsonl", 5)
-        process.send_signal(number)
-        asked = time.monotonic()
-        printed, problems = process.communicate(timeout=60)
-        assert time.monotonic() - asked < PROMPT_SECONDS
-    assert process.returncode == STOPPED, problems
-    assert "Traceback" not in problems
-    step = int(re.findall(r"stopped after (\d+) steps", printed)[0])
-    assert 10 <= step < STEPS
+    done = run_and_signal(command(data, output), number, "log.jsonl", ROWS)
+    assert done.returncode == STOPPED, done.stderr
+    assert "Traceback" not in done.stderr
+    step = int(re.findall(r"stopped after (\d+) steps", done.stdout)[0])
+    # at once: rows are written a step or two after their own
+    assert ROWS * LOG_EVERY <= step <= ROWS * LOG_EVERY + 3
     # no checkpoint was due: this one was written because of the signal
     assert (output / f"checkpoint-{step}" / "state.json").is_file()
     assert not list(output.glob(".*"))
@@ -97,13 +64,11 @@ def test_a_request_to_stop_loses_no_step(data, clean, tmp_path, number):
     assert_same_weights(clean, output)
 
 
+@pytest.mark.slow
 def test_a_signal_in_start_up_leaves_nothing_in_the_way(data, clean, tmp_path):
     output = tmp_path / "run"
-    with started(command(data, output)) as process:
-        wait_for(output / "run.json", 1)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == STOPPED
+    done = run_and_signal(command(data, output), signal.SIGTERM, "run.json")
+    assert done.returncode == STOPPED, done.stderr
     assert not (output / "discriminator").exists()
     result = CliRunner().invoke(app, command(data, output))
     assert result.exit_code == 0, result.output

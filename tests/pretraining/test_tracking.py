@@ -217,9 +217,7 @@ def test_tracker_that_fails_is_dropped_with_one_warning_and_the_others_go_on(cap
     assert warning == "warning: Flaky failed and is left out from here on (no space left)"
 
 
-@pytest.mark.parametrize(
-    ("module", "settings"), [("wandb", WANDB), ("torch.utils.tensorboard", TENSORBOARD)]
-)
+@pytest.mark.parametrize(("module", "settings"), [("wandb", WANDB), ("tensorboard", TENSORBOARD)])
 def test_missing_package_is_named_at_the_start(module, settings, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SelectraError, match=r"pip install 'spacy-selectra\[tracking\]'"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
@@ -15,12 +17,11 @@ from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.heads import Generator
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.config import PretrainingSettings
-from spacy_selectra.pretraining.initialization.build import build_model
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     embedding_sources,
     transfer_vocabulary,
 )
-from spacy_selectra.pretraining.pretrain import pretrain
+from spacy_selectra.pretraining.pretrain import build_model, pretrain
 from spacy_selectra.text.normalization import split_entry
 from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
@@ -107,8 +108,7 @@ def test_directories_of_transformers(published: Published, start, data):
         encoder={"init_from": str(published.discriminator)},
         generator={"init_from": str(published.generator)},
     )
-    size = read_vocabulary(data.tokenizer).size
-    model = build_model(settings, size)
+    model = build_model(settings, read_vocabulary(data.tokenizer))
     ids = [2, 7, 9, 4, 12, 3]
     assert_same_weights(
         model.discriminator, ElectraForPreTraining.from_pretrained(published.discriminator), ids
@@ -131,7 +131,7 @@ def test_hub_ids(published: Published, start, data, monkeypatch: pytest.MonkeyPa
         encoder={"init_from": "someone/electra-discriminator"},
         generator={"init_from": "someone/electra-generator"},
     )
-    model = build_model(settings, read_vocabulary(data.tokenizer).size)
+    model = build_model(settings, read_vocabulary(data.tokenizer))
     assert asked == ["someone/electra-discriminator", "someone/electra-generator"]
     ids = [2, 8, 10, 5, 3]
     reference = ElectraForPreTraining.from_pretrained(published.discriminator)
@@ -140,7 +140,7 @@ def test_hub_ids(published: Published, start, data, monkeypatch: pytest.MonkeyPa
 
 def test_without_a_generator_a_random_one_with_shared_embeddings(published, start, data):
     settings = start(encoder={"init_from": str(published.discriminator)}, generator={"scale": 0.5})
-    model = build_model(settings, read_vocabulary(data.tokenizer).size)
+    model = build_model(settings, read_vocabulary(data.tokenizer))
     embeddings = model.discriminator.encoder.embeddings
     assert model.generator.encoder.embeddings is embeddings
     assert model.generator.config.hidden_size == 16
@@ -148,12 +148,15 @@ def test_without_a_generator_a_random_one_with_shared_embeddings(published, star
     assert torch.equal(embeddings.word_embeddings.weight, stored)
 
 
-def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start):
+def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start, data):
     (published.discriminator / "model.safetensors").rename(
         published.discriminator / "pytorch_model.bin"
     )
     with pytest.raises(SelectraError, match=r"AutoModelForPreTraining.*save_pretrained"):
-        build_model(start(encoder={"init_from": str(published.discriminator)}), 37)
+        build_model(
+            start(encoder={"init_from": str(published.discriminator)}),
+            read_vocabulary(data.tokenizer),
+        )
 
 
 @pytest.mark.parametrize(
@@ -162,12 +165,18 @@ def test_pickled_weights_are_refused_with_the_command_that_converts_them(publish
         ({"encoder": {"vocabulary": "replace"}}, r"encoder\.vocabulary needs"),
         ({"encoder": {"train_rows": "repair.json"}}, r"encoder\.train_rows needs"),
         ({"generator": {"init_from": "somewhere"}}, r"generator\.init_from needs"),
-        ({"encoder": {"init_from": "./not/here"}}, "no such model directory"),
+        ({"encoder": {"init_from": "x", "hidden_size": 8}}, r"remove encoder\.hidden_size"),
+        ({"encoder": {"init_from": "x", "init_embeddings": "cooccurrence"}}, "already gives"),
     ],
 )
 def test_settings_that_contradict_each_other(start, sections, message):
-    with pytest.raises(SelectraError, match=message):
-        build_model(start(**sections), 37)
+    with pytest.raises(ValidationError, match=message):
+        start(**sections)
+
+
+def test_nothing_to_start_from(start, data):
+    with pytest.raises(SelectraError, match="no such model directory"):
+        build_model(start(encoder={"init_from": "./not/here"}), read_vocabulary(data.tokenizer))
 
 
 def test_another_vocabulary_of_the_same_size_is_not_taken_for_the_same(published, start, tmp_path):
@@ -178,9 +187,9 @@ def test_another_vocabulary_of_the_same_size_is_not_taken_for_the_same(published
         "paths": {"tokenizer": other},
     }
     with pytest.raises(SelectraError, match=r'set encoder\.vocabulary = "replace"'):
-        build_model(start(**sections), len(pieces))
+        build_model(start(**sections), read_vocabulary(other))
     sections["encoder"]["vocabulary"] = "replace"
-    model = build_model(start(**sections), len(pieces))
+    model = build_model(start(**sections), read_vocabulary(other))
     old = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
     rows = model.discriminator.encoder.embeddings.word_embeddings.weight
     assert torch.equal(rows[:-2], old[:-2])
@@ -191,10 +200,10 @@ def test_a_checkpoint_without_tokenizer_is_judged_by_its_size(published, start, 
     for path in (*published.discriminator.glob("tok*"), published.discriminator / "vocab.txt"):
         path.unlink()
     settings = start(encoder={"init_from": str(published.discriminator)})
-    size = read_vocabulary(data.tokenizer).size
-    assert build_model(settings, size).discriminator.config.vocab_size == size
+    found = read_vocabulary(data.tokenizer)
+    assert build_model(settings, found).discriminator.config.vocab_size == found.size
     with pytest.raises(SelectraError, match="no tokenizer"):
-        build_model(settings, size + 1)
+        build_model(settings, replace(found, pieces=(*found.pieces, "otra")))
 
 
 def test_a_run_continues_with_a_new_vocabulary(published, start, data, tmp_path):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from spacy_selectra.corpus.readers import read_documents
+from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
 
 
 @pytest.mark.parametrize(
-    ("package", "file"), [("zstandard", "text.txt.zst"), ("pyarrow", "text.parquet")]
+    ("package", "file"), [("pyarrow", "text.txt.zst"), ("pyarrow", "text.parquet")]
 )
 def test_a_missing_package_is_named(
     package: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

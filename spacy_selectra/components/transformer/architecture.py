@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers import split_trf_batch
+from spacy_transformers.util import maybe_flush_pytorch_cache
 from thinc.api import Model, chain, torch2xp
 from thinc.types import Floats2d, Ragged
 
 from spacy_selectra.components.transformer.batch import SelectraBatch, cell_gradient
 from spacy_selectra.components.transformer.listener import token_arrays
+from spacy_selectra.components.transformer.outputs import LayerArrays
 from spacy_selectra.components.transformer.shim import EncoderOptions, SelectraShim
 from spacy_selectra.components.transformer.windows import (
+    PackedWindows,
     SpanGetter,
-    Windows,
     document_windows,
     span_windows,
 )
 from spacy_selectra.encoder.precision import PRECISIONS
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_file
 
@@ -55,7 +58,8 @@ def selectra_model(
         tokenizer_config: settings for transformers' tokenizer. If empty, normalisation is
             the one the vocabulary calls for.
         transformer_config: replaces entries of the model's configuration, such as
-            `hidden_dropout_prob`.
+            `hidden_dropout_prob`. With `output_attentions` or `output_hidden_states`, here or in
+            a trained pipeline, `model_output` holds these too, which takes time and memory.
         mixed_precision: compute in bf16; the same as `precision = "bf16"`.
         grad_scaler_config: accepted for compatibility. bf16 has the exponents of float32,
             so gradients need no scaling.
@@ -90,16 +94,19 @@ def selectra_model(
             stacklevel=2,
         )
     options = EncoderOptions(
-        name=name,
         tokenizer_config=dict(tokenizer_config or {}),
         transformer_config=dict(transformer_config or {}),
         precision="bf16" if mixed_precision else precision,
         max_batch_pieces=max_batch_pieces,
     )
     attrs = {
+        "name": name,
         "get_spans": get_spans,
         "window": window,
         "stride": stride,
+        "has_transformer": False,
+        "set_transformer": set_transformer,
+        "flush_cache_chance": 0.0,
         "replace_listener": _replace_listener,
         "replace_listener_cfg": _replace_listener_config,
     }
@@ -111,7 +118,10 @@ def selectra_model(
 
 
 class SelectraModel(Model[list[Doc], FullTransformerBatch]):
-    """Documents to a `SelectraBatch`; `to_bytes` and `to_disk` give one safetensors payload."""
+    """Documents to a `SelectraBatch`; `to_bytes` and `to_disk` give one safetensors payload.
+
+    Properties and attributes are those of spacy-transformers' `TransformerModel`, and some more.
+    """
 
     def __init__(
         self, shim: SelectraShim, attrs: dict[str, Any], dims: dict[str, int | None] | None = None
@@ -132,7 +142,37 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         assert isinstance(shim, SelectraShim)
         return shim
 
-    def windows(self, docs: list[Doc]) -> Windows:
+    @property
+    def tokenizer(self) -> Any:
+        """transformers' tokenizer with this one's pieces; None if nothing is loaded yet.
+
+        Its `model_max_length` limits windows here, too, and is saved; whatever else is changed in
+        it does not change how documents are read.
+        """
+        return self.shim.for_transformers if self.shim.loaded else None
+
+    @property
+    def transformer(self) -> Any:
+        """The torch module: ours for ELECTRA, else transformers'; None if nothing is loaded."""
+        if not self.shim.loaded:
+            return None
+        encoder = self.shim.encoder
+        return encoder.model if isinstance(encoder, TransformersEncoder) else encoder
+
+    @property
+    def _init_tokenizer_config(self) -> dict[str, Any]:
+        return dict(self.shim.options.tokenizer_config)
+
+    @property
+    def _init_transformer_config(self) -> dict[str, Any]:
+        return dict(self.shim.options.transformer_config)
+
+    def note_loaded(self) -> None:
+        """Have attributes and dimensions say what has been loaded."""
+        self.attrs["has_transformer"] = True
+        self.set_dim("nO", self.shim.width, force=True)
+
+    def windows(self, docs: list[Doc]) -> PackedWindows:
         """The sequences the encoder reads for these documents."""
         get_spans: SpanGetter | None = self.attrs["get_spans"]
         pieces = self.shim.pieces
@@ -159,7 +199,7 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         """
         self.shim.from_bytes(bytes_data)
         if self.shim.loaded:
-            self.set_dim("nO", self.shim.width, force=True)
+            self.note_loaded()
         return self
 
     def to_disk(self, path: Path | str) -> None:
@@ -172,10 +212,25 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return self.from_bytes(Path(path).read_bytes())
 
 
+def set_transformer(model: SelectraModel, hf_model: HFObjects) -> None:
+    """Give a model that has none a network and a tokenizer of transformers (or our encoder).
+
+    Call it as `model.attrs["set_transformer"](model, hf_model)`, as in spacy-transformers.
+
+    Raises:
+        SelectraError: there is one already, the tokenizer has no fast backend, or the network is
+            an ELECTRA that our encoder does not compute.
+    """
+    if model.attrs["has_transformer"]:
+        raise SelectraError("the transformer has weights already, a second one cannot be set")
+    model.shim.take(hf_model.transformer, hf_model.tokenizer)
+    model.note_loaded()
+
+
 def _initialize(model: SelectraModel, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     if not model.shim.loaded:
-        model.shim.load()
-    model.set_dim("nO", model.shim.width, force=True)
+        model.shim.load(model.attrs["name"])
+    model.note_loaded()
     # windows out of range shall not wait for the first document
     model.windows([])
 
@@ -184,10 +239,13 @@ def _forward(
     model: SelectraModel, docs: list[Doc], is_train: bool
 ) -> tuple[SelectraBatch, Callable[[FullTransformerBatch], list[Doc]]]:
     shim = model.shim
+    if chance := model.attrs["flush_cache_chance"]:
+        maybe_flush_pytorch_cache(chance=chance)
     windows = model.windows(docs)
     _announce_truncation(shim, windows)
-    hidden, backprop_hidden = shim(windows, is_train)
-    batch = SelectraBatch(docs, windows, torch2xp(hidden), shim.pieces)
+    layers = LayerArrays(windows, shim.encoder.config)
+    hidden, backprop_hidden = shim(windows, is_train, layers)
+    batch = SelectraBatch(docs, windows, torch2xp(hidden), shim.pieces, layers)
 
     def backprop(d_batch: FullTransformerBatch) -> list[Doc]:
         backprop_hidden(cell_gradient(d_batch, windows))
@@ -196,7 +254,7 @@ def _forward(
     return batch, backprop
 
 
-def _announce_truncation(shim: SelectraShim, windows: Windows) -> None:
+def _announce_truncation(shim: SelectraShim, windows: PackedWindows) -> None:
     if windows.truncated and not shim.truncation_announced:
         shim.truncation_announced = True
         warnings.warn(

@@ -16,7 +16,8 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import ModelOutput
 
-from spacy_selectra.components.transformer.windows import Windows, align, places
+from spacy_selectra.components.transformer.outputs import LayerArrays
+from spacy_selectra.components.transformer.windows import PackedWindows, align, places
 from spacy_selectra.text.encode import PieceTokenizer
 
 
@@ -30,15 +31,22 @@ class SelectraBatch(FullTransformerBatch):
     Attributes:
         windows: what was encoded.
         hidden: (cells, H) vectors at `windows.cells`, zeros elsewhere, numpy or cupy.
+        layers: hidden states and attention weights, if the encoder was asked for them.
     """
 
     def __init__(
-        self, docs: Sequence[Doc], windows: Windows, hidden: Any, tokenizer: PieceTokenizer
+        self,
+        docs: Sequence[Doc],
+        windows: PackedWindows,
+        hidden: Any,
+        tokenizer: PieceTokenizer,
+        layers: LayerArrays | None = None,
     ) -> None:
         # FullTransformerBatch's own fields are properties here, so its __init__ is not called
         self.spans = windows.spans
         self.windows = windows
         self.hidden = hidden
+        self.layers = layers or LayerArrays(windows)
         self._docs = docs
         self._tokenizer = tokenizer
 
@@ -56,11 +64,16 @@ class SelectraBatch(FullTransformerBatch):
             first, last = tokens[index], tokens[index + 1]
             start, stop = self._starts[begin], self._starts[end]
             own = cells[aligned[first] : aligned[last]] - start
-            hidden = self.hidden[start:stop].reshape(end - begin, -1, self.hidden.shape[-1])
+            shape = (end - begin, -1, self.hidden.shape[-1])
+            output = ModelOutput(last_hidden_state=self.hidden[start:stop].reshape(shape))
+            if states := [one[start:stop].reshape(shape) for one in self.layers.hidden_states]:
+                output["hidden_states"] = states
+            if attentions := self.layers.attentions(begin, end):
+                output["attentions"] = attentions
             data.append(
                 TransformerData(
                     wordpieces=self._wordpieces(begin, end),
-                    model_output=ModelOutput(last_hidden_state=hidden),
+                    model_output=output,
                     align=_ragged(own, counts[first:last]),
                 )
             )
@@ -68,14 +81,16 @@ class SelectraBatch(FullTransformerBatch):
 
     @cached_property
     def model_output(self) -> BaseModelOutput:  # type: ignore[override]
-        """`last_hidden_state`: torch tensor (windows, longest, H), zeros at padding."""
-        count, longest = self._shape
-        padded: Any = get_array_module(self.hidden).zeros(
-            (count * longest, self.hidden.shape[-1]), dtype=self.hidden.dtype
+        """`last_hidden_state`: torch tensor (windows, longest, H), zeros at padding; if asked for,
+        `hidden_states` of the same shape and `attentions` (windows, heads, longest, longest)."""
+        states = [self._padded(vectors) for vectors in self.layers.hidden_states]
+        weights = [xp2torch(one) for one in self.layers.attentions(0, len(self.windows.lengths))]
+        output: Any = BaseModelOutput
+        return output(
+            last_hidden_state=self._padded(self.hidden),
+            hidden_states=tuple(states) or None,
+            attentions=tuple(weights) or None,
         )
-        padded[batch_cells(self.windows)] = self.hidden[self.windows.cells]
-        tensor = xp2torch(padded.reshape(count, longest, -1))
-        return BaseModelOutput(last_hidden_state=tensor)  # type: ignore[arg-type]
 
     @cached_property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
@@ -131,6 +146,15 @@ class SelectraBatch(FullTransformerBatch):
     def _shape(self) -> tuple[int, int]:
         return len(self.windows.lengths), int(self.windows.lengths.max(initial=0))
 
+    def _padded(self, vectors: Any) -> Tensor:
+        """(cells, H) to (windows, longest, H)."""
+        count, longest = self._shape
+        padded: Any = get_array_module(vectors).zeros(
+            (count * longest, vectors.shape[-1]), dtype=vectors.dtype
+        )
+        padded[batch_cells(self.windows)] = vectors[self.windows.cells]
+        return xp2torch(padded.reshape(count, longest, -1))
+
     @property
     def _windows_of_docs(self) -> Iterable[tuple[int, int]]:
         ends = np.cumsum([0, *self.windows.counts]).tolist()
@@ -151,7 +175,7 @@ class SelectraBatch(FullTransformerBatch):
         )
 
 
-def cell_gradient(batch: FullTransformerBatch, windows: Windows) -> Tensor:
+def cell_gradient(batch: FullTransformerBatch, windows: PackedWindows) -> Tensor:
     """(cells, H) gradient out of what a listener, or anybody with padded arrays, sent back."""
     if isinstance(batch, SelectraBatch):
         return xp2torch(batch.hidden)
@@ -162,7 +186,7 @@ def cell_gradient(batch: FullTransformerBatch, windows: Windows) -> Tensor:
     return xp2torch(gradient)
 
 
-def batch_cells(windows: Windows) -> np.ndarray:
+def batch_cells(windows: PackedWindows) -> np.ndarray:
     """(T,) int64, cell of each piece when all windows are padded to the longest of all."""
     return places(windows.lengths, np.full_like(windows.lengths, windows.lengths.max(initial=0)))
 

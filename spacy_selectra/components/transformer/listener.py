@@ -15,6 +15,8 @@ from spacy_transformers.layers import TransformerListener, trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
+from spacy_selectra.errors import SelectraError
+
 # Pieces copied out of the encoder's result at once: 16 MB at width 256 and float32.
 PIECES_AT_ONCE = 1 << 14
 
@@ -24,7 +26,8 @@ def selectra_listener(
 ) -> Model[list[Doc], list[Floats2d]]:
     """A listener in the place of `spacy-transformers.TransformerListener.v1`.
 
-    Results and weights are those of the stock listener, and one can be loaded as the other.
+    Results and weights are those of the stock listener, and one can be loaded as the other; but
+    a document that the transformer has not read is an error here, see `Listener`.
     Outside training the stock one copies all pieces of a batch twice before it reduces them
     to tokens, which for a long document takes several times the memory of its result; this
     one copies `PIECES_AT_ONCE`.
@@ -37,10 +40,87 @@ def selectra_listener(
     Returns:
         A layer from documents to one (tokens, H) array a document.
     """
-    listener = TransformerListener(upstream)
+    listener = Listener(upstream)
     model: Model = chain(listener, token_arrays(pooling, grad_factor))
     model.set_ref("listener", listener)
     return model
+
+
+class Listener(TransformerListener):
+    """The listener of spacy-transformers, but it never answers for a document that no transformer
+    has read, where that one answers with zeros.
+
+    Args:
+        upstream_name: name of the transformer component to listen to; "*" for any.
+    """
+
+    def __init__(self, upstream_name: str) -> None:
+        super().__init__(upstream_name)
+        self._func = _listen
+        # documents to infer shapes from, and those of the last update, which `spacy debug model`
+        # predicts without the transformer: zeros are right
+        self._samples: list[Doc] = []
+
+    def initialize(self, X: Any = None, Y: Any = None) -> "Listener":  # noqa: N803 - thinc's names
+        """Remember the documents that shapes are inferred from; there are no weights."""
+        self._samples = list(X or [])
+        super().initialize(X, Y)
+        return self
+
+    def outputs(self, docs: list[Doc], is_train: bool) -> list[TransformerData]:
+        """What the transformer left with these documents.
+
+        Raises:
+            SelectraError: it has not read one of them, or not with these tokens.
+        """
+        found = []
+        for doc in docs:
+            data: Any = doc._.get("trf_data") if Doc.has_extension("trf_data") else None
+            if data is None and (not len(doc) or any(doc is one for one in self._samples)):
+                width = self.get_dim("nO") if self.has_dim("nO") else 0
+                data = TransformerData.zeros(len(doc), width, xp=self.ops.xp)
+            elif data is None:
+                raise SelectraError(self._why_missing(is_train))
+            else:
+                self._samples = []
+            if len(data.align.lengths) != len(doc):
+                raise SelectraError(
+                    f"a component reads {len(doc)} tokens where the transformer component "
+                    f"{self._name_of_upstream} read {len(data.align.lengths)}: put it before the "
+                    "component that merges or splits tokens"
+                )
+            found.append(data)
+        return found
+
+    def _why_missing(self, is_train: bool) -> str:
+        missing = (
+            f"a component needs the vectors of the transformer component {self._name_of_upstream}, "
+            "which has not read this document: "
+        )
+        if is_train:
+            return missing + (
+                "list it in training.annotating_components if it is frozen; nlp.rehearse cannot "
+                "train a component that shares a transformer (nlp.replace_listeners gives it its "
+                "own)"
+            )
+        return missing + (
+            "leave the transformer in the pipeline and enabled, before the component "
+            "(nlp.replace_listeners gives a component a transformer of its own)"
+        )
+
+    @property
+    def _name_of_upstream(self) -> str:
+        return "before it" if self.upstream_name == "*" else f"'{self.upstream_name}'"
+
+
+def _listen(
+    model: Listener, docs: list[Doc], is_train: bool
+) -> tuple[list[TransformerData], Callable]:
+    if is_train and model._batch_id is not None:
+        model.verify_inputs(docs)
+        model._samples = docs
+        return cast(Any, model._outputs), model.backprop_and_clear
+    return model.outputs(docs, is_train), _no_gradient
 
 
 def token_arrays(

@@ -16,35 +16,38 @@ from torch import Tensor
 
 from spacy_selectra.components.model_component import use_one_thread_if_forked
 from spacy_selectra.components.optimizer import LayerwiseAdam
-from spacy_selectra.components.transformer.windows import Windows
-from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
+from spacy_selectra.components.transformer.outputs import LayerArrays
+from spacy_selectra.components.transformer.windows import PackedWindows
+from spacy_selectra.encoder.checkpoint import as_encoder, encoder_from_tensors, encoder_tensors
+from spacy_selectra.encoder.config import OUTPUTS
 from spacy_selectra.encoder.cpu.inference import forget
 from spacy_selectra.encoder.cpu.memory import return_freed_memory
-from spacy_selectra.encoder.hub import load_encoder
-from spacy_selectra.encoder.packing import length_batches
+from spacy_selectra.encoder.hub import load_encoder, resolve_model
 from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.predict import packed_batches
 from spacy_selectra.encoder.serialization import packed_encoder, stored_config, unpacked_encoder
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.encode import PieceTokenizer, load_pieces
+from spacy_selectra.text.encode import PieceTokenizer, load_pieces, pieces_like
+from spacy_selectra.text.transformers_tokenizer import transformers_tokenizer
 
 # Pieces after which freed memory goes back to the system, whether of one long document or of
 # many short ones; this many take a second or more to encode, and returning it milliseconds.
 _PIECES_BETWEEN_RETURNS = 1 << 14
+# What changes how transformers' models are called or compute, and nothing here.
+_WITHOUT_EFFECT = ("return_dict", "torchscript", "use_cache", "chunk_size_feed_forward")
 
 
 @dataclass
 class EncoderOptions:
-    """Where an encoder comes from and how it computes.
+    """How an encoder is set up and computes.
 
     Attributes:
-        name: directory or hub id; only read at initialisation, never stored with the weights.
         tokenizer_config: passed to `AutoTokenizer.from_pretrained`.
         transformer_config: replaces entries of the model's configuration.
         precision: "fp32", "fast", "bf16", "auto" or "int8", see `encoder.precision`.
         max_batch_pieces: most pieces encoded at once.
     """
 
-    name: str | None
     tokenizer_config: Mapping[str, Any]
     transformer_config: Mapping[str, Any]
     precision: str
@@ -58,6 +61,7 @@ class SelectraShim(Shim):
         super().__init__(None)
         self.options = options
         self.tokenizer: PieceTokenizer | None = None
+        self._for_transformers: Any = None
         self.truncation_announced = False
         self._since_return = 0
 
@@ -86,46 +90,76 @@ class SelectraShim(Shim):
         if self.tokenizer is None:
             _ = self.encoder
         assert self.tokenizer is not None
+        if self._for_transformers is not None:  # whose limit may be changed at any time
+            self.tokenizer.max_length = self._for_transformers.model_max_length
         return self.tokenizer
+
+    @property
+    def for_transformers(self) -> Any:
+        """The tokenizer as transformers has it. Its `model_max_length` is the limit of this one,
+        whatever else is changed stays with it. Raises as `encoder`."""
+        if self._for_transformers is None:
+            self._for_transformers = transformers_tokenizer(self.pieces)
+        return self._for_transformers
 
     @property
     def width(self) -> int:
         """H, the width of the vectors."""
         return int(self.encoder.config.hidden_size)
 
-    def load(self) -> None:
-        """Read encoder and tokenizer from `options.name`.
+    def load(self, name: str | None) -> None:
+        """Read encoder and tokenizer from a directory or the hub.
 
         Raises:
             SelectraError: no name, nothing there, or settings that do not apply.
         """
-        if not self.options.name:
+        if not name:
             raise SelectraError(
                 "the transformer has no encoder to start from: set "
                 "[components.transformer.model] name to a model directory or hub id"
             )
-        encoder = load_encoder(self.options.name)
+        source = resolve_model(name)
+        encoder = load_encoder(source)
         encoder = _with_config(encoder, self.options.transformer_config)
-        self.tokenizer = load_pieces(
-            self.options.name, self.options.tokenizer_config, encoder.config
-        )
+        self._for_transformers = None
+        self.tokenizer = load_pieces(source, self.options.tokenizer_config, encoder.config)
         self._model = encoder.to(get_torch_default_device())
 
-    def __call__(self, windows: Windows, is_train: bool) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Encode windows to (cells, H), and in training a callback that takes its gradient."""
+    def take(self, network: Any, tokenizer: Any) -> None:
+        """Use a network and a tokenizer of transformers, or an encoder of ours.
+
+        Raises:
+            SelectraError: a tokenizer without a fast backend, or an ELECTRA of a kind that our
+                encoder does not compute.
+        """
+        encoder = as_encoder(network)
+        self._for_transformers = None
+        self.tokenizer = pieces_like(tokenizer, encoder.config)
+        self._model = encoder.to(get_torch_default_device())
+
+    def __call__(
+        self, windows: PackedWindows, is_train: bool, layers: LayerArrays | None = None
+    ) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Encode windows to (cells, H), and in training a callback that takes its gradient.
+
+        `layers` gets what it wants of the layers in between.
+        """
         use_one_thread_if_forked()
+        layers = layers or LayerArrays(windows)
         encoder = self.encoder
         encoder.train(is_train)
         if is_train:
-            return self._forward_with_gradient(windows)
+            return self._forward_with_gradient(windows, layers)
         # `inference_mode` would forbid that callers train on top of the result
         with torch.no_grad(), precision(self.options.precision, encoder.device):
-            return self._gather(windows, self._outputs(windows)), _no_gradient
+            return self._gather(windows, self._outputs(windows, layers)), _no_gradient
 
-    def _forward_with_gradient(self, windows: Windows) -> tuple[Tensor, Callable[[Tensor], None]]:
+    def _forward_with_gradient(
+        self, windows: PackedWindows, layers: LayerArrays
+    ) -> tuple[Tensor, Callable[[Tensor], None]]:
         device = self.encoder.device
         with torch.enable_grad(), precision(self.options.precision, device):
-            outputs = list(self._outputs(windows))
+            outputs = list(self._outputs(windows, layers))
         hidden = self._gather(windows, ((cells, out.detach()) for cells, out in outputs))
 
         def backprop(gradient: Tensor) -> None:
@@ -136,22 +170,30 @@ class SelectraShim(Shim):
 
         return hidden, backprop
 
-    def _outputs(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:
+    def _outputs(
+        self, windows: PackedWindows, layers: LayerArrays
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Cells and vectors of each batch of windows of similar length."""
         encoder = self.encoder
-        starts = np.cumsum(windows.lengths) - windows.lengths
-        for members in length_batches(windows.lengths, self.options.max_batch_pieces):
-            sizes = windows.lengths[members]
-            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            rows = np.repeat(starts[members], sizes) + within
-            ids = torch.from_numpy(windows.ids[rows]).to(encoder.device)
-            cells = torch.from_numpy(windows.cells[rows]).to(encoder.device)
-            yield cells, encoder(ids, sizes.tolist())
+        begins = np.cumsum(windows.lengths) - windows.lengths
+        for batch in packed_batches(
+            begins[:, None], windows.lengths[:, None], self.options.max_batch_pieces
+        ):
+            ids = torch.from_numpy(windows.ids[batch.rows]).to(encoder.device)
+            cells = torch.from_numpy(windows.cells[batch.rows]).to(encoder.device)
+            if layers.wanted:
+                outputs = encoder.layer_outputs(ids, batch.lengths)
+                layers.add(outputs, batch.members, batch.rows)
+                yield cells, outputs.last
+            else:
+                yield cells, encoder(ids, batch.lengths)
 
-    def _gather(self, windows: Windows, outputs: Any) -> Tensor:
+    def _gather(self, windows: PackedWindows, outputs: Any) -> Tensor:
         padded = windows.n_cells > len(windows.ids)
         allocate = torch.zeros if padded else torch.empty
-        hidden = allocate((windows.n_cells, self.width), device=self.encoder.device)
+        shape = (windows.n_cells, self.width)
+        # whatever torch's default is: thinc works in float32
+        hidden = allocate(shape, dtype=torch.float32, device=self.encoder.device)
         for cells, vectors in outputs:
             hidden[cells] = vectors.float()
             self._since_return += len(cells)
@@ -204,7 +246,7 @@ class SelectraShim(Shim):
     def copy(self) -> SelectraShim:
         """An independent copy with an id of its own, so that optimizers keep them apart."""
         copied = SelectraShim(copy.deepcopy(self.options))
-        copied.tokenizer = self.tokenizer  # never changes after loading
+        copied.tokenizer = None if self.tokenizer is None else copy.copy(self.pieces)
         copied._model = copy.deepcopy(self._model)
         copied.truncation_announced = self.truncation_announced
         return copied
@@ -232,6 +274,10 @@ class SelectraShim(Shim):
         if not data:
             return self
         encoder, tokenizer = unpacked_encoder(data)
+        # what is given out is no part of what was trained, so the configuration may ask for more
+        changes = self.options.transformer_config
+        encoder = _with_config(encoder, {key: True for key in OUTPUTS if changes.get(key)})
+        self._for_transformers = None
         self.tokenizer = PieceTokenizer.from_dict(tokenizer)
         self._model = encoder.to(get_torch_default_device())
         return self
@@ -239,14 +285,12 @@ class SelectraShim(Shim):
 
 def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
     """The same weights under a changed configuration, such as another dropout."""
-    changes = {key: value for key, value in changes.items() if key != "return_dict"}
+    changes = {key: value for key, value in changes.items() if key not in _WITHOUT_EFFECT}
     if not changes:
         return encoder
     config = stored_config(encoder)
-    unknown = sorted(set(changes) - set(config))
-    if unknown or changes.get("output_attentions") or changes.get("output_hidden_states"):
-        named = ", ".join(unknown) or "output_attentions, output_hidden_states"
-        raise SelectraError(f"transformer_config: this encoder does not know {named}")
+    if unknown := sorted(set(changes) - set(config) - set(OUTPUTS)):
+        raise SelectraError(f"transformer_config: this encoder does not know {', '.join(unknown)}")
     return encoder_from_tensors({**config, **changes}, encoder_tensors(encoder))
 
 

@@ -11,17 +11,19 @@ from spacy.attrs import IDX
 from spacy.tokens import Doc, Span
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.align import pieces_of_words, touched_words
 from spacy_selectra.text.encode import PieceTokenizer
-from spacy_selectra.text.windows import cut_evenly
+from spacy_selectra.text.windows import Window, sentence_windows
+from spacy_selectra.util.arrays import runs
 
 SpanGetter = Callable[[list[Doc]], list[list[Span]]]
 
-# Longest text tokenized in one go; longer documents are tokenized in parts cut at a space.
-_CHARACTERS_AT_ONCE = 1 << 14
+# Beyond all characters: where the last token ends, whatever follows it.
+_NO_END = 1 << 62
 
 
 @dataclass(frozen=True)
-class Windows:
+class PackedWindows:
     """The sequences of a batch of documents, packed one after the other.
 
     Characters are counted through all documents: those of document d begin at `bases[d]`.
@@ -93,9 +95,9 @@ class _Packer:
         spans: list[list[Span]],
         dropped: int = 0,
         truncated: int = 0,
-    ) -> Windows:
+    ) -> PackedWindows:
         empty = np.zeros((0,), dtype=np.int64)
-        return Windows(
+        return PackedWindows(
             ids=np.concatenate([empty, *self._ids]),
             lengths=np.array(self._lengths, dtype=np.int64),
             characters=np.concatenate([empty.reshape(0, 2), *self._characters]),
@@ -112,7 +114,7 @@ def document_windows(
     tokenizer: PieceTokenizer,
     window: int | None = None,
     stride: int | None = None,
-) -> Windows:
+) -> PackedWindows:
     """Read each document whole if it fits, else in windows of nearly equal size.
 
     A document is tokenized once and its pieces are shared out, so nothing is ever
@@ -133,27 +135,21 @@ def document_windows(
     bases = text_bases(texts)
     packer = _Packer(tokenizer)
     spans: list[list[Span]] = []
-    for doc, text, base, (ids, offsets) in zip(
-        docs, texts, bases, _tokenize(texts, tokenizer), strict=True
-    ):
+    for doc, text, base, pieces in zip(docs, texts, bases, tokenizer.encode(texts), strict=True):
+        ids, offsets = pieces.ids, pieces.offsets
         if len(doc) == 0:
             spans.append([])
             continue
-        characters = offsets + base
-        if len(ids) <= limit:
-            packer.add(ids, characters)
-            spans.append([doc[:]])
-            continue
-        parts = [
-            (max(0, begin - (limit - step)), end) for begin, end in cut_evenly(offsets, text, step)
-        ]
-        for begin, end in parts:
-            packer.add(ids[begin:end], characters[begin:end])
-        spans.append(_covering_spans(doc, offsets, parts))
+        parts = sentence_windows(offsets, text, limit, step)
+        for part in parts:
+            packer.add(ids[part.begin : part.end], offsets[part.begin : part.end] + base)
+        spans.append(_covering_spans(doc, offsets, parts) if len(parts) > 1 else [doc[:]])
     return packer.pack([len(inner) for inner in spans], bases, spans)
 
 
-def span_windows(docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTokenizer) -> Windows:
+def span_windows(
+    docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTokenizer
+) -> PackedWindows:
     """One window for each span of a span getter, as spacy-transformers reads them.
 
     A window longer than the encoder allows loses the pieces at its end (its last special
@@ -178,8 +174,7 @@ def span_windows(docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTok
 
 def places(lengths: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """Where the pieces of windows of these lengths lie if each window takes `widths` cells."""
-    shifts = (np.cumsum(widths) - widths) - (np.cumsum(lengths) - lengths)
-    return np.arange(lengths.sum()) + np.repeat(shifts, lengths)
+    return runs(np.cumsum(widths) - widths, lengths)
 
 
 def text_bases(texts: Sequence[str]) -> np.ndarray:
@@ -194,56 +189,13 @@ def token_starts(doc: Doc) -> np.ndarray:
     return doc.to_array(IDX).astype(np.int64)
 
 
-def _covering_spans(doc: Doc, offsets: np.ndarray, parts: list[tuple[int, int]]) -> list[Span]:
+def _covering_spans(doc: Doc, offsets: np.ndarray, parts: Sequence[Window]) -> list[Span]:
     """The tokens each part touches. A token cut in two belongs to both."""
     starts = token_starts(doc)
-    spans = []
-    for begin, end in parts:
-        first = int(np.searchsorted(starts, offsets[begin, 0], side="right")) - 1
-        last = int(np.searchsorted(starts, offsets[end - 1, 1] - 1, side="right"))
-        spans.append(doc[first:last])
-    return spans
-
-
-def _tokenize(
-    texts: Sequence[str], tokenizer: PieceTokenizer
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Ids and offsets of each text, long ones joined from the parts they were tokenized in."""
-    places = [_parts(text) for text in texts]
-    pieces = iter(
-        tokenizer.encode(
-            [
-                text[begin:end]
-                for text, inner in zip(texts, places, strict=True)
-                for begin, end in inner
-            ]
-        )
-    )
-    joined = []
-    for inner in places:
-        found = [(next(pieces), begin) for begin, _ in inner]
-        if len(found) == 1:
-            joined.append((found[0][0].ids, found[0][0].offsets))
-        else:
-            joined.append(
-                (
-                    np.concatenate([part.ids for part, _ in found]),
-                    np.concatenate([part.offsets + begin for part, begin in found]),
-                )
-            )
-    return joined
-
-
-def _parts(text: str) -> list[tuple[int, int]]:
-    parts: list[tuple[int, int]] = []
-    begin = 0
-    while len(text) - begin > _CHARACTERS_AT_ONCE:
-        end = begin + _CHARACTERS_AT_ONCE
-        space = max(text.rfind(" ", begin + 1, end), text.rfind("\n", begin + 1, end))
-        parts.append((begin, space if space > begin else end))
-        begin = parts[-1][1]
-    parts.append((begin, len(text)))
-    return parts
+    ends = np.append(starts[1:], _NO_END)
+    characters = np.array([(offsets[part.begin, 0], offsets[part.end - 1, 1]) for part in parts])
+    first, after = touched_words(starts, ends, characters)
+    return [doc[begin:end] for begin, end in zip(first.tolist(), after.tolist(), strict=True)]
 
 
 def _limits(tokenizer: PieceTokenizer, window: int | None, stride: int | None) -> tuple[int, int]:
@@ -263,7 +215,7 @@ def _limits(tokenizer: PieceTokenizer, window: int | None, stride: int | None) -
 # Which pieces belong to which word, from character offsets.
 
 
-def align(docs: Sequence[Doc], windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+def align(docs: Sequence[Doc], windows: PackedWindows) -> tuple[np.ndarray, np.ndarray]:
     """Every piece that overlaps a token's characters, over all windows it is in.
 
     A space after a token counts as part of it, and special pieces belong to nothing:
@@ -279,12 +231,4 @@ def align(docs: Sequence[Doc], windows: Windows) -> tuple[np.ndarray, np.ndarray
             *(token_starts(doc) + base for doc, base in zip(docs, windows.bases, strict=True)),
         ]
     )
-    rows = np.flatnonzero(windows.characters[:, 1] > windows.characters[:, 0])
-    first = np.searchsorted(starts, windows.characters[rows, 0], side="right") - 1
-    last = np.searchsorted(starts, windows.characters[rows, 1] - 1, side="right") - 1
-    counts = last - first + 1
-    ends = np.cumsum(counts)
-    within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
-    tokens = np.repeat(first, counts) + within
-    order = np.argsort(tokens, kind="stable")
-    return np.repeat(rows, counts)[order], np.bincount(tokens, minlength=len(starts))
+    return pieces_of_words(starts, np.append(starts[1:], _NO_END), windows.characters)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spacy_selectra.corpus.documents import HUB_PREFIX, list_sources, read_documents
 from spacy_selectra.corpus.packed.format import (
     FORMAT_VERSION,
     MANIFEST,
@@ -28,12 +29,10 @@ from spacy_selectra.corpus.packed.format import (
     Split,
     SplitRecord,
     partial_directory,
-    write_manifest,
 )
 from spacy_selectra.corpus.packed.shards import ShardRecord, ShardStore, SourcesChanged, save_array
 from spacy_selectra.corpus.packed.units import SHORTEST, Unit, UnitSettings, piece_type, units_of
 from spacy_selectra.corpus.packed.workers import Workers
-from spacy_selectra.corpus.readers import HUB_PREFIX, list_sources, read_documents
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
 from spacy_selectra.util.files import read_json, write_json
@@ -150,7 +149,8 @@ def pack_corpus(
         )
     store.remove_records()
     (partial / _SETTINGS).unlink()
-    write_manifest(partial, manifest)
+    # the last file, so that its presence means complete
+    write_json(partial / MANIFEST, manifest.model_dump())
     _move_into_place(partial, output)
     return PackResult(manifest, notices + _warnings(manifest))
 

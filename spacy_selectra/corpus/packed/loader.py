@@ -1,165 +1,20 @@
-"""Reading a packed corpus: random access, shuffled batches, exact resumption."""
+"""Batches of a packed corpus: shuffled, exactly resumable, prepared in the background."""
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from spacy_selectra.corpus.packed.format import Manifest, Shard, Split, read_manifest
+from spacy_selectra.corpus.packed.format import Batch, PackedCorpus
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.tokenizer import fingerprint
-from spacy_selectra.util.files import sha256_of
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences one after the other, without padding.
-
-    Attributes:
-        input_ids: int64, shape (T,); T is the sum of `lengths`.
-        lengths: int32, shape (B,); pieces of each sequence, [CLS] and [SEP] included.
-        type_ids: int64, shape (T,); 1 in second segments (with their [SEP]), else 0.
-        epoch: pass over the corpus, from 0, that the first sequence belongs to.
-        first: number of the first sequence in the endless order of a run; the others follow.
-    """
-
-    input_ids: np.ndarray
-    lengths: np.ndarray
-    type_ids: np.ndarray
-    epoch: int
-    first: int = 0
-
-
-class PackedCorpus:
-    """One split of a packed corpus, memory-mapped.
-
-    Args:
-        directory: what `selectra corpus pack` made.
-        split: "train" or "heldout".
-        tokenizer: tokenizer directory the corpus must have been packed with.
-
-    Attributes:
-        manifest: see `format.Manifest`.
-        n_sequences: number of sequences of the split.
-        n_tokens: number of pieces of the split, special ones included.
-
-    Raises:
-        SelectraError: not a packed corpus, an unknown or empty split, a truncated or
-            missing file, or another vocabulary.
-    """
-
-    def __init__(
-        self, directory: str | Path, split: Split = "train", tokenizer: str | Path | None = None
-    ) -> None:
-        self.directory = Path(directory)
-        self.manifest: Manifest = read_manifest(directory)
-        if split not in self.manifest.splits:
-            known = " or ".join(self.manifest.splits)
-            raise SelectraError(f"{directory}: no split '{split}' (there is {known})")
-        self.split: Split = split
-        record = self.manifest.splits[split]
-        if not record.sequences:
-            raise SelectraError(
-                f"{directory}: the split '{split}' is empty; pack it with a larger --heldout share "
-                "(of documents) or with --heldout-from, or train without held-out text "
-                "(training.evaluate_every null)"
-            )
-        if tokenizer is not None and fingerprint(tokenizer) != self.manifest.tokenizer_sha256:
-            raise SelectraError(
-                f"vocabulary does not match: {directory} was packed with another tokenizer than "
-                f"{tokenizer}; pack it again with this one"
-            )
-        self.n_sequences, self.n_tokens = record.sequences, record.tokens
-        self._pieces = [self._map_pieces(shard) for shard in record.shards]
-        self._indices = [self._map_index(shard) for shard in record.shards]
-        # Sequence i lies in the last shard whose first sequence is at most i.
-        sizes = [shard.sequences for shard in record.shards]
-        self._first = np.concatenate([[0], np.cumsum(sizes)])
-
-    def sequence(self, index: int) -> tuple[np.ndarray, int]:
-        """(ids, length of the first segment with its special pieces) of a sequence.
-
-        The ids are uint16 or uint32, shape (pieces,), [CLS] and [SEP] included, read-only.
-
-        Raises:
-            IndexError: no such sequence.
-        """
-        if not 0 <= index < self.n_sequences:
-            raise IndexError(f"sequence {index} of {self.n_sequences}")
-        shard = int(np.searchsorted(self._first, index, side="right")) - 1
-        place = index - int(self._first[shard])
-        ends, first_lengths = self._indices[shard]
-        start = int(ends[place - 1]) if place else 0
-        return self._pieces[shard][start : int(ends[place])], int(first_lengths[place])
-
-    def lengths(self) -> np.ndarray:
-        """int32, shape (n_sequences,): pieces of each sequence."""
-        parts = [np.diff(index[0], prepend=0).astype(np.int32) for index in self._indices]
-        return np.concatenate(parts)
-
-    def batch(self, indices: np.ndarray, epoch: int = 0, max_length: int | None = None) -> Batch:
-        """The sequences of `indices`, in this order.
-
-        With `max_length`, longer sequences are cut there: the last piece kept is replaced
-        by [SEP], and a second segment left without text is dropped.
-        """
-        parts: list[np.ndarray] = []
-        lengths = np.empty(len(indices), dtype=np.int32)
-        first = np.empty(len(indices), dtype=np.int64)
-        for place, index in enumerate(indices.tolist()):
-            ids, first_length = self.sequence(index)
-            if max_length is not None and len(ids) > max_length:
-                # A second segment needs a piece of text beside its [SEP].
-                kept = first_length if first_length + 1 == max_length else max_length
-                ids = np.concatenate([ids[: kept - 1], ids[-1:]])
-            parts.append(ids)
-            lengths[place] = len(ids)
-            first[place] = min(first_length, len(ids))
-        input_ids = np.concatenate(parts).astype(np.int64)
-        starts = np.cumsum(lengths, dtype=np.int64) - lengths
-        type_ids = np.arange(len(input_ids)) >= np.repeat(starts + first, lengths)
-        return Batch(input_ids, lengths, type_ids.astype(np.int64), epoch)
-
-    def verify(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Compare the digest of every file with the manifest.
-
-        Raises:
-            SelectraError: a file has other contents than when it was packed.
-        """
-        for shard in self.manifest.splits[self.split].shards:
-            if sha256_of(self.directory / shard.file) != shard.sha256:
-                raise SelectraError(
-                    f"{self.directory / shard.file}: contents have changed since packing; "
-                    "pack the corpus again"
-                )
-            progress()
-
-    def _map_pieces(self, shard: Shard) -> np.ndarray:
-        path = self.directory / shard.file
-        dtype = np.dtype(self.manifest.dtype).newbyteorder("<")
-        expected = shard.tokens * dtype.itemsize
-        found = path.stat().st_size if path.is_file() else None
-        if found != expected:
-            state = "is missing" if found is None else f"has {found:,} bytes, not {expected:,}"
-            raise SelectraError(f"{path} {state}: copy the corpus again or pack it again")
-        # A plain array: slices of np.memmap cost four times as much.
-        return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
-
-    def _map_index(self, shard: Shard) -> np.ndarray:
-        path = self.directory / shard.index
-        try:
-            index = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise SelectraError(
-                f"{path}: missing or truncated ({error}): copy the corpus again or pack it again"
-            ) from error
-        if index.shape != (2, shard.sequences) or index[0, -1] != shard.tokens:
-            raise SelectraError(f"{path}: does not fit {shard.file}; pack the corpus again")
-        return np.asarray(index)
+Prepared = TypeVar("Prepared")
+_POLL = 0.1  # seconds between looks at whether to stop
 
 
 class BatchLoader:
@@ -177,9 +32,6 @@ class BatchLoader:
         world_size: number of processes that share the work.
         max_length: longer sequences are cut, see `PackedCorpus.batch`.
         shuffle: False reads in the order of the corpus.
-
-    Raises:
-        SelectraError: a setting out of range.
     """
 
     def __init__(
@@ -192,12 +44,6 @@ class BatchLoader:
         max_length: int | None = None,
         shuffle: bool = True,
     ) -> None:
-        if batch_size < 1:
-            raise SelectraError(f"batch_size must be at least 1 (found {batch_size})")
-        if not 0 <= rank < world_size:
-            raise SelectraError(f"rank must be in [0, {world_size}) (found {rank})")
-        if max_length is not None and max_length < 3:
-            raise SelectraError(f"max_length must be at least 3 (found {max_length})")
         self.corpus = corpus
         self.batch_size = batch_size
         self.seed = seed
@@ -286,3 +132,93 @@ def sequence_batches(
     for start in range(0, count, batch_size):
         batch = corpus.batch(chosen[start : start + batch_size], 0, max_length)
         yield replace(batch, first=start)
+
+
+class Prefetcher(Generic[Prepared]):
+    """Wraps a `BatchLoader` that no one else uses; same batches, same states.
+
+    `state_dict` is that of the last batch handed out, however many wait in the queue.
+
+    Args:
+        loader: where the batches come from.
+        prepare: what is done to each batch, in the background too; must keep no state.
+        depth: batches kept ready.
+    """
+
+    def __init__(
+        self, loader: BatchLoader, prepare: Callable[[Batch], Prepared], depth: int = 4
+    ) -> None:
+        self._loader = loader
+        self._prepare = prepare
+        self._depth = depth
+        self._state = loader.state_dict()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._queue: queue.Queue[tuple[Prepared, dict[str, Any]] | BaseException]
+        self._queue = queue.Queue(depth)
+
+    def __enter__(self) -> Prefetcher[Prepared]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Prepared]:
+        return self
+
+    def __next__(self) -> Prepared:
+        if self._thread is None:
+            self._start()
+        item = self._queue.get()
+        if isinstance(item, BaseException):
+            self.close()
+            raise item
+        batch, self._state = item
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's state after the last batch handed out."""
+        return dict(self._state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state; batches prepared so far are thrown away.
+
+        Raises:
+            SelectraError: the state belongs to another corpus.
+        """
+        self.close()
+        self._loader.load_state_dict(state)
+        self._state = self._loader.state_dict()
+
+    def close(self) -> None:
+        """End the thread and set the loader back to the last batch handed out."""
+        if self._thread is None:
+            return
+        self._stop.set()
+        self._thread.join()
+        self._thread = None
+        self._loader.load_state_dict(self._state)
+
+    def _start(self) -> None:
+        self._stop = threading.Event()
+        self._queue = queue.Queue(self._depth)
+        self._thread = threading.Thread(
+            target=self._work, args=(self._stop, self._queue), name="prefetch", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, stop: threading.Event, ready: queue.Queue[Any]) -> None:
+        while not stop.is_set():
+            item: Any
+            try:
+                item = (self._prepare(next(self._loader)), self._loader.state_dict())
+            except BaseException as error:
+                item = error
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=_POLL)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(item, BaseException):
+                return

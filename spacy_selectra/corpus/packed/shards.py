@@ -59,7 +59,9 @@ class ShardStore:
         self._vocab_size = vocab_size
         for leftover in directory.glob(".*.tmp-*"):  # of a run that was killed while writing
             leftover.unlink()
-        self._records = [self._read_record(n) for n in range(self._count_records())]
+        self._records = [
+            self._read_record(n) for n in range(len(list(directory.glob("shard-*.json"))))
+        ]
         self._taken_up = len(self._records)
         self._digests: dict[int, str] = {}
         for path in directory.glob("unit-*.npz"):
@@ -184,9 +186,6 @@ class ShardStore:
             tokens=tokens,
             sha256=digest.hexdigest(),
         )
-
-    def _count_records(self) -> int:
-        return len(list(self.directory.glob("shard-*.json")))
 
     def _write_record(self, shard: int, record: ShardRecord) -> None:
         save_array(self.directory / f"shard-{shard:05}.npy", record.piece_counts)

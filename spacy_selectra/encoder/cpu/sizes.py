@@ -30,17 +30,21 @@ def few_sizes_pay() -> bool:
 def rounded_rows(rows: int) -> int:
     """The number of rows a product gets for `rows` of them.
 
-    Steps of 16 up to 128 rows, of 32 up to 512 and of 64 up to 2048; from there on a step is a
-    32nd of the next power of two, so that less than a sixteenth is padding. Whatever is left of a
-    rounded number when blocks of 2048 are taken off it is a rounded number, too.
+    Steps of 16 up to 128 rows, of 32 up to 512, of 80 up to 1024 (which is one itself) and of 64 up
+    to 2048; from there on a step is a 32nd of the next power of two, so that less than a sixteenth
+    is padding. What is left of a rounded number when blocks of 2048 are taken off it is a multiple
+    of 128: the last block comes in few sizes, too.
     """
     if rows <= 128:
         step = _ROWS
     elif rows <= 512:
         step = 32
+    elif rows <= 1024:
+        step = 80  # steps of 64 are two sizes more where the batches of a small pretraining lie
     else:
         step = max(64, _power_of_two(rows) // 32)
-    return -(-rows // step) * step
+    rounded = -(-rows // step) * step
+    return min(rounded, 1024) if rows <= 1024 else rounded
 
 
 def rounded_length(pieces: int) -> int:
@@ -57,7 +61,13 @@ def rounded_count(sequences: int) -> int:
 
 def pad_rows(values: Tensor) -> Tensor:
     """(N, ...) with zeros below, up to a rounded number, where few sizes pay; else as it is."""
-    if values.device.type != "cpu" or not few_sizes_pay():
+    return pad_for_activation(values) if few_sizes_pay() else values
+
+
+def pad_for_activation(values: Tensor) -> Tensor:
+    """(N, ...) with zeros below, up to a rounded number, on CPUs: GELU is oneDNN's in every
+    precision, wherever products are computed."""
+    if values.device.type != "cpu" or torch.compiler.is_compiling():
         return values
     missing = rounded_rows(len(values)) - len(values)
     # pad counts from the last dimension

@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from spacy_selectra.encoder.cpu.attention import attention_backward, attention_forward
 from spacy_selectra.encoder.cpu.dropout import DropoutMasks, apply_mask
 from spacy_selectra.encoder.cpu.linear import activated as _activate
+from spacy_selectra.encoder.cpu.sizes import rounded_rows
 from spacy_selectra.encoder.packing import PackedLayout
 
 _aten = torch.ops.aten
@@ -125,8 +126,10 @@ def _forward(
     middle, mean1, rstd1 = torch.native_layer_norm(sum1, width, norm1_w, norm1_b, options.eps)
 
     inner_source = middle.to(dtype)
-    inner = torch.addmm(in_b, inner_source, in_w.t())
-    active = _activate(inner, options.activation)
+    rows = len(hidden)
+    inner = _rounded_buffer(inner_source, len(in_w))
+    torch.addmm(in_b, inner_source, in_w.t(), out=inner[:rows])
+    active = _activate(inner, options.activation)[:rows]
     branch = torch.addmm(out_b, active, out_w.t())
     mask2 = masks.take(options.hidden_dropout, hidden.shape)
     sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
@@ -158,10 +161,12 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     )
     branch = _dropped(residual, dtype, mask2, scale)
     out_dw, out_db = (branch.t() @ active).to(wide), branch.sum(0).to(wide)
-    inner_grad = _activate_backward(branch @ out_w, inner, options.activation)
+    active_grad = _rounded_buffer(branch, inner.shape[1])
+    torch.mm(branch, out_w, out=active_grad[: len(branch)])
+    inner_grad = _activate_backward(active_grad, inner, options.activation)[: len(branch)]
     in_dw, in_db = (inner_grad.t() @ inner_source).to(wide), inner_grad.sum(0).to(wide)
     _add_product(residual, inner_grad, in_w)
-    del branch, inner_grad
+    del branch, active_grad, inner_grad
 
     residual, norm1_dw, norm1_db = _aten.native_layer_norm_backward(
         residual, sum1, width, mean1, rstd1, norm1_w, norm1_b, everything
@@ -176,6 +181,16 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         *(qkv_dw, qkv_db, mix_dw, mix_db, norm1_dw, norm1_db),
         *(in_dw, in_db, out_dw, out_db, norm2_dw, norm2_db),
     )
+
+
+def _rounded_buffer(like: Tensor, width: int) -> Tensor:
+    """For the products of as many rows as `like` has, and zeros up to a rounded number of rows.
+
+    oneDNN generates code for every new size of GELU, in types whose products are not oneDNN's, too.
+    """
+    buffer = like.new_empty((rounded_rows(len(like)), width))
+    buffer[len(like) :].zero_()
+    return buffer
 
 
 def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: float) -> Tensor:

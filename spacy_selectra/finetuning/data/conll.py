@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.columns import sentence_rows
 from spacy_selectra.finetuning.data.examples import TaggedWords
-from spacy_selectra.finetuning.data.sources import numbered_lines
+from spacy_selectra.finetuning.data.labels import label_name
 
 _PREFIXES = ("B", "I", "E", "S", "L", "U")
+
+# The tag of a contraction that stands beside its parts ("del" beside "de" and "el") in copies
+# of Universal Dependencies without its word numbers.
+NO_TAG = "_"
 
 
 @dataclass
@@ -30,93 +35,60 @@ class Sentence:
 
 
 def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
-    """Stream the sentences of a file; None where a `-DOCSTART-` line begins a new document.
+    """The sentences of a file; None where a `-DOCSTART-` line begins a new document.
 
-    Columns are separated by spaces or tabs; the word is the first, the tag the last one.
-    IOB1, IOB2 and IOBES are all understood: an entity begins at B, at S, and at any tag
-    whose type differs from that of the word before.
+    The word is in the first column, the entity tag in the last one. IOB1, IOB2 and IOBES are all
+    understood: an entity begins at B, at S, and at any tag whose type differs from that of the
+    word before. Comments before a sentence are skipped: lines that begin with "# " and are no
+    words with a tag.
 
     Raises:
         SelectraError: the file is missing, empty, not UTF-8, or a line is malformed.
     """
     found = False
-    sentence, previous = Sentence(), "O"
-    for number, line in numbered_lines(path):
-        fields = split_columns(line)
-        if not fields or fields[0] == "-DOCSTART-":
-            if sentence.words:
-                found = True
-                yield sentence
-            sentence, previous = Sentence(), "O"
-            if fields:
-                yield None
+    for rows in sentence_rows(path, _is_entity_tag):
+        if rows is None:
+            yield None
             continue
-        if len(fields) < 2:
-            raise SelectraError(
-                f"{path}, line {number}: a word without a tag ('{line.strip()}'); each line "
-                "holds a word and its tag, separated by a space or tab"
-            )
-        add_word(sentence, fields[0], fields[-1], previous, f"{path}, line {number}")
-        previous = fields[-1]
-    if sentence.words:
         found = True
-        yield sentence
+        places = [f"{path}, line {line}" for line in rows.lines]
+        yield Sentence(rows.words, entities_of(rows.tags, places))
     if not found:
         raise SelectraError(f"{path}: no sentences in it (empty file)")
 
 
-def split_columns(line: str) -> list[str]:
-    """Columns separated by spaces and tabs; a no-break space ("5\u00a0000") is part of a word."""
-    return re.split(r"[ \t]+", line.strip(" \t")) if line.strip() else []
-
-
-def add_word(sentence: Sentence, word: str, tag: str, previous: str, place: str) -> None:
-    """Append a word to a sentence, and begin or lengthen an entity as its tag says.
+def entities_of(tags: Sequence[str], places: Sequence[str]) -> list[tuple[int, int, str]]:
+    """(first word, word after the last, type) of the entities that tags tell.
 
     Args:
-        sentence: changed in place.
-        word: the word.
-        tag: O or an entity tag in IOB1, IOB2 or IOBES.
-        previous: tag of the word before, "O" for the first one.
-        place: named in errors.
+        tags: for each word O or an entity tag in IOB1, IOB2, IOBES or BILOU.
+        places: where each tag stands, named in errors.
 
     Raises:
         SelectraError: no such tag.
     """
-    sentence.words.append(word)
-    if tag == "O":
-        return
+    found: list[tuple[int, int, str]] = []
+    before, kind_before = "O", ""
+    for word, (tag, place) in enumerate(zip(tags, places, strict=True)):
+        if not _is_entity_tag(tag):
+            raise SelectraError(f"{place}: '{tag}' is no entity tag such as O, B-PER or I-LOC")
+        prefix, _, kind = tag.partition("-")
+        kind = kind and label_name(kind, place)
+        if prefix in "BSU" or (prefix != "O" and (before in "OESLU" or kind != kind_before)):
+            found.append((word, word + 1, kind))
+        elif prefix != "O":
+            found[-1] = (found[-1][0], word + 1, kind)
+        before, kind_before = prefix, kind
+    return found
+
+
+def _is_entity_tag(tag: str) -> bool:
     prefix, dash, kind = tag.partition("-")
-    if prefix not in _PREFIXES or not dash or not kind:
-        raise SelectraError(f"{place}: '{tag}' is no entity tag such as O, B-PER or I-LOC")
-    last = len(sentence.words)
-    begins = (
-        prefix in "BSU"
-        or previous == "O"
-        or previous.partition("-")[2] != kind
-        or previous[0] in "ESLU"
-    )
-    if begins:
-        sentence.entities.append((last - 1, last, kind))
-    else:
-        first, _, _ = sentence.entities[-1]
-        sentence.entities[-1] = (first, last, kind)
-
-
-# Words with tags from files that hold a word a line.
-
-
-# The tag of a contraction that stands beside its parts ("del" beside "de" and "el") in copies
-# of Universal Dependencies without its word numbers.
-NO_TAG = "_"
+    return tag == "O" or (prefix in _PREFIXES and bool(dash) and bool(kind.strip()))
 
 
 def entity_sentences(path: Path, drop: Iterable[str] = ()) -> Iterator[TaggedWords]:
-    """Sentences of a file with the word in the first column and its entity tag in the last.
-
-    Raises:
-        SelectraError: as `spacy_selectra.finetuning.data.conll.read_sentences`.
-    """
+    """Sentences with IOB2 tags, O for entities of a type in `drop`; see `read_sentences`."""
     for sentence in read_sentences(path):
         if sentence is not None:
             yield TaggedWords(sentence.words, iob2_tags(sentence, drop))
@@ -125,15 +97,8 @@ def entity_sentences(path: Path, drop: Iterable[str] = ()) -> Iterator[TaggedWor
 def entity_words(
     words: Sequence[str], tags: Sequence[str], place: str, drop: Iterable[str] = ()
 ) -> TaggedWords:
-    """Words with tags in IOB1, IOB2 or IOBES as words with IOB2 tags.
-
-    Raises:
-        SelectraError: a tag that is none.
-    """
-    sentence, previous = Sentence(), "O"
-    for word, tag in zip(words, tags, strict=True):
-        add_word(sentence, word, tag, previous, place)
-        previous = tag
+    """Words with tags in any scheme as words with IOB2 tags; see `entities_of`."""
+    sentence = Sentence(list(words), entities_of(tags, [place] * len(words)))
     return TaggedWords(sentence.words, iob2_tags(sentence, drop))
 
 
@@ -150,22 +115,11 @@ def tagged_sentences(path: Path) -> Iterator[TaggedWords]:
     """Sentences of a file with the word in the first column and any tag in the last.
 
     Raises:
-        SelectraError: the file is missing or not UTF-8, or a word has no tag.
+        SelectraError: the file is missing or not UTF-8, or a line is malformed.
     """
-    words: list[str] = []
-    tags: list[str] = []
-    for number, line in numbered_lines(path):
-        fields = split_columns(line)
-        if fields and fields[0] != "-DOCSTART-":
-            if len(fields) < 2:
-                raise SelectraError(f"{path}, line {number}: a word without a tag ('{fields[0]}')")
-            words.append(fields[0])
-            tags.append(fields[-1])
-        elif words:
-            yield TaggedWords(words, tags)
-            words, tags = [], []
-    if words:
-        yield TaggedWords(words, tags)
+    for rows in sentence_rows(path, None):
+        if rows is not None:
+            yield TaggedWords(rows.words, rows.tags)
 
 
 def conllu_sentences(path: Path) -> Iterator[TaggedWords]:
@@ -196,6 +150,6 @@ def conllu_sentences(path: Path) -> Iterator[TaggedWords]:
         if fields[3] == NO_TAG:
             raise SelectraError(f"{path}, line {number}: a word without a tag ('{fields[1]}')")
         words.append(fields[1])
-        tags.append(fields[3])
+        tags.append(label_name(fields[3], f"{path}, line {number}"))
     if words:
         yield TaggedWords(words, tags)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spacy_selectra.corpus.compression import split_suffix
+from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DataSettings, Paths
 from spacy_selectra.finetuning.data.conll import (
@@ -26,6 +26,7 @@ from spacy_selectra.finetuning.data.examples import (
     Scored,
     TaggedWords,
 )
+from spacy_selectra.finetuning.data.labels import labels_of
 from spacy_selectra.finetuning.data.parsing import (
     labelled_examples,
     unlabelled,
@@ -33,16 +34,16 @@ from spacy_selectra.finetuning.data.parsing import (
 )
 from spacy_selectra.finetuning.data.sources import (
     SUFFIXES,
+    Formats,
     Row,
     file_rows,
     hub_rows,
-    numbered_lines,
 )
 from spacy_selectra.finetuning.data.squad import squad_rows
-from spacy_selectra.finetuning.tasks.registry import Task
+from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
 # Files that hold no word and tag a line, whatever else a column file may be called.
-_NO_COLUMNS = (".csv", ".json", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz")
+_NO_COLUMNS = (".csv", ".json", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz", ".spacy")
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,25 @@ class Dataset:
     test: list[Any]
 
 
-def read_dataset(task: Task, data: DataSettings) -> Dataset:
+def read_dataset(spec: TaskSpec, data: DataSettings, formats: Formats | None = None) -> Dataset:
     """Read all splits and check that they speak of the same labels.
+
+    Args:
+        spec: what is learnt.
+        data: where the splits are, and how their columns are called.
+        formats: readers of further kinds of files.
 
     Raises:
         SelectraError: missing file, column, hub data set or split, empty split, unreadable
             row, a label the task does not know, a label not seen in training, a class that a
             split does not hold, or texts that are to be joined and are not tagged sentences.
     """
+    spec = with_columns(spec, data)
     splits = {
         name: _nonempty(f"{name}: no example in {', '.join(sources)}", read)
-        for name, (sources, read) in _sources(task, data).items()
+        for name, (sources, read) in _sources(spec, data, formats).items()
     }
-    labels = labels_of(task, splits)
+    labels = labels_of(spec, splits)
     train = splits["train"]
     if data.train_limit is not None:
         chosen = random.Random(0).sample(range(len(train)), len(train))[: data.train_limit]
@@ -83,13 +90,29 @@ def read_dataset(task: Task, data: DataSettings) -> Dataset:
             chosen.sort()
         train = [train[place] for place in chosen]
     if data.join_sentences > 1:
-        if task.head != "tags":
-            raise SelectraError(f"data.join_sentences is for tagged sentences, not for {task.name}")
+        if spec.head != "tags":
+            raise SelectraError(f"data.join_sentences is for tagged sentences, not for {spec.name}")
         train = list(joined_sentences(train, data.join_sentences))
     return Dataset(labels, train, splits["dev"], splits.get("test", []))
 
 
-def read_split(task: Task, paths: Paths, split: str = "data") -> list[Any]:
+def with_columns(spec: TaskSpec, data: DataSettings) -> TaskSpec:
+    """The task whose columns are called as the settings say.
+
+    Raises:
+        SelectraError: a column for a second text, and the task has one.
+    """
+    named = {"text": data.text_column, "pair": data.pair_column, "label": data.label_column}
+    chosen: dict[str, Any] = {part: name for part, name in named.items() if name is not None}
+    if not chosen:
+        return spec
+    if "pair" in chosen and not spec.pairs:
+        raise SelectraError(f"data.pair_column is for two texts, {spec.name} has one")
+    columns = [replace(own, **chosen, only={}, headerless=()) for own in spec.columns]
+    return replace(spec, columns=tuple(columns))
+
+
+def read_split(spec: TaskSpec, paths: Paths, split: str = "data") -> list[Any]:
     """Read the files of one split, in order.
 
     Raises:
@@ -98,11 +121,11 @@ def read_split(task: Task, paths: Paths, split: str = "data") -> list[Any]:
     names = _listed(paths)
     return _nonempty(
         f"{split}: no example in {', '.join(names) or 'an empty list of files'}",
-        _read_files(task, names),
+        _read_files(spec, names, None),
     )
 
 
-def read_unlabelled(task: Task, paths: Paths) -> list[Any]:
+def read_unlabelled(spec: TaskSpec, paths: Paths, formats: Formats | None = None) -> list[Any]:
     """Texts without labels, as examples of the task's kind.
 
     A line of a `.txt` file is a text; for pairs, two texts separated by a tab; for tags, a
@@ -117,11 +140,15 @@ def read_unlabelled(task: Task, paths: Paths) -> list[Any]:
             questions.
     """
     names = _listed(paths)
-    if task.head == "spans":
-        unlabelled(task, "", None)
+    if spec.head == "spans":
+        unlabelled(spec, "", None)
     return _nonempty(
         f"unlabelled: no text in {', '.join(names) or 'an empty list of files'}",
-        (example for name in names for example in _read_unlabelled_file(task, Path(name))),
+        (
+            example
+            for name in names
+            for example in _read_unlabelled_file(spec, Path(name).expanduser(), formats)
+        ),
     )
 
 
@@ -144,68 +171,92 @@ def _listed(paths: Paths | None) -> list[str]:
     return [paths] if isinstance(paths, str) else list(paths or ())
 
 
-def _sources(task: Task, data: DataSettings) -> dict[str, tuple[list[str], Iterator[AnyExample]]]:
+def _sources(
+    spec: TaskSpec, data: DataSettings, formats: Formats | None
+) -> dict[str, tuple[list[str], Iterator[AnyExample]]]:
     """What each split is read from, and its examples (read when asked for)."""
     names = {split: _listed(getattr(data, split)) for split in ("train", "dev", "test")}
     config = data.hub_config
-    if data.hub and task.hub and task.hub.id == data.hub:
-        config = config or task.hub.config
+    if data.hub and spec.hub and spec.hub.id == data.hub:
+        config = config or spec.hub.config
         if not any(names.values()):
-            names = {split: _listed(getattr(task.hub, split)) for split in names}
+            names = {split: _listed(getattr(spec.hub, split)) for split in names}
     for split in ("train", "dev"):
         if not names[split]:
             known = f"a split of {data.hub}" if data.hub else "a file (or set data.hub)"
             raise SelectraError(f"data.{split}: nothing to read; name {known}")
     if not data.hub:
-        return {split: (files, _read_files(task, files)) for split, files in names.items() if files}
+        return {
+            split: (files, _read_files(spec, files, formats))
+            for split, files in names.items()
+            if files
+        }
     return {
-        split: ([data.hub, *parts], _read_hub(task, data, config, parts))
+        split: ([data.hub, *parts], _read_hub(spec, data, config, parts))
         for split, parts in names.items()
         if parts
     }
 
 
-def _read_files(task: Task, names: Sequence[str]) -> Iterator[AnyExample]:
+def _read_files(
+    spec: TaskSpec, names: Sequence[str], formats: Formats | None
+) -> Iterator[AnyExample]:
     for name in names:
-        yield from _read_file(task, Path(name))
+        yield from _read_file(spec, Path(name).expanduser(), formats)
 
 
 def _read_hub(
-    task: Task, data: DataSettings, config: str | None, parts: Sequence[str]
+    spec: TaskSpec, data: DataSettings, config: str | None, parts: Sequence[str]
 ) -> Iterator[AnyExample]:
     for part in parts:
         rows = hub_rows(str(data.hub), config, data.hub_revision, part)
-        yield from labelled_examples(task, f"{data.hub}, {part}", rows)
+        yield from labelled_examples(spec, f"{data.hub}, {part}", rows)
 
 
-def _read_file(task: Task, path: Path) -> Iterator[AnyExample]:
+def holds_columns(spec: TaskSpec, path: Path, formats: Formats | None = None) -> bool:
+    """Whether a file holds a word and its tag a line, rather than rows.
+
+    Raises:
+        SelectraError: a kind of file that holds neither for this task.
+    """
     suffix, _ = split_suffix(path)
-    if task.head == "tags" and suffix != ".jsonl":
-        if suffix in _NO_COLUMNS or (suffix == ".conllu" and task.entities):
-            raise SelectraError(
-                f"{path}: kind of file not known (use .jsonl"
-                f"{'' if task.entities else ', .conllu'}, or a file with a word and its tag a line)"
-            )
-        if task.entities:
-            return entity_sentences(path, task.drop)
+    if spec.head != "tags" or suffix == ".jsonl" or (formats and suffix in formats):
+        return False
+    if suffix in _NO_COLUMNS or (suffix == ".conllu" and spec.entities):
+        known = (".jsonl", *(formats or ()), *(() if spec.entities else (".conllu",)))
+        raise SelectraError(
+            f"{path}: kind of file not known (use {', '.join(known)}, or a file with a word and "
+            "its tag a line)"
+        )
+    return True
+
+
+def _read_file(spec: TaskSpec, path: Path, formats: Formats | None) -> Iterator[AnyExample]:
+    suffix, _ = split_suffix(path)
+    if holds_columns(spec, path, formats):
+        if spec.entities:
+            return entity_sentences(path, spec.drop)
         return conllu_sentences(path) if suffix == ".conllu" else tagged_sentences(path)
-    if task.head == "spans":
+    if spec.head == "spans":
         if suffix not in (".json", ".jsonl"):
             raise SelectraError(f"{path}: kind of file not known (use .json as SQuAD's, or .jsonl)")
         if suffix == ".json":
-            return labelled_examples(task, str(path), squad_rows(path))
-    return labelled_examples(task, str(path), _rows(task, path))
+            return labelled_examples(spec, str(path), squad_rows(path))
+    return labelled_examples(spec, str(path), rows_of(spec, path, formats))
 
 
-def _rows(task: Task, path: Path) -> Iterator[Row]:
-    known = [column for layout in task.layouts for column in layout.columns]
-    return file_rows(path, known, task.layouts[0].headerless)
+def rows_of(spec: TaskSpec, path: Path, formats: Formats | None = None) -> Iterator[Row]:
+    """Rows of a file for a task, which knows the columns it may have; see `file_rows`."""
+    known = [name for columns in spec.columns for name in columns.all]
+    return file_rows(path, known, spec.columns[0].headerless, formats)
 
 
-def _read_unlabelled_file(task: Task, path: Path) -> Iterator[AnyExample]:
+def _read_unlabelled_file(
+    spec: TaskSpec, path: Path, formats: Formats | None
+) -> Iterator[AnyExample]:
     suffix, _ = split_suffix(path)
-    if suffix in SUFFIXES:
-        yield from unlabelled_examples(task, str(path), _rows(task, path))
+    if suffix in SUFFIXES or (formats and suffix in formats):
+        yield from unlabelled_examples(spec, str(path), rows_of(spec, path, formats))
         return
     if suffix != ".txt":
         raise SelectraError(
@@ -214,13 +265,13 @@ def _read_unlabelled_file(task: Task, path: Path) -> Iterator[AnyExample]:
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
-        if not task.pairs:
-            yield unlabelled(task, line.strip(), None)
+        if not spec.pairs:
+            yield unlabelled(spec, line.strip(), None)
             continue
         texts = [text.strip() for text in line.split("\t")]
         if len(texts) != 2 or not all(texts):
             raise SelectraError(f"{path}, line {number}: not two texts separated by a tab")
-        yield unlabelled(task, texts[0], texts[1])
+        yield unlabelled(spec, texts[0], texts[1])
 
 
 __all__ = [
@@ -234,62 +285,8 @@ __all__ = [
     "read_dataset",
     "read_split",
     "read_unlabelled",
+    "with_columns",
 ]
-
-
-# Labels of a data set: which there are, and whether all splits agree on them.
-
-
-def labels_of(task: Task, splits: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Labels in the order of the logits, after checking that all splits go with them.
-
-    Classes must occur in every split; of entity types and tags a split may lack some, and a
-    task that fixes its labels need not find them all. Values and spans have no labels.
-
-    Args:
-        task: what is learnt.
-        splits: "train" and others, each with its examples.
-
-    Raises:
-        SelectraError: a label the task does not know or that training does not hold, a class
-            that a split does not hold, or too few labels to learn anything.
-    """
-    if task.head not in ("classes", "tags"):
-        return []
-    counts = {name: Counter(_labels_in(task, examples)) for name, examples in splits.items()}
-    labels = list(task.labels or sorted(counts["train"]))
-    if not labels:
-        raise SelectraError("train: no entity, there is nothing to learn")
-    if len(labels) < 2 and not task.entities:
-        raise SelectraError(f"train: only one label ('{labels[0]}'), there is nothing to learn")
-    for name, found in counts.items():
-        _refuse_unknown(task, name, found, labels)
-        missing = [label for label in labels if label not in found]
-        if missing and task.head == "classes":
-            raise SelectraError(
-                f"{name}: no example of label '{missing[0]}'; all splits must hold the same "
-                f"labels ({', '.join(labels)})"
-            )
-    return labels
-
-
-def _labels_in(task: Task, examples: Iterable[Any]) -> Iterable[str]:
-    """Class of each example, tag of each word or type of each entity."""
-    if task.head == "classes":
-        return (example.label for example in examples)
-    tags = (tag for example in examples for tag in example.tags)
-    return (tag[2:] for tag in tags if tag.startswith("B-")) if task.entities else tags
-
-
-def _refuse_unknown(task: Task, split: str, found: Counter[str], labels: Sequence[str]) -> None:
-    unknown = sorted(set(found) - set(labels))
-    if unknown:
-        why = "this task's labels" if task.labels else "the labels seen in training"
-        unit = "examples" if task.head == "classes" else "entities" if task.entities else "words"
-        raise SelectraError(
-            f"{split}: label '{unknown[0]}' ({found[unknown[0]]} {unit}) is not one of {why}: "
-            f"{', '.join(labels)}"
-        )
 
 
 # Successive sentences as one text: pipelines read paragraphs, tagged data sets hold sentences.

@@ -28,6 +28,13 @@ class TaggedWords(NamedTuple):
     tags: list[str]
 
 
+class MarkedText(NamedTuple):
+    """A text and its entities: (first character, the one after the last, type), in order."""
+
+    text: str
+    entities: list[tuple[int, int, str]]
+
+
 class Question(NamedTuple):
     """A question on a text.
 

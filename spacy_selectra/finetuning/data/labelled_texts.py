@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import file_rows
 from spacy_selectra.util.files import read_yaml
 
@@ -62,20 +63,15 @@ def read_labelled(
         selection: which of them; None takes all, whole.
 
     Raises:
-        SelectraError: a column is missing, or a label of `names` does not occur.
+        SelectraError: a column or a label is missing, or a label of `names` does not occur.
     """
     chosen = selection or Selection()
     random = np.random.default_rng(chosen.seed)
     found: dict[str, list[str]] = defaultdict(list)
     labels: set[str] = set()
     seen: Counter[str] = Counter()
-    keys = [chosen.text_key, chosen.label_key]
     for path in paths:
-        for place, row in file_rows(Path(path), keys):
-            for key in keys:
-                if key not in row:
-                    raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
-            label, text = str(row[chosen.label_key]), str(row[chosen.text_key]).strip()
+        for text, label in _rows(path, chosen.text_key, chosen.label_key):
             labels.add(label)
             if label not in names or not text:
                 continue
@@ -93,6 +89,25 @@ def read_labelled(
         for text in found[label]
     ]
     return [texts[place] for place in random.permutation(len(texts))]
+
+
+def read_pairs(
+    path: str | Path, text_key: str = "text", label_key: str = "label"
+) -> list[tuple[str, str]]:
+    """Texts and their labels, in the order of the file; rows without text are left out.
+
+    Raises:
+        SelectraError: a column is missing, or a label is empty.
+    """
+    return [row for row in _rows(path, text_key, label_key) if row[0]]
+
+
+def _rows(path: str | Path, text_key: str, label_key: str) -> Iterator[tuple[str, str]]:
+    for place, row in file_rows(Path(path), [text_key, label_key]):
+        for key in (text_key, label_key):
+            if key not in row:
+                raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
+        yield str(row[text_key]).strip(), label_name(row[label_key], place, label_key)
 
 
 def stretch(text: str, max_words: int | None, random: np.random.Generator) -> str:
@@ -158,7 +173,7 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
         own = [value] if isinstance(value, str) else value
         if not isinstance(own, list) or not own or not all(isinstance(n, str) for n in own):
             raise SelectraError(f"{path}: '{label}' is not called by a name or a list of names")
-        names[str(label)] = own
+        names[label_name(label, str(path))] = own
     return names
 
 

@@ -3,136 +3,172 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.conll import NO_TAG, entity_words
-from spacy_selectra.finetuning.data.examples import AnyExample, Example, Scored, TaggedWords
+from spacy_selectra.finetuning.data.examples import (
+    AnyExample,
+    Example,
+    MarkedText,
+    Scored,
+    TaggedWords,
+)
+from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import UNLABELLED, Row
+from spacy_selectra.finetuning.data.spans import in_words, marked_text, split_words
 from spacy_selectra.finetuning.data.squad import question_of
-from spacy_selectra.finetuning.tasks.columns import Layout
-from spacy_selectra.finetuning.tasks.registry import Task
+from spacy_selectra.finetuning.tasks.columns import ColumnSpec
+from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
-# A number with its separators, a run of letters (and combining accents), or one other sign.
-_WORD = re.compile(r"\d+(?:[.,:]\d+)*|[\w\u0300-\u036f]+|[^\w\s]")
-
-# Layout of unlabelled rows for tags that hold no words.
-_PLAIN_TEXT = Layout(text="text", label="")
+# Columns of unlabelled rows for tags that hold no words.
+_PLAIN_TEXT = ColumnSpec(text="text", label="")
 
 
-def labelled_examples(task: Task, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
-    """Examples of rows with labels.
+def labelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
+    """Examples of rows with labels, entities in words; see `placed_examples`."""
+    for place, example in placed_examples(spec, source, rows):
+        if isinstance(example, MarkedText):
+            example = in_words(example, place, spec.drop)
+        if not isinstance(example, TaggedWords) or example.words:
+            yield example
+
+
+def placed_examples(
+    spec: TaskSpec, source: str, rows: Iterable[Row]
+) -> Iterator[tuple[str, AnyExample | MarkedText]]:
+    """Examples of rows with labels, and where each stands.
 
     Args:
-        task: what they are read for.
+        spec: what they are read for.
         source: file or hub data set, named in errors.
-        rows: places and columns; all have the columns of the first one.
+        rows: places and columns.
 
     Raises:
         SelectraError: missing column, empty text or label, or a label that cannot be one.
     """
-    for place, layout, row in _chosen(task, source, rows, labelled=True):
-        label = row.get(layout.label)
-        if task.head == "tags":
-            example = _tagged(task, layout, row, place)
-            if example.words:
-                yield example
+    for place, columns, row in _chosen(spec, source, rows, labelled=True):
+        label = row.get(columns.label)
+        if spec.head == "tags":
+            yield place, _tagged(spec, columns, row, place)
             continue
-        if task.head == "spans":
-            columns = {"context": layout.text, "question": layout.pair, "answers": layout.label}
-            named = {key: row[name] for key, name in columns.items()}
+        if spec.head == "spans":
+            own = {"context": columns.text, "question": columns.pair, "answers": columns.label}
+            named = {key: row[name] for key, name in own.items()}
             question = question_of({**row, **named}, place)
             if question is not None:
-                yield question
+                yield place, question
             continue
-        text, pair = _texts(layout, row)
-        if task.head == "value":
-            yield Scored(text, pair or "", _value(label, layout.label, task.scale, place))
+        text, pair = _texts(columns, row, place)
+        if spec.head == "value":
+            yield place, Scored(text, pair or "", _value(label, columns.label, spec.scale, place))
         else:
-            yield Example(text, pair, layout.names.get(str(label), str(label)))
+            name = label_name(label, place, columns.label)
+            yield place, Example(text, pair, columns.names.get(name, name))
 
 
-def unlabelled_examples(task: Task, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
+def unlabelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
     """Examples of rows whose labels, if there are any, are not read; see `labelled_examples`.
 
     For tags, rows may hold a `text` instead of words: each of its lines becomes a sentence.
     """
-    for place, layout, row in _chosen(task, source, rows, labelled=False):
-        if layout is _PLAIN_TEXT:
-            lines = str(row[layout.text]).splitlines()
-            yield from (unlabelled(task, line, None) for line in lines if line.strip())
-        elif task.head == "tags":
-            yield TaggedWords(_items(row, layout.text, place), [])
+    for place, columns, row in _chosen(spec, source, rows, labelled=False):
+        if spec.head == "tags" and isinstance(row[columns.text], str):
+            lines = str(row[columns.text]).splitlines()
+            yield from (unlabelled(spec, line, None) for line in lines if line.strip())
+        elif spec.head == "tags":
+            yield TaggedWords(_items(row, columns.text, place), [])
         else:
-            yield unlabelled(task, *_texts(layout, row))
+            yield unlabelled(spec, *_texts(columns, row, place))
 
 
-def unlabelled(task: Task, text: str, pair: str | None) -> AnyExample:
+def unlabelled(spec: TaskSpec, text: str, pair: str | None) -> AnyExample:
     """An example without label; words are what white space and punctuation leave.
 
     Raises:
         SelectraError: the task asks questions, which no plain text holds.
     """
-    if task.head == "spans":
-        raise SelectraError(f"task '{task.name}' cannot use unlabelled text: it has no questions")
-    if task.head == "tags":
-        return TaggedWords(_WORD.findall(text), [])
-    if task.head == "value":
+    if spec.head == "spans":
+        raise SelectraError(f"task '{spec.name}' cannot use unlabelled text: it has no questions")
+    if spec.head == "tags":
+        return TaggedWords(split_words(text), [])
+    if spec.head == "value":
         return Scored(text, pair or "", math.nan)
     return Example(text, pair, "")
 
 
 def _chosen(
-    task: Task, source: str, rows: Iterable[Row], *, labelled: bool
-) -> Iterator[tuple[str, Layout, Mapping[str, Any]]]:
-    """Rows that are to be read, with their layout; texts and labels are not empty."""
-    layout: Layout | None = None
-    for place, row in rows:
-        if layout is None:
-            layout = _layout_of(task, source, list(row), labelled=labelled)
-        if any(row.get(column, value) != value for column, value in layout.only.items()):
+    spec: TaskSpec, source: str, rows: Iterable[Row], *, labelled: bool
+) -> Iterator[tuple[str, ColumnSpec, Mapping[str, Any]]]:
+    """Rows that are to be read, with the names of their columns; texts and labels are not empty."""
+    found = list(rows)
+    if not found:
+        return
+    # tools leave keys out where there is nothing to say
+    names = dict.fromkeys(column for _, row in found for column in row)
+    columns = _columns_of(spec, source, list(names), labelled=labelled)
+    for place, row in found:
+        if "_task_hash" in row and row.get("answer", "accept") != "accept":
+            continue  # Prodigy's annotators rejected or skipped it
+        if any(row.get(column, value) != value for column, value in columns.only.items()):
             continue
-        if any(str(row.get(column)) in layout.untranslated for column in layout.texts):
+        if any(str(row.get(column)) in columns.untranslated for column in columns.texts):
             continue
-        if labelled and row.get(layout.label) is UNLABELLED:
+        if labelled and row.get(columns.label) is UNLABELLED:
             continue
-        for column in layout.columns if labelled else layout.texts:
+        text_only = not labelled or _is_marked(spec, columns, row)
+        for column in columns.texts if text_only else columns.all:
             if row.get(column) is None or row[column] == "":
                 raise SelectraError(f"{place}: column '{column}' is empty")
-        yield place, layout, row
+        yield place, columns, row
 
 
-def _layout_of(task: Task, source: str, columns: Sequence[str], *, labelled: bool) -> Layout:
-    layouts = task.layouts
-    if task.head == "tags" and not labelled:
-        layouts = (*layouts, _PLAIN_TEXT)
-    needs = [layout.columns if labelled else layout.texts for layout in layouts]
-    for layout, needed in zip(layouts, needs, strict=True):
-        if set(needed) <= set(columns):
-            return layout
+def _columns_of(spec: TaskSpec, source: str, found: Sequence[str], *, labelled: bool) -> ColumnSpec:
+    known = spec.columns
+    if spec.head == "tags" and not labelled:
+        known = (*known, _PLAIN_TEXT)
+    needs = [columns.all if labelled else columns.texts for columns in known]
+    for columns, needed in zip(known, needs, strict=True):
+        if set(needed) <= set(found):
+            return columns
     wanted = " or ".join(dict.fromkeys("/".join(needed) for needed in needs))
     raise SelectraError(
-        f"{source}: missing column for task '{task.name}': it needs {wanted}, "
-        f"there are {'/'.join(columns)}"
+        f"{source}: missing column for task '{spec.name}': it needs {wanted}, "
+        f"there are {'/'.join(found)}"
     )
 
 
-def _texts(layout: Layout, row: Mapping[str, Any]) -> tuple[str, str | None]:
-    return str(row[layout.text]), str(row[layout.pair]) if layout.pair else None
+def _texts(columns: ColumnSpec, row: Mapping[str, Any], place: str) -> tuple[str, str | None]:
+    for column in columns.texts:
+        if not isinstance(row[column], (str, int, float)):
+            kind = type(row[column]).__name__
+            raise SelectraError(f"{place}: column '{column}' has to hold a text, there is a {kind}")
+    return str(row[columns.text]), str(row[columns.pair]) if columns.pair else None
 
 
-def _tagged(task: Task, layout: Layout, row: Mapping[str, Any], place: str) -> TaggedWords:
-    words, tags = _items(row, layout.text, place), _items(row, layout.label, place)
+def _is_marked(spec: TaskSpec, columns: ColumnSpec, row: Mapping[str, Any]) -> bool:
+    """Whether a row has a text with entities rather than words with tags."""
+    spans = row.get(columns.label)
+    tags = isinstance(spans, list) and any(isinstance(tag, str) for tag in spans)
+    return spec.entities and isinstance(row.get(columns.text), str) and not tags
+
+
+def _tagged(
+    spec: TaskSpec, columns: ColumnSpec, row: Mapping[str, Any], place: str
+) -> TaggedWords | MarkedText:
+    if _is_marked(spec, columns, row):
+        return marked_text(row[columns.text], row.get(columns.label), place, columns.label)
+    words, tags = _items(row, columns.text, place), _items(row, columns.label, place)
     if len(words) != len(tags):
         raise SelectraError(
-            f"{place}: {len(words)} words in column '{layout.text}', "
-            f"{len(tags)} tags in column '{layout.label}'"
+            f"{place}: {len(words)} words in column '{columns.text}', "
+            f"{len(tags)} tags in column '{columns.label}'"
         )
-    tags = [layout.names.get(tag, tag) for tag in tags]
-    if task.entities:
-        return entity_words(words, tags, place, task.drop)
+    tags = [label_name(tag, place, columns.label) for tag in tags]
+    tags = [columns.names.get(tag, tag) for tag in tags]
+    if spec.entities:
+        return entity_words(words, tags, place, spec.drop)
     kept = [(word, tag) for word, tag in zip(words, tags, strict=True) if tag != NO_TAG]
     return TaggedWords([word for word, _ in kept], [tag for _, tag in kept])
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from spacy_selectra.corpus.compression import open_for_reading, split_suffix
+from spacy_selectra.corpus.compression import split_suffix
+from spacy_selectra.corpus.lines import json_objects, numbered_lines
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.requirements import training_package
+from spacy_selectra.util.requirements import required
 
 SUFFIXES = (".jsonl", ".tsv", ".csv")
 
@@ -20,68 +23,44 @@ UNLABELLED = object()
 Row = tuple[str, Mapping[str, Any]]
 """Where a row stands ("a.tsv, line 3"), and its columns."""
 
+Formats = Mapping[str, Callable[[Path], Iterator[Row]]]
+"""Rows of files of other kinds, by suffix: those of libraries that fine-tuning does not know."""
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 file and their numbers from 1, split at line feeds only.
-
-    Raises:
-        SelectraError: the file is missing, damaged or not UTF-8.
-    """
-    with open_for_reading(path) as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise SelectraError(
-                    f"{path}, line {number}: not UTF-8 ({error.reason}); convert it with "
-                    f"iconv -f latin1 -t utf-8, if it is Latin-1"
-                ) from error
+_SEPARATORS = (",", ";", "\t", "|")
+_DECLARATION = re.compile(r"sep=(.)\n", re.IGNORECASE)
 
 
-def json_objects(
-    path: str | Path, lines: Iterable[tuple[int, str]]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of each line of JSON that is not blank.
-
-    Args:
-        path: named in errors.
-        lines: numbered lines of the file.
-
-    Raises:
-        SelectraError: a line that is not JSON, or no object.
-    """
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SelectraError(f"{path}, line {number}: not JSON ({error.msg})") from error
-        if not isinstance(row, dict):
-            raise SelectraError(f"{path}, line {number}: not a JSON object")
-        yield number, row
-
-
-def file_rows(path: Path, known: Sequence[str], headerless: Sequence[str] = ()) -> Iterator[Row]:
+def file_rows(
+    path: Path,
+    known: Sequence[str],
+    headerless: Sequence[str] = (),
+    formats: Formats | None = None,
+) -> Iterator[Row]:
     """Rows of a `.jsonl`, `.tsv` or `.csv` file, each also with .gz, .xz or .zst.
 
     Args:
         path: the file.
         known: names of columns; a first line of a `.tsv` that holds one of them is a header.
         headerless: columns of a `.tsv` without header, if this task has such files.
+        formats: further kinds of files.
 
     Raises:
         SelectraError: missing file, another kind of file, or a row that cannot be read.
     """
     suffix, _ = split_suffix(path)
+    if formats and suffix in formats:
+        yield from formats[suffix](path)
+        return
     if suffix == ".jsonl":
         rows = json_objects(path, numbered_lines(path))
     elif suffix == ".tsv":
         rows = _tsv_rows(path, known, headerless)
     elif suffix == ".csv":
-        rows = _csv_rows(path)
+        rows = _csv_rows(path, known)
     else:
-        raise SelectraError(f"{path}: kind of file not known (use {', '.join(SUFFIXES)})")
+        raise SelectraError(
+            f"{path}: kind of file not known (use {', '.join((*SUFFIXES, *(formats or ())))})"
+        )
     for number, row in rows:
         yield f"{path}, line {number}", row
 
@@ -101,8 +80,9 @@ def _tsv_rows(
             continue
         fields = line.split("\t")
         if not header:
-            if len(fields) != len(headerless) or not set(fields).isdisjoint(known):
-                header = fields
+            names = [_column_name(unquoted(field)) for field in fields]
+            if len(names) != len(headerless) or not set(names).isdisjoint(known):
+                header = _unlike(path, number, names)
                 continue
             header, origin = headerless, "a file without header has"
         if len(fields) != len(header):
@@ -112,18 +92,58 @@ def _tsv_rows(
         yield number, dict(zip(header, map(unquoted, fields), strict=True))
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(f"{line}\n" for _, line in numbered_lines(path))
+def _csv_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of a table as spreadsheets export it.
+
+    Columns are separated by whatever separates the names in the first line, or by what a line
+    `sep=;` says. Rows of nothing but separators are left out, as blank lines are, and so are
+    columns without a name.
+    """
+    lines = (f"{line}\n" for _, line in numbered_lines(path))
+    separator, first, above = "", next(lines, ""), 0
+    while first and (not first.strip() or _DECLARATION.match(first)):
+        if said := _DECLARATION.match(first):
+            separator = said[1]
+        first, above = next(lines, ""), above + 1
+    separator = separator or _separator(first, known)
+    reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     try:
-        for row in reader:
-            if None in row or None in row.values():
+        names = [_column_name(field) for field in next(reader, [])]
+        header = _unlike(path, above + reader.line_num, names)
+        for fields in reader:
+            place = above + reader.line_num
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) != len(header):
                 raise SelectraError(
-                    f"{path}, line {reader.line_num}: not {len(reader.fieldnames or [])} columns, "
-                    "as the header has"
+                    f"{path}, line {place}: not {len(header)} columns separated by "
+                    f"{separator!r}, as the header has, but {len(fields)}"
                 )
-            yield reader.line_num, row
+            yield place, {name: field for name, field in zip(header, fields, strict=True) if name}
     except csv.Error as error:
-        raise SelectraError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+        line = above + reader.line_num
+        raise SelectraError(f"{path}, line {line}: not CSV ({error})") from error
+
+
+def _separator(header: str, known: Sequence[str]) -> str:
+    """The separator that finds most of the known columns in a header, then most columns."""
+
+    def found(separator: str) -> tuple[int, int]:
+        names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
+        return len(set(names) & set(known)), len(names)
+
+    return max(_SEPARATORS, key=found)
+
+
+def _column_name(field: str) -> str:
+    return unicodedata.normalize("NFC", field).strip()
+
+
+def _unlike(path: Path, line: int, names: Sequence[str]) -> Sequence[str]:
+    twice = [name for place, name in enumerate(names) if name and name in names[:place]]
+    if twice:
+        raise SelectraError(f"{path}, line {line}: two columns are called '{twice[0]}'")
+    return names
 
 
 def unquoted(field: str) -> str:
@@ -154,7 +174,7 @@ def hub_rows(hub: str, config: str | None, revision: str | None, split: str) -> 
     Raises:
         SelectraError: no such data set, configuration or split, or no way to get it.
     """
-    datasets = training_package("datasets")
+    datasets = required("datasets")
 
     place = f"{hub} ({config}), {split}" if config else f"{hub}, {split}"
     # releases before 4 may run code unless told not to, later ones cannot and know no such word

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Question
-from spacy_selectra.finetuning.data.sources import Row, numbered_lines
+from spacy_selectra.finetuning.data.sources import Row
 
 
 def squad_rows(path: Path) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Results of many fine-tunings out of their `metrics.json` files, and published ones beside them.
 
-What is made of them stands in the modules beside this one: `report_table` (rows and cells),
-`report_notes` (what a reader must know), `report_html`, `report_picture` and `report_into`.
+table.py makes a Markdown table with notes of them, markdown.py puts it into files, plot.py draws
+score against speed, and html.py makes a page of both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The report as rows and cells, and as a Markdown table with its notes.
+"""The report as a Markdown table with its notes.
 
 Measured models come first, then the published ones, each by number of parameters: the order
 says nothing about quality, which would depend on the column chosen.
@@ -22,88 +22,36 @@ class Speed(NamedTuple):
     device: str
 
 
-class Score(NamedTuple):
-    """A score as text.
-
-    Attributes:
-        text: mean and, where known, standard deviation.
-        mark: number of trials or source, in brackets; empty if there is nothing to say.
-        best: whether it is the best measured one of its column.
-    """
-
-    text: str
-    mark: str
-    best: bool
-
-
-class Row(NamedTuple):
-    """A model: its name, its figures as texts, and the scores of each column."""
-
-    name: str
-    published: bool
-    figures: list[str]
-    cells: list[list[Score]]
-
-
-class Table(NamedTuple):
-    """Everything that is shown, in order; `heads` are those of names and figures."""
-
-    heads: list[str]
-    columns: list[str]
-    rows: list[Row]
-    notes: list[str]
-
-
-def build_table(results: Sequence[Result]) -> Table:
-    """Rows, columns and notes of results.
+def markdown(results: Sequence[Result]) -> str:
+    """The report in Markdown: the table, an empty line, and its notes as a list.
 
     Size and speed have columns only where one of the models has them.
     """
     columns = sorted({result.column for result in results})
     sources = {source: f"P{number}" for number, source in enumerate(sources_of(results), 1)}
-    best = {
-        column: max(
-            (r.mean for r in results if r.column == column and not r.published), default=None
-        )
-        for column in columns
-    }
     models: dict[tuple[bool, str], list[Result]] = {}
     for result in results:
         models.setdefault((result.published, result.model), []).append(result)
-    rows = []
-    for (published, model), of_model in sorted(models.items(), key=_by_size):
-        cells = [
-            _scores([r for r in of_model if r.column == column], best[column], sources)
-            for column in columns
+    ordered = sorted(models.items(), key=_by_size)
+    figures = {
+        "parameters": [_millions(parameters_of(of_model)) for _, of_model in ordered],
+        "size (MB)": [_megabytes(of_model) for _, of_model in ordered],
+        "words/s": [_words_per_second(of_model) for _, of_model in ordered],
+    }
+    shown = {
+        "model": [
+            _escaped(f"{model} (published)" if published else model)
+            for (published, model), _ in ordered
         ]
-        name = f"{model} (published)" if published else model
-        figures = [
-            _millions(parameters_of(of_model)),
-            _megabytes(of_model),
-            _words_per_second(of_model),
-        ]
-        rows.append(Row(name, published, figures, cells))
-    heads = ["parameters", "size (MB)", "words/s"]
-    kept = [0, *(n for n in (1, 2) if any(row.figures[n] for row in rows))]
-    return Table(
-        heads=["model", *(heads[n] for n in kept)],
-        columns=columns,
-        rows=[row._replace(figures=[row.figures[n] for n in kept]) for row in rows],
-        notes=notes_on(results),
-    )
-
-
-def markdown(results: Sequence[Result]) -> str:
-    """The report in Markdown: the table, an empty line, and its notes as a list."""
-    table = build_table(results)
-    heads = [*table.heads, *table.columns]
-    lines = [_line([_escaped(head) for head in heads]), "|" + "---|" * len(heads)]
-    for row in table.rows:
-        scores = ["; ".join(_marked(score) for score in cell) for cell in row.cells]
-        lines.append(_line([_escaped(row.name), *row.figures, *scores]))
-    lines.append("")
-    lines += [f"- {_escaped(note)}" for note in table.notes]
-    return "\n".join(lines)
+    }
+    shown |= {head: cells for head, cells in figures.items() if head == "parameters" or any(cells)}
+    for column in columns:
+        own = [[r for r in of_model if r.column == column] for _, of_model in ordered]
+        best = max((r.mean for cell in own for r in cell if not r.published), default=None)
+        shown[_escaped(column)] = [_scores(cell, best, sources) for cell in own]
+    lines = [_line(list(shown)), "|" + "---|" * len(shown)]
+    lines += [_line(cells) for cells in zip(*shown.values(), strict=True)]
+    return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in notes_on(results))])
 
 
 def parameters_of(results: Sequence[Result]) -> int | None:
@@ -134,8 +82,11 @@ def _by_size(item: tuple[tuple[bool, str], list[Result]]) -> tuple[bool, float, 
     return published, float("inf") if parameters is None else parameters, model
 
 
-def _scores(results: Sequence[Result], best: float | None, sources: dict[str, str]) -> list[Score]:
-    """Scores of one cell: one if measured, one for every different figure if published."""
+def _scores(results: Sequence[Result], best: float | None, sources: dict[str, str]) -> str:
+    """Text of one cell: one score if measured, one for every different figure if published.
+
+    The best measured score of a column is bold; in brackets are sources or few trials.
+    """
     marks: dict[str, list[str]] = {}
     scores: dict[str, Result] = {}
     for result in results:
@@ -144,14 +95,12 @@ def _scores(results: Sequence[Result], best: float | None, sources: dict[str, st
         scores.setdefault(text, result)
         if result.source:
             marks.setdefault(text, []).append(sources[result.source])
-    return [
-        Score(
-            text=text,
-            mark=f"[{', '.join(marks[text])}]" if text in marks else _trials(result),
-            best=not result.published and result.mean == best,
-        )
-        for text, result in scores.items()
-    ]
+    cell = []
+    for text, result in scores.items():
+        mark = f"[{', '.join(marks[text])}]" if text in marks else _trials(result)
+        bold = not result.published and result.mean == best
+        cell.append(f"{f'**{text}**' if bold else text} {mark}".rstrip())
+    return "; ".join(cell)
 
 
 def _mean(result: Result) -> str:
@@ -163,11 +112,6 @@ def _mean(result: Result) -> str:
 def _trials(result: Result) -> str:
     few = result.trials is not None and result.trials < FULL_TRIALS
     return f"({result.trials})" if few and not result.published else ""
-
-
-def _marked(score: Score) -> str:
-    text = f"**{score.text}**" if score.best else score.text
-    return f"{text} {score.mark}".rstrip()
 
 
 def _millions(parameters: int | None) -> str:

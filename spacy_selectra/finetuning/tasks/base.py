@@ -1,19 +1,18 @@
-"""What a task is to the trainer: sequences, targets, a loss and scores."""
+"""A task as it is trained: sequences, targets, a loss and scores."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder.transformers_models import Kind
-from spacy_selectra.finetuning.features import Pieces
-from spacy_selectra.finetuning.tasks.registry import Task
+from spacy_selectra.finetuning.tasks.registry import TaskSpec
+from spacy_selectra.text.encode import TypedPieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -28,7 +27,7 @@ class Inputs:
 
     Attributes:
         sequences: N sequences; a long example may have several.
-        targets: N arrays, of a shape and type that `Problem.loss` knows.
+        targets: N arrays, of a shape and type that `Task.loss` knows.
         truncated: how many examples had to be cut.
         rows: N arrays of int64: rows of a sequence's logits that answer something; 0 where
             there is but one.
@@ -37,7 +36,7 @@ class Inputs:
         total: number of answers.
     """
 
-    sequences: list[Pieces]
+    sequences: list[TypedPieces]
     targets: list[np.ndarray]
     truncated: int
     rows: list[np.ndarray]
@@ -61,22 +60,20 @@ class Inputs:
         return result
 
 
-class Problem(ABC):
+class Task(ABC):
     """A task with its labels, as tokenised for one encoder.
 
     Args:
-        task: what is to be learnt.
+        spec: what is to be learnt.
         labels: classes, entity types or tags.
         tokenizer: of the encoder, padding and truncation off.
         max_length: most pieces of a sequence.
     """
 
-    kind: ClassVar[Kind]
-
     def __init__(
-        self, task: Task, labels: Sequence[str], tokenizer: Tokenizer, max_length: int
+        self, spec: TaskSpec, labels: Sequence[str], tokenizer: Tokenizer, max_length: int
     ) -> None:
-        self.task, self.tokenizer, self.max_length = task, tokenizer, max_length
+        self.spec, self.tokenizer, self.max_length = spec, tokenizer, max_length
         self.labels = list(labels)
 
     @property
@@ -87,7 +84,7 @@ class Problem(ABC):
     @property
     def per_piece(self) -> bool:
         """Whether there are logits of every piece, and not of sequences."""
-        return self.kind != "sequence"
+        return self.spec.head in ("tags", "spans")
 
     @abstractmethod
     def inputs(self, examples: Sequence[Any]) -> Inputs:
@@ -125,7 +122,7 @@ class Problem(ABC):
         """What the model says of every example, if it says the same of all: it has collapsed."""
 
     def soft_loss(
-        self, logits: Tensor, taught: Tensor, sizes: Sequence[int], temperature: float
+        self, logits: Tensor, teacher_logits: Tensor, sizes: Sequence[int], temperature: float
     ) -> Tensor:
         """Sum over R answers of the divergence from a teacher's probabilities.
 
@@ -134,12 +131,12 @@ class Problem(ABC):
 
         Args:
             logits: (R, outputs), the student's.
-            taught: (R, outputs), the teacher's.
+            teacher_logits: (R, outputs), the teacher's.
             sizes: answers of each sequence.
             temperature: divides logits.
         """
         del sizes
-        return softened_divergence(logits, taught, temperature)
+        return softened_divergence(logits, teacher_logits, temperature)
 
     def soft_count(self, sizes: Sequence[int]) -> int:
         """By what `soft_loss` is divided."""
@@ -152,9 +149,11 @@ def class_targets(labels: Sequence[str], names: Sequence[str]) -> list[np.ndarra
     return [np.array(numbers[label], dtype=np.int64) for label in labels]
 
 
-def softened_divergence(logits: Tensor, taught: Tensor, temperature: float, dim: int = 1) -> Tensor:
-    """t^2 * KL(softmax(taught / t) || softmax(logits / t)), summed; t is the temperature."""
+def softened_divergence(
+    logits: Tensor, teacher_logits: Tensor, temperature: float, dim: int = 1
+) -> Tensor:
+    """t^2 * KL(softmax(teacher_logits / t) || softmax(logits / t)), summed, at temperature t."""
     student = torch.log_softmax(logits.float() / temperature, dim)
-    teacher = torch.log_softmax(taught.float() / temperature, dim)
+    teacher = torch.log_softmax(teacher_logits.float() / temperature, dim)
     differences = torch.nan_to_num(teacher - student)  # padding is -inf on both sides
     return (teacher.exp() * differences).sum() * temperature**2

@@ -1,29 +1,28 @@
-"""The problem a task poses."""
+"""From an entry of the table of tasks to what is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spacy_selectra.finetuning.tasks.base import Problem
-from spacy_selectra.finetuning.tasks.classification import Classes, Values
-from spacy_selectra.finetuning.tasks.question_answering import Answers
-from spacy_selectra.finetuning.tasks.registry import Task
+from spacy_selectra.encoder.heads import Head
+from spacy_selectra.finetuning.tasks.base import Task
+from spacy_selectra.finetuning.tasks.classification import Classification, Regression
+from spacy_selectra.finetuning.tasks.question_answering import QuestionAnswering
+from spacy_selectra.finetuning.tasks.registry import TaskSpec
 from spacy_selectra.finetuning.tasks.tagging import Tagging
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_KINDS: dict[str, type[Problem]] = {
-    "classes": Classes,
-    "value": Values,
+_TASKS: dict[Head, type[Task]] = {
+    "classes": Classification,
+    "value": Regression,
     "tags": Tagging,
-    "spans": Answers,
+    "spans": QuestionAnswering,
 }
 
 
-def make_problem(
-    task: Task, labels: Sequence[str], tokenizer: Tokenizer, max_length: int
-) -> Problem:
-    """`task` for the pieces of one tokenizer; arguments as for `Problem`."""
-    return _KINDS[task.head](task, labels, tokenizer, max_length)
+def make_task(spec: TaskSpec, labels: Sequence[str], tokenizer: Tokenizer, max_length: int) -> Task:
+    """The task of this head for the pieces of one tokenizer; arguments as for `Task`."""
+    return _TASKS[spec.head](spec, labels, tokenizer, max_length)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Example, Scored
-from spacy_selectra.finetuning.features import build_features
 from spacy_selectra.finetuning.metrics import class_scores, value_scores
-from spacy_selectra.finetuning.tasks.base import IGNORED, Inputs, Problem, class_targets
+from spacy_selectra.finetuning.tasks.base import IGNORED, Inputs, Task, class_targets
+from spacy_selectra.text.encode import Template, TypedPieces, encode_ids, join
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
-class Classes(Problem):
+class Classification(Task):
     """One class for a text or pair, by cross-entropy."""
-
-    kind = "sequence"
 
     def inputs(self, examples: Sequence[Example]) -> Inputs:
         """One sequence an example; a target is its class."""
@@ -27,7 +29,7 @@ class Classes(Problem):
 
     def _inputs(self, examples: Sequence[Any], targets: list[np.ndarray]) -> Inputs:
         texts = [example.text for example in examples]
-        pairs = [example.pair or "" for example in examples] if self.task.pairs else None
+        pairs = [example.pair or "" for example in examples] if self.spec.pairs else None
         features = build_features(self.tokenizer, texts, pairs, self.max_length)
         count = len(examples)
         rows = [np.zeros(1, dtype=np.int64)] * count
@@ -45,7 +47,8 @@ class Classes(Problem):
 
     def scores(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> dict[str, float]:
         """Accuracy and macro-averaged F1."""
-        return class_scores(np.stack(inputs.targets), np.stack(logits).argmax(1), len(self.labels))
+        predicted = np.stack(logits).argmax(1)
+        return class_scores(np.stack(inputs.targets), predicted, range(len(self.labels)))
 
     def only_answer(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> str | None:
         """The class of all examples."""
@@ -53,13 +56,13 @@ class Classes(Problem):
         return self.labels[found[0]] if len(found) == 1 else None
 
 
-class Values(Classes):
+class Regression(Classification):
     """A value for a pair, by squared error, as transformers' models with one label."""
 
     @property
     def outputs(self) -> list[str]:
         """The value."""
-        return [self.task.name]
+        return [self.spec.name]
 
     def inputs(self, examples: Sequence[Scored]) -> Inputs:  # type: ignore[override]
         """One sequence a pair; a target is its value."""
@@ -85,7 +88,59 @@ class Values(Classes):
         return f"{values[0]:.2f}" if np.ptp(values) < 1e-3 else None
 
     def soft_loss(
-        self, logits: Tensor, taught: Tensor, sizes: Sequence[int], temperature: float
+        self, logits: Tensor, teacher_logits: Tensor, sizes: Sequence[int], temperature: float
     ) -> Tensor:
         """Sum of squared differences of (R, 1) values."""
-        return (logits.float() - taught).square().sum()
+        return (logits.float() - teacher_logits).square().sum()
+
+
+# From texts to sequences: special pieces added, cut to length.
+
+
+def longest_first(text: int, pair: int, room: int) -> tuple[int, int]:
+    """How many pieces of a text and of its pair are kept so that both fit into `room`.
+
+    The longer one is cut until both are equal, then both: transformers' "longest_first".
+    """
+    if text + pair <= room:
+        return text, pair
+    shorter = min(text, pair, room // 2)
+    return (room - shorter, shorter) if text > pair else (shorter, room - shorter)
+
+
+class Features(NamedTuple):
+    """Tokenised examples.
+
+    Attributes:
+        sequences: whole sequences with their special pieces.
+        truncated: how many had to be cut.
+    """
+
+    sequences: list[TypedPieces]
+    truncated: int
+
+
+def build_features(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+) -> Features:
+    """Tokenise texts, or pairs of texts, and cut each to `max_length` pieces.
+
+    Raises:
+        SelectraError: `max_length` leaves no room beside the special pieces.
+    """
+    template = Template.of(tokenizer, pairs=pairs is not None)
+    room = max_length - template.added
+    if room < 1 + template.pairs:
+        raise SelectraError(f"max_length {max_length} leaves no room for text")
+    firsts = encode_ids(tokenizer, texts)
+    seconds: Iterable[np.ndarray | None]
+    seconds = encode_ids(tokenizer, pairs) if pairs is not None else [None] * len(firsts)
+    sequences, truncated = [], 0
+    for first, second in zip(firsts, seconds, strict=True):
+        length = 0 if second is None else len(second)
+        keep, keep_pair = longest_first(len(first), length, room)
+        truncated += keep + keep_pair < len(first) + length
+        left = template.left(first[:keep])
+        right = template.right(None if second is None else second[:keep_pair])
+        sequences.append(join([left, right]))
+    return Features(sequences, truncated)

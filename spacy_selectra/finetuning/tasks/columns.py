@@ -1,6 +1,6 @@
 """Columns under which data sets store texts and labels.
 
-A task may be stored in several layouts; which one a file has is told by its column names.
+A task may be stored under several sets of names; a file's own names tell which one it has.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnSpec:
     """Columns of one kind of file.
 
     Attributes:
-        text: column of the text or of the first text of a pair; of the words (tags) or the
-            context (spans).
-        label: column of the class, the value, the tags or the answers.
+        text: column of the text or of the first text of a pair; of the words (tags; for entities
+            also of a text) or the context (spans).
+        label: column of the class, the value, the tags, the places of entities or the answers.
         pair: column of the second text or the question, None for single texts.
         names: names in the file and the label each stands for; a name that is not here
             stands for itself.
@@ -39,52 +39,65 @@ class Layout:
         return [self.text, *([self.pair] if self.pair else [])]
 
     @property
-    def columns(self) -> list[str]:
+    def all(self) -> list[str]:
         """Columns a file with labels must have."""
         return [*self.texts, self.label]
 
 
 PARAPHRASE_NAMES = {"0": "different", "1": "paraphrase"}
 
-NLI_LAYOUTS = (
-    Layout(text="premise", pair="hypothesis", label="label"),
+NLI_COLUMNS = (
+    ColumnSpec(text="premise", pair="hypothesis", label="label"),
     # MultiNLI as translated for XNLI
-    Layout(text="premise", pair="hypo", label="label", names={"contradictory": "contradiction"}),
-    Layout(text="sentence1", pair="sentence2", label="gold_label", only={"language": "es"}),
-    Layout(
+    ColumnSpec(
+        text="premise", pair="hypo", label="label", names={"contradictory": "contradiction"}
+    ),
+    ColumnSpec(text="sentence1", pair="sentence2", label="gold_label", only={"language": "es"}),
+    ColumnSpec(
         text="Premise",
         pair="Hypothesis",
         label="Label",
         names={"ent": "entailment", "cnt": "contradiction"},
     ),
 )
-PARAPHRASE_LAYOUTS = (
-    Layout(text="sentence1", pair="sentence2", label="label", names=PARAPHRASE_NAMES),
+PARAPHRASE_COLUMNS = (
+    ColumnSpec(text="sentence1", pair="sentence2", label="label", names=PARAPHRASE_NAMES),
 )
-TOPIC_LAYOUTS = (
-    Layout(text="text", label="label"),
-    Layout(text="text", label="category"),
+TOPIC_COLUMNS = (
+    ColumnSpec(text="text", label="label"),
+    ColumnSpec(text="text", label="category"),
 )
-NER_LAYOUTS = (
-    Layout(text="tokens", label="ner_tags"),
-    Layout(text="tokens", label="tags"),
-    Layout(text="words", label="ner"),
+PAIR_COLUMNS = (
+    ColumnSpec(text="premise", pair="hypothesis", label="label"),
+    ColumnSpec(text="sentence1", pair="sentence2", label="label"),
+    ColumnSpec(text="text1", pair="text2", label="label"),
 )
-POS_LAYOUTS = (
-    Layout(text="tokens", label="upos"),
-    Layout(text="tokens", label="pos_tags"),
-    Layout(text="tokens", label="tags"),
-    Layout(text="words", label="pos"),
+NER_COLUMNS = (
+    ColumnSpec(text="tokens", label="ner_tags"),
+    ColumnSpec(text="tokens", label="tags"),
+    ColumnSpec(text="words", label="ner"),
+    # texts with places of entities: Prodigy, spaCy, `annotate`, doccano
+    ColumnSpec(text="text", label="spans"),
+    ColumnSpec(text="text", label="entities"),
+    ColumnSpec(text="text", label="ents"),
+    ColumnSpec(text="text", label="label"),
+    ColumnSpec(text="text", label="labels"),
 )
-SIMILARITY_LAYOUTS = (
-    Layout(
+POS_COLUMNS = (
+    ColumnSpec(text="tokens", label="upos"),
+    ColumnSpec(text="tokens", label="pos_tags"),
+    ColumnSpec(text="tokens", label="tags"),
+    ColumnSpec(text="words", label="pos"),
+)
+SIMILARITY_COLUMNS = (
+    ColumnSpec(
         text="sentence1",
         pair="sentence2",
         label="score",
         headerless=("sentence1", "sentence2", "score"),
     ),
-    Layout(text="sentence1", pair="sentence2", label="label"),
-    Layout(text="sentence1", pair="sentence2", label="similarity_score"),
+    ColumnSpec(text="sentence1", pair="sentence2", label="label"),
+    ColumnSpec(text="sentence1", pair="sentence2", label="similarity_score"),
 )
 # SQuAD's own names (Rajpurkar et al. 2016); `id` is read too where it is there.
-QUESTION_LAYOUTS = (Layout(text="context", pair="question", label="answers"),)
+QUESTION_COLUMNS = (ColumnSpec(text="context", pair="question", label="answers"),)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,9 +12,11 @@ from torch.nn import functional as F
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Question
-from spacy_selectra.finetuning.features import Template, join, tokenize
 from spacy_selectra.finetuning.metrics import answer_scores
-from spacy_selectra.finetuning.tasks.base import Inputs, Problem, softened_divergence
+from spacy_selectra.finetuning.tasks.base import Inputs, Task, softened_divergence
+from spacy_selectra.text.align import pieces_of_words
+from spacy_selectra.text.encode import Template, encode_ids, join, pieces_of
+from spacy_selectra.text.windows import overlapping_windows
 
 # As in the code of BERT for SQuAD: questions are cut, contexts read in overlapping windows, and
 # of the best beginnings and ends all pairs are tried whose answer is not longer than this.
@@ -25,15 +26,8 @@ STRIDE = 128
 BEST = 20
 
 
-class Context(NamedTuple):
-    """(n,) int64 pieces and the (n, 2) characters they stand for."""
-
-    ids: np.ndarray
-    characters: np.ndarray
-
-
 @dataclass
-class Window:
+class ContextPart:
     """Part of a context.
 
     Attributes:
@@ -53,14 +47,12 @@ class AnswerInputs(Inputs):
     the answer, both 0 ([CLS]) where the window does not hold it."""
 
     questions: list[Question] = field(default_factory=list)
-    windows: list[Window] = field(default_factory=list)
+    parts: list[ContextPart] = field(default_factory=list)
 
 
-class Answers(Problem):
+class QuestionAnswering(Task):
     """Beginning and end of the answer, by cross-entropy over the pieces of a window (Devlin et
     al. 2019, sections 4.2 and 4.3)."""
-
-    kind = "span"
 
     @property
     def outputs(self) -> list[str]:
@@ -75,7 +67,7 @@ class Answers(Problem):
         """
         template = Template.of(self.tokenizer, pairs=True)
         found = AnswerInputs([], [], 0, [], [], 0, list(examples))
-        asked = tokenize(self.tokenizer, [example.question for example in examples])
+        asked = encode_ids(self.tokenizer, [example.question for example in examples])
         context, pieces = None, None
         for number, (example, question) in enumerate(zip(examples, asked, strict=True)):
             question = question[:MAX_QUESTION]
@@ -87,26 +79,19 @@ class Answers(Problem):
                 )
             if pieces is None or example.context != context:  # one text has several questions
                 context = example.context
-                encoded = self.tokenizer.encode(context, add_special_tokens=False)
-                pieces = Context(
-                    np.array(encoded.ids, dtype=np.int64),
-                    np.array(encoded.offsets, dtype=np.int64).reshape(-1, 2),
-                )
+                pieces = pieces_of(self.tokenizer.encode(context, add_special_tokens=False))
             left = template.left(question)
-            begin = 0
-            while True:
-                part = Context(*(values[begin : begin + room] for values in pieces))
-                sequence = join([left, template.right(part.ids)])
+            stride = min(STRIDE, room // 2)
+            for window in overlapping_windows(len(pieces.ids), room, stride, "strides"):
+                characters = pieces.offsets[window.begin : window.end]
+                sequence = join([left, template.right(pieces.ids[window.begin : window.end])])
                 offset = len(left) + len(template.between)
                 found.sequences.append(sequence)
-                found.targets.append(_target(example, part.characters, offset))
-                found.windows.append(Window(number, offset, part.characters))
+                found.targets.append(_target(example, characters, offset))
+                found.parts.append(ContextPart(number, offset, characters))
                 found.rows.append(np.arange(len(sequence)))
                 found.places.append(np.arange(len(sequence)) + found.total)
                 found.total += len(sequence)
-                if begin + room >= len(pieces.ids):
-                    break
-                begin += min(STRIDE, max(1, room // 2))
         return found
 
     def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
@@ -120,10 +105,10 @@ class Answers(Problem):
         return len(targets)
 
     def soft_loss(
-        self, logits: Tensor, taught: Tensor, sizes: Sequence[int], temperature: float
+        self, logits: Tensor, teacher_logits: Tensor, sizes: Sequence[int], temperature: float
     ) -> Tensor:
         """Sum over windows of the mean divergence of beginning and end, from (T, 2) logits."""
-        padded = [_padded(side, sizes) for side in (logits.float(), taught)]
+        padded = [_padded(side, sizes) for side in (logits.float(), teacher_logits)]
         return softened_divergence(padded[0], padded[1], temperature) / 2
 
     def soft_count(self, sizes: Sequence[int]) -> int:
@@ -135,12 +120,12 @@ class Answers(Problem):
         scores higher and the data holds unanswerable questions."""
         best = [(-np.inf, "")] * len(inputs.questions)
         nothing = np.full(len(inputs.questions), np.inf)
-        for window, scores in zip(inputs.windows, logits, strict=True):
-            question = window.question
+        for part, scores in zip(inputs.parts, logits, strict=True):
+            question = part.question
             nothing[question] = min(nothing[question], scores[0].sum())
-            score, span = _best_span(scores[window.offset :][: len(window.characters)])
+            score, span = _best_span(scores[part.offset :][: len(part.characters)])
             if span is not None and score > best[question][0]:
-                begin, end = window.characters[span[0], 0], window.characters[span[1], 1]
+                begin, end = part.characters[span[0], 0], part.characters[span[1], 1]
                 text = inputs.questions[question].context[begin:end]
                 best[question] = (score, text.strip())
         unanswerable = any(not question.answers for question in inputs.questions)
@@ -172,7 +157,7 @@ def _target(example: Question, characters: np.ndarray, offset: int) -> np.ndarra
     if example.answers:
         text, begin = example.answers[0]
         end = begin + len(text)
-        inside = np.flatnonzero((characters[:, 1] > begin) & (characters[:, 0] < end))
+        inside, _ = pieces_of_words(np.array([begin]), np.array([end]), characters)
         # cut off: its first or last characters belong to pieces of another window
         whole = len(inside) and characters[inside[0], 0] <= begin + _spaces(text)
         if whole and characters[inside[-1], 1] >= end - _spaces(text[::-1]):

@@ -8,22 +8,20 @@ licence, where it is published.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from spacy_selectra.encoder.heads import Head
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.tasks.columns import (
-    NER_LAYOUTS,
-    NLI_LAYOUTS,
-    PARAPHRASE_LAYOUTS,
+    NER_COLUMNS,
+    NLI_COLUMNS,
+    PARAPHRASE_COLUMNS,
     PARAPHRASE_NAMES,
-    POS_LAYOUTS,
-    QUESTION_LAYOUTS,
-    SIMILARITY_LAYOUTS,
-    TOPIC_LAYOUTS,
-    Layout,
+    POS_COLUMNS,
+    QUESTION_COLUMNS,
+    SIMILARITY_COLUMNS,
+    TOPIC_COLUMNS,
+    ColumnSpec,
 )
-
-Head = Literal["classes", "value", "tags", "spans"]
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,17 @@ class Hub:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a model learns.
+class TaskSpec:
+    """What a model learns, before any data is read; with labels and a tokenizer it is a `Task`.
 
     Attributes:
         name: its name in configurations.
-        head: what stands on the encoder. "classes": the class of a text or a pair; "value":
-            a number for a pair; "tags": a tag for each word; "spans": the words of the
-            context that answer a question.
+        head: what stands on the encoder.
         labels: classes, entity types or tags in the order of the logits; None where the
             training split decides (alphabetical order). Values and spans have none.
         metric: the score that selects checkpoints and is reported: "accuracy" or "macro_f1"
             for classes, "accuracy" for tags, "f1" for entities and spans, "pearson" for values.
-        layouts: layouts of rows, the first one being our own JSON lines.
+        columns: how files may name them; the first way is that of our own JSON lines.
         source: the data sets the task is usually measured on.
         licence: what their owners allow.
         entities: whether tags are IOB tags of entities, scored as whole entities.
@@ -69,7 +65,7 @@ class Task:
     head: Head
     labels: tuple[str, ...] | None
     metric: str
-    layouts: tuple[Layout, ...]
+    columns: tuple[ColumnSpec, ...]
     source: str
     licence: str
     entities: bool = False
@@ -80,7 +76,7 @@ class Task:
     @property
     def pairs(self) -> bool:
         """Whether an example is a pair of texts."""
-        return self.layouts[0].pair is not None
+        return self.columns[0].pair is not None
 
 
 # Entailment last and contradiction first: the order of the published zero-shot SELECTRA, and
@@ -96,67 +92,67 @@ UPOS = (
 )
 # fmt: on
 
-NLI = Task(
+NLI = TaskSpec(
     name="nli",
     head="classes",
     labels=NLI_LABELS,
     metric="accuracy",
-    layouts=NLI_LAYOUTS,
+    columns=NLI_COLUMNS,
     source="XNLI (Conneau et al. 2018); InferES (Kovatchev and Taulé 2022)",
     licence="XNLI CC BY-NC 4.0; InferES states none",
 )
-PARAPHRASE = Task(
+PARAPHRASE = TaskSpec(
     name="paraphrase",
     head="classes",
     labels=tuple(PARAPHRASE_NAMES.values()),
     metric="accuracy",
-    layouts=PARAPHRASE_LAYOUTS,
+    columns=PARAPHRASE_COLUMNS,
     source="PAWS-X (Yang et al. 2019)",
     licence="free for any purpose with acknowledgement of Google",
 )
-TOPICS = Task(
+TOPICS = TaskSpec(
     name="topics",
     head="classes",
     labels=None,
     metric="accuracy",
-    layouts=TOPIC_LAYOUTS,
+    columns=TOPIC_COLUMNS,
     source="SIB-200 (Adelani et al. 2024), spa_Latn",
     licence="CC BY-SA 4.0",
 )
-NER = Task(
+NER = TaskSpec(
     name="ner",
     head="tags",
     labels=None,
     metric="f1",
-    layouts=NER_LAYOUTS,
+    columns=NER_COLUMNS,
     source="CoNLL-2002 (Tjong Kim Sang 2002); AnCora (Taulé et al. 2008)",
     licence="CoNLL-2002 research use only; AnCora CC BY 4.0",
     entities=True,
 )
-POS = Task(
+POS = TaskSpec(
     name="pos",
     head="tags",
     labels=None,
     metric="accuracy",
-    layouts=POS_LAYOUTS,
+    columns=POS_COLUMNS,
     source="Universal Dependencies (Nivre et al. 2020), Spanish treebanks",
     licence="each treebank its own",
 )
-SIMILARITY = Task(
+SIMILARITY = TaskSpec(
     name="similarity",
     head="value",
     labels=None,
     metric="pearson",
-    layouts=SIMILARITY_LAYOUTS,
+    columns=SIMILARITY_COLUMNS,
     source="STS Spanish (Agirre et al. 2014, 2015)",
     licence="states none: research use",
 )
-QA = Task(
+QA = TaskSpec(
     name="qa",
     head="spans",
     labels=None,
     metric="f1",
-    layouts=QUESTION_LAYOUTS,
+    columns=QUESTION_COLUMNS,
     source="SQuAD-es (Carrino et al. 2020); SQAC (Gutiérrez-Fandiño et al. 2022)",
     licence="each data set its own",
 )
@@ -205,11 +201,11 @@ DATA_SETS = (
     replace(
         PARAPHRASE,
         name="pawsx",
-        layouts=tuple(
+        columns=tuple(
             # NS stands where the translators could not translate; published figures leave
             # such pairs out too
-            replace(layout, untranslated=frozenset({"NS", ""}))
-            for layout in PARAPHRASE_LAYOUTS
+            replace(columns, untranslated=frozenset({"NS", ""}))
+            for columns in PARAPHRASE_COLUMNS
         ),
         hub=Hub("google-research-datasets/paws-x", "es"),
     ),
@@ -230,7 +226,7 @@ DATA_SETS = (
         TOPICS,
         name="mldoc",
         labels=("CCAT", "ECAT", "GCAT", "MCAT"),
-        layouts=(Layout(text="text", label="label", headerless=("label", "text")),),
+        columns=(ColumnSpec(text="text", label="label", headerless=("label", "text")),),
         source="MLDoc (Schwenk and Li 2018), Spanish",
         licence="Reuters corpora RCV1 and RCV2: by agreement with NIST, research use",
     ),
@@ -275,12 +271,12 @@ DATA_SETS = (
     ),
 )
 
-TASKS: dict[str, Task] = {
-    task.name: task for task in (NLI, PARAPHRASE, TOPICS, NER, POS, SIMILARITY, QA, *DATA_SETS)
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec for spec in (NLI, PARAPHRASE, TOPICS, NER, POS, SIMILARITY, QA, *DATA_SETS)
 }
 
 
-def get_task(name: str) -> Task:
+def task_spec(name: str) -> TaskSpec:
     """The task called `name`.
 
     Raises:

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from spacy_selectra.corpus.packed.format import Split
-from spacy_selectra.corpus.packed.loader import PackedCorpus, sequence_batches
+from spacy_selectra.corpus.packed.format import PackedCorpus
+from spacy_selectra.corpus.packed.loader import sequence_batches
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.encoder.heads import Discriminator, Generator
-from spacy_selectra.encoder.precision import precision
+from spacy_selectra.encoder.predict import inference
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.evaluation.metrics import (
-    OperatingPoints,
     auc_interval,
     best_f1,
     detection_metrics,
@@ -25,136 +24,129 @@ from spacy_selectra.pretraining.evaluation.metrics import (
     precision_at_recall,
     threshold_table,
 )
-from spacy_selectra.pretraining.evaluation.plots import check_drawing, draw_predictions
+from spacy_selectra.pretraining.evaluation.plots import (
+    check_drawing,
+    predictions_figure,
+    save_drawing,
+)
 from spacy_selectra.pretraining.generator_loss import score_and_sample
 from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import replace
 from spacy_selectra.pretraining.run_directory import RECORD_FILE
 from spacy_selectra.text.tokenizer import longest_sequence, read_vocabulary
 from spacy_selectra.util.progress import Progress
+from spacy_selectra.util.requirements import required
 
 BATCH_SEQUENCES = 16
 
 
-def evaluate_networks(
-    generator: Generator,
-    discriminator: Discriminator,
-    corpus: PackedCorpus,
-    masker: Masker,
-    *,
-    seed: int = 0,
-    sequences: int | None = None,
-    max_length: int | None = None,
-    mode: str = "auto",
-    progress: Callable[[int], None] = lambda sequences: None,
-) -> dict[str, float]:
-    """Measures of `collect_predictions`, which see for the arguments.
+@dataclass(frozen=True)
+class Heldout:
+    """Text that networks are measured on, and how it is read.
 
-    Returns:
-        `accuracy`, `precision`, `recall`, `f1`, `auc`, `average_precision`, `base_rate`,
-        `calibration_error`, `brier` and `rtd_loss` (nats a piece) of the discriminator;
-        `mlm_accuracy`, `sampled_mlm_accuracy` (of its samples, which count as original then) and
-        `mlm_loss` (nats a masked piece) of the generator; counts `pieces`, `masked`, `sequences`.
-    """
-    return collect_predictions(
-        generator,
-        discriminator,
-        corpus,
-        masker,
-        seed=seed,
-        sequences=sequences,
-        max_length=max_length,
-        mode=mode,
-        progress=progress,
-    ).measures()
-
-
-def collect_predictions(
-    generator: Generator,
-    discriminator: Discriminator,
-    corpus: PackedCorpus,
-    masker: Masker,
-    *,
-    seed: int = 0,
-    sequences: int | None = None,
-    max_length: int | None = None,
-    mode: str = "auto",
-    progress: Callable[[int], None] = lambda sequences: None,
-) -> Predictions:
-    """Mask held-out text, let the generator fill it in and the discriminator judge.
-
-    Dropout is off and masks and samples come from `seed` and the number of sequences alone, so two
-    checkpoints are judged on the same masks. All pieces count, [CLS] and [SEP] among them, as in
-    the original code.
-
-    Args:
-        generator: fills in.
-        discriminator: judges.
+    Attributes:
         corpus: usually the heldout split.
-        masker: how to mask.
-        seed: of masks and samples.
-        sequences: only so many, at even distances over the corpus.
+        masker: how to mask; masks and samples depend on its seed and the number of the sequence
+            alone, so two checkpoints are judged on the same ones.
         max_length: cut sequences to this many pieces; to the encoder's positions if None.
-        mode: precision, as for `spacy_selectra.encoder.precision`.
-        progress: called after each batch with the number of its sequences.
+        sequences: only so many, at even distances over the corpus.
+        precision: as for `spacy_selectra.encoder.precision`.
     """
-    masker = masker.with_seed(seed)
-    device = discriminator.encoder.device
-    max_length = max_length or discriminator.config.max_position_embeddings
-    was_training = discriminator.training, generator.training
-    discriminator.eval()
-    generator.eval()
-    logits: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    pieces: list[np.ndarray] = []
-    lengths: list[int] = []
-    mlm_loss, mlm_correct, masked = 0.0, 0, 0
-    try:
-        with torch.inference_mode(), precision(mode, device):
-            for batch in sequence_batches(corpus, BATCH_SEQUENCES, max_length, sequences):
-                part = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first).to(
-                    device
-                )
+
+    corpus: PackedCorpus
+    masker: Masker
+    max_length: int | None = None
+    sequences: int | None = None
+    precision: str = "auto"
+
+    def predictions(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        after_batch: Callable[[int], object] = lambda sequences: None,
+    ) -> Predictions:
+        """Mask the text, let the generator fill it in and the discriminator judge, without dropout.
+
+        All pieces count, [CLS] and [SEP] among them, as in the original code.
+
+        Args:
+            generator: fills in.
+            discriminator: judges.
+            after_batch: gets the number of its sequences; what it raises ends the work.
+        """
+        max_length = self.max_length or discriminator.config.max_position_embeddings
+        logits: list[np.ndarray] = []
+        labels: list[np.ndarray] = []
+        pieces: list[np.ndarray] = []
+        lengths: list[int] = []
+        mlm_loss, mlm_correct, masked = 0.0, 0, 0
+        batches = sequence_batches(self.corpus, BATCH_SEQUENCES, max_length, self.sequences)
+        with inference(self.precision, discriminator, generator) as device:
+            for batch in batches:
+                part = self.masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
+                part = part.to(device)
                 layout = part.layout
                 scores = generator(part.masked_ids, layout, part.type_ids, part.positions)
                 targets = part.input_ids[part.positions]
                 loss, samples = score_and_sample(scores, targets, part.uniforms)
                 corrupted, replaced = replace(part.input_ids, part.positions, samples)
-                predictions = discriminator(corrupted, layout, part.type_ids)
-                logits.append(predictions.float().cpu().numpy())
+                judged = discriminator(corrupted, layout, part.type_ids)
+                logits.append(judged.float().cpu().numpy())
                 labels.append(replaced.cpu().numpy())
                 pieces.append(part.input_ids.to(torch.int32).cpu().numpy())
                 lengths += part.lengths
                 mlm_loss += float(loss)
                 mlm_correct += int((scores.argmax(dim=1) == targets).sum())
                 masked += len(targets)
-                progress(len(part.lengths))
-    finally:
-        discriminator.train(was_training[0])
-        generator.train(was_training[1])
-    return Predictions(
-        logits=np.concatenate(logits),
-        replaced=np.concatenate(labels),
-        input_ids=np.concatenate(pieces),
-        lengths=np.asarray(lengths),
-        masked=masked,
-        mlm_correct=mlm_correct,
-        mlm_loss=mlm_loss,
-    )
+                after_batch(len(part.lengths))
+        return Predictions(
+            logits=np.concatenate(logits),
+            replaced=np.concatenate(labels),
+            input_ids=np.concatenate(pieces),
+            lengths=np.asarray(lengths),
+            masked=masked,
+            mlm_correct=mlm_correct,
+            mlm_loss=mlm_loss,
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How networks on disk are measured.
+
+    Attributes:
+        mask_prob: share of pieces to predict. 0.15 as in ELECTRA small and base (Clark et al.
+            2020, table 6), whatever the run was trained with, so that runs can be compared.
+        sequences: only so many, at even distances over the corpus.
+        seed: of masks and samples.
+        bootstrap: draws for a confidence interval of the AUC; 0 for none.
+        precision: as for `spacy_selectra.encoder.precision`.
+        device: where to compute.
+
+    Raises:
+        SelectraError: a value out of range.
+    """
+
+    mask_prob: float = 0.15
+    sequences: int | None = None
+    seed: int = 0
+    bootstrap: int = 0
+    precision: str = "auto"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mask_prob < 1:
+            raise SelectraError(f"mask_prob must be between 0 and 1 (found {self.mask_prob})")
+        if self.bootstrap < 0 or (self.sequences is not None and self.sequences < 1):
+            raise SelectraError("sequences must be at least 1, and bootstrap not negative")
 
 
 def evaluate_discriminator(
     directory: Path,
     data: Path,
     generator_directory: Path | None = None,
+    settings: EvaluationSettings | None = None,
     *,
-    split: Split = "heldout",
-    seed: int = 0,
-    sequences: int | None = None,
-    mask_share: float = 0.15,
-    mode: str = "auto",
-    device: str = "cpu",
-    bootstrap: int = 0,
     curves: Path | None = None,
     quiet: bool = True,
 ) -> dict[str, Any]:
@@ -162,96 +154,87 @@ def evaluate_discriminator(
 
     Args:
         directory: a pretraining output, or a discriminator's directory with its tokenizer.
-        data: packed corpus.
+        data: packed corpus; its held-out split is used.
         generator_directory: where the generator is, if not beside the discriminator.
-        split: split of the corpus.
-        seed: of masks and samples.
-        sequences: only so many, at even distances over the corpus.
-        mask_share: share of pieces to replace. 0.15 as in ELECTRA small and base (Clark et al.
-            2020, table 6), whatever the run was trained with, so that runs can be compared.
-        mode: precision.
-        device: where to compute.
-        bootstrap: draws for a confidence interval of the AUC; 0 for none.
+        settings: the defaults if None.
         curves: draw ROC, precision-recall, calibration and scores to this file.
         quiet: no progress on stderr.
 
     Returns:
-        `discriminator`, `data`, `split`, `seed`, `mask_share`; the measures of
-        `evaluate_networks`; `without_special`, the discriminator's once more over pieces of text
-        alone; `thresholds`, `best_f1`, `precision_at_recall` as in `Predictions.at_thresholds`;
+        `discriminator`, `data`, `split`, `seed`, `mask_prob`; `Predictions.measures`;
+        `without_special`, the discriminator's once more over pieces of text
+        alone; `thresholds`, `best_f1`, `precision_at_recall`: where to set a detector's threshold;
         with `bootstrap` also `auc_interval`, the ends of the 95% interval.
 
     Raises:
         SelectraError: a directory is missing or not what it should be, the corpus was packed
-            with another vocabulary, a setting is out of range, or `curves` cannot be drawn.
+            with another vocabulary, or `curves` cannot be drawn.
     """
-    if not 0 < mask_share < 1:
-        raise SelectraError(f"mask_share must be between 0 and 1 (found {mask_share})")
-    if bootstrap < 0 or (sequences is not None and sequences < 1):
-        raise SelectraError("sequences must be at least 1, and bootstrap not negative")
+    settings = settings or EvaluationSettings()
+    required("sklearn.metrics")  # computes the scores in the end
     if curves is not None:
         check_drawing(curves)
-    if (directory / "discriminator").is_dir():
-        generator_directory = generator_directory or directory / "generator"
-        directory = directory / "discriminator"
-    elif (directory / RECORD_FILE).is_file():
-        raise SelectraError(
-            f"{directory}: this run has no discriminator yet; let `selectra pretrain` finish it"
-        )
-    if generator_directory is None:
-        sibling = directory.parent / "generator"
-        if not sibling.is_dir():
-            raise SelectraError(
-                f"{directory}: no generator beside it to replace words with; give --generator"
-            )
-        generator_directory = sibling
-    discriminator = load_discriminator(directory).to(device)
-    generator = load_generator(generator_directory).to(device)
+    directory, generator_directory = _directories(directory, generator_directory)
+    discriminator = load_discriminator(directory).to(settings.device)
+    generator = load_generator(generator_directory).to(settings.device)
     if generator.config.vocab_size != discriminator.config.vocab_size:
         raise SelectraError(
             f"{generator_directory}: vocabulary of {generator.config.vocab_size} entries, "
             f"the discriminator's has {discriminator.config.vocab_size}"
         )
-    corpus = PackedCorpus(data, split, tokenizer=directory)
     vocabulary = read_vocabulary(directory)
+    corpus = PackedCorpus(data, "heldout", vocabulary)
     masker = Masker(
         discriminator.config.vocab_size,
         vocabulary.special_ids,
         vocabulary.mask_id,
-        share=mask_share,
+        share=settings.mask_prob,
+        seed=settings.seed,
         longest=corpus.manifest.sequence_length,
     )
-    total = min(sequences or corpus.n_sequences, corpus.n_sequences)
+    longest = longest_sequence(directory, discriminator.config.max_position_embeddings)
+    heldout = Heldout(corpus, masker, longest, settings.sequences, settings.precision)
+    total = min(settings.sequences or corpus.n_sequences, corpus.n_sequences)
     with Progress("evaluating", total, "sequences", quiet=quiet) as progress:
-        predictions = collect_predictions(
-            generator,
-            discriminator,
-            corpus,
-            masker,
-            seed=seed,
-            sequences=sequences,
-            max_length=longest_sequence(directory, discriminator.config.max_position_embeddings),
-            mode=mode,
-            progress=progress.update,
-        )
+        predictions = heldout.predictions(generator, discriminator, progress.update)
+    replaced, logits = predictions.replaced, predictions.logits
     result = {
         "discriminator": str(directory),
         "data": str(data),
-        "split": split,
-        "seed": seed,
-        "mask_share": mask_share,
+        "split": "heldout",
+        "seed": settings.seed,
+        "mask_prob": settings.mask_prob,
         **predictions.measures(),
         "without_special": predictions.without(vocabulary.special_ids),
-        **predictions.at_thresholds(),
+        "thresholds": threshold_table(replaced, logits),
+        "best_f1": best_f1(replaced, logits),
+        "precision_at_recall": precision_at_recall(replaced, logits),
     }
-    if bootstrap:
-        result["auc_interval"] = list(predictions.auc_interval(bootstrap, seed))
+    if settings.bootstrap:
+        interval = auc_interval(
+            replaced, logits, predictions.lengths, settings.bootstrap, settings.seed
+        )
+        result["auc_interval"] = list(interval)
     if curves is not None:
-        draw_predictions(predictions.replaced, predictions.logits, curves)
+        save_drawing(predictions_figure(replaced, logits), curves)
     return result
 
 
-# What two networks said of a held-out text, and all that is measured on it.
+def _directories(directory: Path, generator: Path | None) -> tuple[Path, Path]:
+    """Of the discriminator and of its generator."""
+    if (directory / "discriminator").is_dir():
+        return directory / "discriminator", generator or directory / "generator"
+    if (directory / RECORD_FILE).is_file():
+        raise SelectraError(
+            f"{directory}: this run has no discriminator yet; let `selectra pretrain` finish it"
+        )
+    if generator is None:
+        generator = directory.parent / "generator"
+        if not generator.is_dir():
+            raise SelectraError(
+                f"{directory}: no generator beside it to replace words with; give --generator"
+            )
+    return directory, generator
 
 
 @dataclass(frozen=True)
@@ -277,7 +260,15 @@ class Predictions:
     mlm_loss: float
 
     def measures(self) -> dict[str, float]:
-        """See `evaluate_networks`."""
+        """Measures over all pieces.
+
+        Returns:
+            `accuracy`, `precision`, `recall`, `f1`, `auc`, `average_precision`, `base_rate`,
+            `calibration_error`, `brier` and `rtd_loss` (nats a piece) of the discriminator;
+            `mlm_accuracy`, `sampled_mlm_accuracy` (of its samples, which count as original then)
+            and `mlm_loss` (nats a masked piece) of the generator; counts `pieces`, `masked`,
+            `sequences`.
+        """
         masked = max(1, self.masked)
         return detection_metrics(self.replaced, self.logits) | {
             "rtd_loss": log_loss(self.replaced, self.logits),
@@ -293,16 +284,3 @@ class Predictions:
         """The discriminator's measures over pieces that are none of `ids`."""
         kept = ~np.isin(self.input_ids, ids)
         return detection_metrics(self.replaced[kept], self.logits[kept])
-
-    def at_thresholds(self) -> dict[str, Any]:
-        """`thresholds`, `best_f1`, `precision_at_recall`: where to set a detector's threshold."""
-        points = OperatingPoints.of(self.replaced, self.logits)
-        return {
-            "thresholds": threshold_table(self.replaced, self.logits),
-            "best_f1": best_f1(points),
-            "precision_at_recall": precision_at_recall(points),
-        }
-
-    def auc_interval(self, replicates: int, seed: int) -> tuple[float, float]:
-        """See `metrics.auc_interval`."""
-        return auc_interval(self.replaced, self.logits, self.lengths, replicates, seed)

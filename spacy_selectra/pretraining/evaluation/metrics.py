@@ -1,64 +1,16 @@
-"""Measures of a binary classifier over many scores, in numpy."""
+"""Measures of a binary classifier over many scores, by scikit-learn where it has them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from spacy_selectra.util.requirements import required
 
 CALIBRATION_BINS = 15
 THRESHOLDS = tuple(tenth / 10 for tenth in range(1, 10))
 RECALLS = (0.5, 0.8, 0.9, 0.95)
-
-
-@dataclass(frozen=True)
-class OperatingPoints:
-    """What a classifier finds at each threshold that makes a difference, the highest first.
-
-    Attributes:
-        thresholds: (K,) float64, distinct scores, descending; the score itself is accepted.
-        hits: (K,) int64, true ones at or over the threshold.
-        found: (K,) int64, all at or over the threshold.
-        positives: all true ones.
-        negatives: all others.
-    """
-
-    thresholds: np.ndarray
-    hits: np.ndarray
-    found: np.ndarray
-    positives: int
-    negatives: int
-
-    @classmethod
-    def of(cls, labels: np.ndarray, scores: np.ndarray) -> OperatingPoints:
-        """For labels (N,) bool and scores (N,) float, higher meaning more likely true."""
-        order = np.argsort(scores, kind="stable")[::-1]
-        ordered = scores[order].astype(np.float64)
-        last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)])
-        hits = np.cumsum(labels[order], dtype=np.int64)[last]
-        positives = int(labels.sum())
-        return cls(ordered[last], hits, last + 1, positives, len(labels) - positives)
-
-    @property
-    def precision(self) -> np.ndarray:
-        """(K,) share of those found that are true."""
-        return self.hits / self.found
-
-    @property
-    def recall(self) -> np.ndarray:
-        """(K,) share of the true ones that are found; 0 if there are none."""
-        return self.hits / max(1, self.positives)
-
-    @property
-    def f1(self) -> np.ndarray:
-        """(K,) harmonic mean of precision and recall."""
-        return 2 * self.hits / np.maximum(1, self.found + self.positives)
-
-    @property
-    def false_positive_rate(self) -> np.ndarray:
-        """(K,) share of the others that are found; 0 if there are none."""
-        return (self.found - self.hits) / max(1, self.negatives)
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
@@ -67,24 +19,18 @@ def probability(logits: np.ndarray) -> np.ndarray:
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, exactly, ties counted half (Mann and Whitney 1947).
+    """Area under the ROC curve, ties counted half; nan if only one class is there.
 
     Args:
         labels: (N,) bool.
         scores: (N,) float, higher meaning more likely true.
 
-    Returns:
-        A share, or nan if only one class is there.
+    Raises:
+        SelectraError: scikit-learn is not installed, here as in the functions below.
     """
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    if not positives or not negatives:
+    if labels.all() or not labels.any():
         return float("nan")
-    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    # equal scores share the mean of the ranks they take up, counted from 1
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = ranks[group.reshape(-1)][labels].sum()
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+    return float(required("sklearn.metrics").roc_auc_score(labels, scores))
 
 
 def auc_interval(
@@ -129,15 +75,14 @@ def auc_interval(
     return float(low), float(high)
 
 
-def average_precision(points: OperatingPoints) -> float:
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """Mean precision over the true ones as recall grows, without interpolation.
 
-    The sum over thresholds of precision times the gain in recall; what a random order gets is
-    the base rate. nan if nothing is true.
+    What a random order gets is the base rate. nan if nothing is true.
     """
-    if not points.positives:
+    if not labels.any():
         return float("nan")
-    return float((np.diff(points.recall, prepend=0.0) * points.precision).sum())
+    return float(required("sklearn.metrics").average_precision_score(labels, scores))
 
 
 def reliability(
@@ -163,7 +108,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Mean binary cross-entropy in nats."""
+    """Mean binary cross-entropy in nats, exact where probabilities would round to 0 or 1."""
     if not len(labels):
         return float("nan")
     signed = np.where(labels, logits, -logits).astype(np.float64)
@@ -184,21 +129,30 @@ def detection_metrics(labels: np.ndarray, logits: np.ndarray) -> dict[str, float
         `calibration_error`, `brier` (mean squared error of the probability, Brier 1950).
     """
     found = logits > 0
-    hits = int((found & labels).sum())
-    precision = hits / max(1, int(found.sum()))
-    recall = hits / max(1, int(labels.sum()))
     probabilities = probability(logits)
-    size = len(labels)
-    return {
-        "accuracy": float((found == labels).mean()) if size else float("nan"),
-        "precision": precision,
-        "recall": recall,
-        "f1": 2 * precision * recall / max(1e-12, precision + recall),
+    result = {
+        "accuracy": float("nan"),
+        **_found_scores(labels, found),
         "auc": roc_auc(labels, logits),
-        "average_precision": average_precision(OperatingPoints.of(labels, logits)),
-        "base_rate": float(labels.mean()) if size else float("nan"),
+        "average_precision": average_precision(labels, logits),
+        "base_rate": float("nan"),
         "calibration_error": calibration_error(labels, probabilities),
-        "brier": float(np.square(probabilities - labels).mean()) if size else float("nan"),
+        "brier": float("nan"),
+    }
+    if len(labels):
+        result["accuracy"] = float((found == labels).mean())
+        result["base_rate"] = float(labels.mean())
+        result["brier"] = float(required("sklearn.metrics").brier_score_loss(labels, probabilities))
+    return result
+
+
+def _found_scores(labels: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Precision, recall and F1 of (N,) bool decisions; 0 where they are not defined."""
+    hits, total, positives = (int(part.sum()) for part in (found & labels, found, labels))
+    return {
+        "precision": hits / max(1, total),
+        "recall": hits / max(1, positives),
+        "f1": 2 * hits / max(1, total + positives),
     }
 
 
@@ -207,49 +161,42 @@ def threshold_table(
 ) -> list[dict[str, float]]:
     """`threshold`, `precision`, `recall`, `f1`: what is over a probability is called replaced."""
     probabilities = probability(logits)
-    positives = int(labels.sum())
-    rows = []
-    for threshold in thresholds:
-        found = probabilities > threshold
-        hits, total = int((found & labels).sum()), int(found.sum())
-        rows.append(
-            {
-                "threshold": threshold,
-                "precision": hits / max(1, total),
-                "recall": hits / max(1, positives),
-                "f1": 2 * hits / max(1, total + positives),
-            }
-        )
-    return rows
+    return [
+        {"threshold": threshold, **_found_scores(labels, probabilities > threshold)}
+        for threshold in thresholds
+    ]
 
 
-def best_f1(points: OperatingPoints) -> dict[str, float]:
+def best_f1(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """The probability with the highest F1, as a row of `threshold_table`; empty if nothing is true.
 
-    Args:
-        points: of logits.
+    Of equals it is the highest.
     """
-    if not points.positives:
+    if not labels.any():
         return {}
-    best = int(np.argmax(points.f1))
-    accepted = points.thresholds[best : best + 2]
+    precision, recall, thresholds = required("sklearn.metrics").precision_recall_curve(
+        labels, logits
+    )
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    # rounded, or the last bit would decide between equals
+    best = len(f1) - 1 - int(np.argmax(f1[::-1].round(12)))
     # half-way to the next lower score, so that rounding changes no verdict
-    threshold = float(probability(accepted.mean(keepdims=True))[0]) if len(accepted) > 1 else 0.0
+    accepted = thresholds[best - 1 : best + 1].astype(np.float64)
     return {
-        "threshold": threshold,
-        "precision": float(points.precision[best]),
-        "recall": float(points.recall[best]),
-        "f1": float(points.f1[best]),
+        "threshold": float(probability(accepted.mean(keepdims=True))[0]) if best else 0.0,
+        "precision": float(precision[best]),
+        "recall": float(recall[best]),
+        "f1": float(f1[best]),
     }
 
 
 def precision_at_recall(
-    points: OperatingPoints, recalls: Sequence[float] = RECALLS
+    labels: np.ndarray, scores: np.ndarray, recalls: Sequence[float] = RECALLS
 ) -> list[dict[str, float]]:
     """Highest `precision` with at least each `recall`; empty if nothing is true."""
-    if not points.positives:
+    if not labels.any():
         return []
-    recall, precision = points.recall, points.precision
+    precision, recall, _ = required("sklearn.metrics").precision_recall_curve(labels, scores)
     return [
         {"recall": wanted, "precision": float(precision[recall >= wanted].max())}
         for wanted in recalls

@@ -6,6 +6,7 @@ pyplot, so that no window and no global state is touched.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,6 @@ import numpy as np
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.evaluation.metrics import (
-    OperatingPoints,
     average_precision,
     best_f1,
     calibration_error,
@@ -24,6 +24,7 @@ from spacy_selectra.pretraining.evaluation.metrics import (
 )
 from spacy_selectra.pretraining.run_log import EVALUATION_FILE, LOG_FILE, JsonLines
 from spacy_selectra.util.files import atomic_file
+from spacy_selectra.util.requirements import required
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,52 +49,47 @@ def check_drawing(path: Path) -> None:
     _new_figure(1, 1)
 
 
-def draw_predictions(replaced: np.ndarray, logits: np.ndarray, path: Path) -> None:
-    """Draw `verdicts_figure` to a file.
+def save_drawing(figure: Figure, path: Path) -> None:
+    """Write a figure as the kind of drawing that the name of the file says.
 
     Raises:
         SelectraError: as `check_drawing`, or the file cannot be written.
     """
     check_drawing(path)
-    _save(verdicts_figure(replaced, logits), path)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lower()[1:])
 
 
-def draw_training(rows: Sequence[Row], evaluations: Sequence[Row], path: Path) -> None:
-    """Draw `training_figure` to a file.
-
-    Raises:
-        SelectraError: as `check_drawing`, there is no row, or the file cannot be written.
-    """
-    check_drawing(path)
-    _save(training_figure(rows, evaluations), path)
-
-
-def verdicts_figure(replaced: np.ndarray, logits: np.ndarray) -> Figure:
+def predictions_figure(replaced: np.ndarray, logits: np.ndarray) -> Figure:
     """ROC, precision and recall, calibration and distribution of probabilities.
 
     Args:
         replaced: (N,) bool.
         logits: (N,) float, of "replaced".
     """
-    points = OperatingPoints.of(replaced, logits)
+    library = required("sklearn.metrics")
+    with warnings.catch_warnings():  # of a class that is not there: no curve
+        warnings.simplefilter("ignore")
+        rates, found, _ = library.roc_curve(replaced, logits, drop_intermediate=False)
+        precision, recall, _ = library.precision_recall_curve(replaced, logits)
     probabilities = probability(logits)
     figure = _new_figure(10, 8.5)
     roc, recalls, calibration, scores = figure.subplots(2, 2).flat
 
-    thin = _thinned(len(points.thresholds))
-    rates = np.append(0.0, points.false_positive_rate[thin])
-    roc.plot(rates, np.append(0.0, points.recall[thin]), color=_FIRST, label="discriminator")
+    thin = _thinned(len(rates))
+    roc.plot(rates[thin], found[thin], color=_FIRST, label="discriminator")
     roc.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
     _label(roc, f"ROC, area {roc_auc(replaced, logits):.4f}", "false positive rate", "recall")
 
-    recalls.plot(points.recall[thin], points.precision[thin], color=_FIRST)
-    base_rate = points.positives / max(1, len(logits))
+    thin = _thinned(len(recall) - 1)  # the last, of nothing found, is 1 by convention
+    recalls.plot(recall[thin], precision[thin], color=_FIRST)
+    base_rate = replaced.mean()
     recalls.axhline(base_rate, color=_GREY, linestyle=":", linewidth=1, label="base rate")
-    if best := best_f1(points):
+    if best := best_f1(replaced, logits):
         name = f"best F1 {best['f1']:.3f} over {best['threshold']:.2f}"
         recalls.plot(best["recall"], best["precision"], "o", color=_SECOND, label=name)
     recalls.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    area = average_precision(points)
+    area = average_precision(replaced, logits)
     _label(recalls, f"Average precision {area:.4f}", "recall", "precision")
     recalls.legend()
 
@@ -132,23 +128,29 @@ def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
         raise SelectraError("nothing is logged yet; a row is written every training.log_every")
     figure = _new_figure(13, 7.5)
     generator, discriminator, accuracy, area, rate, speed = figure.subplots(2, 3).flat
-    for axes, key, title, unit in (
-        (generator, "mlm_loss", "Generator's loss", "nats a masked piece"),
-        (discriminator, "rtd_loss", "Discriminator's loss", "nats a piece"),
-    ):
-        _line(axes, rows, key, "training", _FIRST)
-        _line(axes, evaluations, key, "held-out", _SECOND)
-        _label(axes, title, "step", unit)
-    _line(generator, rows, "corrective_lm_loss", "corrector, training", _GREY)
-    _line(accuracy, rows, "rtd_accuracy", "training", _FIRST)
-    _line(accuracy, evaluations, "accuracy", "held-out", _SECOND)
+    lines = (
+        (generator, rows, "mlm_loss", "training", _FIRST),
+        (generator, evaluations, "mlm_loss", "held-out", _SECOND),
+        (generator, rows, "corrective_lm_loss", "corrector, training", _GREY),
+        (discriminator, rows, "rtd_loss", "training", _FIRST),
+        (discriminator, evaluations, "rtd_loss", "held-out", _SECOND),
+        (accuracy, rows, "rtd_accuracy", "training", _FIRST),
+        (accuracy, evaluations, "accuracy", "held-out", _SECOND),
+        (area, evaluations, "auc", "area under the ROC curve", _SECOND),
+        (area, evaluations, "average_precision", "average precision", _GREY),
+        (rate, rows, "learning_rate", "training", _FIRST),
+        (speed, rows, "tokens_per_second", "training", _FIRST),
+    )
+    for axes, logged, key, name, color in lines:
+        found = [(row["step"], row[key]) for row in logged if isinstance(row.get(key), int | float)]
+        if found:
+            marker = "." if len(found) < 30 else ""
+            axes.plot(*zip(*found, strict=True), color=color, label=name, marker=marker)
+    _label(generator, "Generator's loss", "step", "nats a masked piece")
+    _label(discriminator, "Discriminator's loss", "step", "nats a piece")
     _label(accuracy, "Discriminator's accuracy", "step", "share of pieces")
-    _line(area, evaluations, "auc", "area under the ROC curve", _SECOND)
-    _line(area, evaluations, "average_precision", "average precision", _GREY)
     _label(area, "Held-out text", "step", "area")
-    _line(rate, rows, "learning_rate", "training", _FIRST)
     _label(rate, "Learning rate", "step", "")
-    _line(speed, rows, "tokens_per_second", "training", _FIRST)
     _label(speed, "Speed", "step", "tokens a second")
     speed.set_ylim(bottom=0)
     for axes in (generator, discriminator, accuracy, area):
@@ -157,13 +159,6 @@ def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
         else:
             axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
     return figure
-
-
-def _line(axes: Axes, rows: Sequence[Row], key: str, name: str, color: str) -> None:
-    found = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), (int, float))]
-    if found:
-        steps, values = zip(*found, strict=True)
-        axes.plot(steps, values, color=color, label=name, marker="." if len(found) < 30 else "")
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:
@@ -177,21 +172,8 @@ def _thinned(size: int) -> np.ndarray:
 
 
 def _new_figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SelectraError(
-            f"drawing needs matplotlib ({error}): pip install 'spacy-selectra[plots]'"
-        ) from error
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)  # draws to memory, whatever backend is configured
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lower()[1:])
+    figure = required("matplotlib.figure:Figure", "plots", "drawing")
+    return figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
 # What a run has logged, read back.

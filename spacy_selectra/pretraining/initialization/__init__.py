@@ -1,1 +1,1 @@
-"""Weights before the first step: random, counted, taken over or repaired. Read build.py first."""
+"""Initial weights: random, counted, taken over or repaired. Read init_from.py first."""

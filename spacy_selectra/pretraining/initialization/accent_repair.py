@@ -8,10 +8,9 @@ where the vocabulary has none, the mean of the trained pieces its unaccented for
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,14 +20,18 @@ from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator
 from spacy_selectra.encoder.heads import Discriminator, Generator
 from spacy_selectra.encoder.hub import find_discriminator, find_generator
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.initialization.untrained import (
+from spacy_selectra.pretraining.initialization.undertrained import (
     Statistics,
-    Untrained,
-    find_untrained,
-    is_reserved,
+    Undertrained,
+    find_undertrained,
 )
-from spacy_selectra.text.normalization import split_entry
-from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
+from spacy_selectra.text.normalization import has_accent, is_reserved, split_entry, strip_accents
+from spacy_selectra.text.tokenizer import (
+    Vocabulary,
+    load_declared,
+    load_tokenizer,
+    read_vocabulary,
+)
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
 REPAIR_FILE = "repair.json"
@@ -44,14 +47,14 @@ class RepairedEntry:
     Attributes:
         id: row of the embeddings.
         piece: the entry.
-        log_odds: natural logarithm of the odds that it was never trained.
+        cosine: how much it looks never trained, see `undertrained`; None if that is certain.
         method: "twin" (its unaccented form), "pieces" (their mean) or "left" (as it was).
         sources: the entries it was made from.
     """
 
     id: int
     piece: str
-    log_odds: float
+    cosine: float | None
     method: Method
     sources: tuple[str, ...]
 
@@ -74,15 +77,11 @@ class Repair:
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in repair.json."""
-        numbers = asdict(self.statistics)
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "checkpoint": self.checkpoint,
-            "statistics": {
-                name: None if isinstance(value, float) and math.isnan(value) else value
-                for name, value in numbers.items()
-            },
+            "statistics": asdict(self.statistics),
             "methods": self.methods(),
             "entries": [asdict(entry) for entry in self.entries],
         }
@@ -98,7 +97,7 @@ def repair_checkpoint(
     output: Path | None,
     generator: str | Path | None = None,
 ) -> Repair:
-    """Find the untrained entries of a discriminator, give them embeddings and write the result.
+    """Find the under-trained entries of a discriminator, give them embeddings and write the result.
 
     Written are `discriminator/` and, if there is one, `generator/`, in transformers' format with
     a tokenizer that keeps accents, and `repair.json`. Nothing is written if nothing was found.
@@ -110,8 +109,8 @@ def repair_checkpoint(
             output is found without.
 
     Raises:
-        SelectraError: no such checkpoint, tokenizer and weights that do not fit together, or an
-            output directory that holds something else.
+        SelectraError: no such checkpoint, tokenizer and weights that do not fit together, an output
+            directory that holds something else, or nothing to tell by what was never trained.
     """
     directory, beside = find_discriminator(checkpoint)
     generator_directory = beside if generator is None else find_generator(generator)
@@ -129,11 +128,12 @@ def repair_checkpoint(
                 f"{network.config.vocab_size}"
             )
     weight = discriminator.encoder.embeddings.word_embeddings.weight
-    found = find_untrained(
+    rules = load_declared(directory).normalizer
+    found = find_undertrained(
         weight[: vocabulary.size],
         vocabulary.pieces,
         vocabulary.special_ids,
-        discriminator.config.initializer_range,
+        strips_accents=rules is not None and not has_accent(rules.normalize_str("ñ")),
     )
     repair = Repair(str(checkpoint), plan_repair(vocabulary, found), found.statistics)
     if output is None or not repair.entries:
@@ -147,21 +147,16 @@ def repair_checkpoint(
             save_model(network, temporary / name)
             tokenizer.save_pretrained(str(temporary / name))
         write_json(temporary / REPAIR_FILE, repair.to_dict())
-    return Repair(repair.checkpoint, repair.entries, repair.statistics, output)
+    return replace(repair, written=output)
 
 
-def plan_repair(vocabulary: Vocabulary, found: Untrained) -> tuple[RepairedEntry, ...]:
-    """Decide for every untrained entry where its embedding is to come from."""
-    untrained = set(found.ids)
-    special = set(vocabulary.special_ids)
-    trained = {
-        piece
-        for index, piece in enumerate(vocabulary.pieces)
-        if index not in untrained and index not in special
-    }
+def plan_repair(vocabulary: Vocabulary, found: Undertrained) -> tuple[RepairedEntry, ...]:
+    """Decide for every under-trained entry where its embedding is to come from."""
+    others = {*found.ids, *vocabulary.special_ids}
+    trained = {piece for index, piece in enumerate(vocabulary.pieces) if index not in others}
     return tuple(
-        _plan(index, vocabulary.pieces[index], log_odds, trained)
-        for index, log_odds in zip(found.ids, found.log_odds, strict=True)
+        _plan(index, vocabulary.pieces[index], cosine, trained)
+        for index, cosine in zip(found.ids, found.cosines, strict=True)
     )
 
 
@@ -217,20 +212,14 @@ def read_rows(path: Path, pieces: Sequence[str]) -> list[int]:
     return rows
 
 
-def strip_accents(text: str) -> str:
-    """Without combining marks, as BERT's tokenizer strips accents: "ñ" becomes "n"."""
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
-
-
-def _plan(index: int, piece: str, log_odds: float, trained: set[str]) -> RepairedEntry:
+def _plan(index: int, piece: str, cosine: float | None, trained: set[str]) -> RepairedEntry:
     if is_reserved(piece):
-        return RepairedEntry(index, piece, log_odds, "left", ())
+        return RepairedEntry(index, piece, cosine, "left", ())
     twin = strip_accents(piece)
     if twin != piece and twin in trained:
-        return RepairedEntry(index, piece, log_odds, "twin", (twin,))
+        return RepairedEntry(index, piece, cosine, "twin", (twin,))
     pieces = tuple(split_entry(twin, trained)) if twin else ()
-    return RepairedEntry(index, piece, log_odds, "pieces" if pieces else "left", pieces)
+    return RepairedEntry(index, piece, cosine, "pieces" if pieces else "left", pieces)
 
 
 def _check_output(output: Path) -> None:

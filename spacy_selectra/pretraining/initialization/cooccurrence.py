@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_selectra.corpus.packed.loader import PackedCorpus
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.pretraining.initialization.neighbor_attention import (
     attend_to_neighbours,
     position_width,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from spacy_selectra.text.normalization import CONTINUATION
+from spacy_selectra.text.normalization import CONTINUATION, strip_accents
 
 # Spanish inflection is in the last four letters; the first ones tell stems apart.
 _SUFFIXES, _PREFIXES = range(1, 5), range(2, 5)
@@ -80,5 +79,4 @@ def _letters(piece: str) -> list[str]:
     lower = body.lower()
     endings = [f"-{lower[-n:]}" for n in _SUFFIXES if n <= len(lower)]
     beginnings = [f"{lower[:n]}-" for n in _PREFIXES if n <= len(lower)]
-    bare = "".join(c for c in unicodedata.normalize("NFD", lower) if not unicodedata.combining(c))
-    return [*endings, *beginnings, f"={bare}"]
+    return [*endings, *beginnings, f"={strip_accents(lower)}"]

@@ -17,8 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from spacy_selectra.encoder.heads import Discriminator, Generator
-from spacy_selectra.pretraining.initialization.untrained import is_reserved
-from spacy_selectra.text.normalization import CONTINUATION, split_entry
+from spacy_selectra.text.normalization import CONTINUATION, is_reserved, split_entry
 from spacy_selectra.text.tokenizer import entries, load_backend, plain_copy
 
 _UNKNOWN = "[UNK]"

@@ -16,7 +16,7 @@ from spacy_selectra.finetuning.data.dataset import (
     read_dataset,
     read_split,
 )
-from spacy_selectra.finetuning.tasks.registry import TASKS, Task, get_task
+from spacy_selectra.finetuning.tasks.registry import TASKS, TaskSpec, task_spec
 from tests.finetuning.tiny import nli_rows, write_jsonl
 
 NLI, PARAPHRASE, TOPICS = TASKS["nli"], TASKS["paraphrase"], TASKS["topics"]
@@ -27,9 +27,9 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def dataset(task: Task, train: str, dev: str, **settings: object) -> Dataset:
+def dataset(spec: TaskSpec, train: str, dev: str, **settings: object) -> Dataset:
     values = {"name": "test", "train": train, "dev": dev, **settings}
-    return read_dataset(task, DataSettings.model_validate(values))
+    return read_dataset(spec, DataSettings.model_validate(values))
 
 
 def test_entailment_is_last_and_contradiction_first():
@@ -38,7 +38,7 @@ def test_entailment_is_last_and_contradiction_first():
 
 def test_unknown_task():
     with pytest.raises(SelectraError, match=r"no task 'nil' .*nli, paraphrase, topics"):
-        get_task("nil")
+        task_spec("nil")
 
 
 def test_reads_xnli_of_one_language_with_its_quotation_marks(tmp_path: Path):
@@ -81,7 +81,7 @@ def test_reads_topics_and_takes_labels_from_training(tmp_path: Path):
     assert data.test == []
 
 
-def test_joins_files_of_different_layouts(tmp_path: Path):
+def test_joins_files_of_different_columns(tmp_path: Path):
     first = write_jsonl(tmp_path / "a.jsonl", nli_rows(3, seed=0))
     second = write(tmp_path / "b.csv", "Premise,Hypothesis,Label\nA,B,neutral\n")
     examples = read_split(NLI, [str(first), second])

@@ -18,7 +18,7 @@ from spacy_selectra.finetuning.data.dataset import (
     TaggedWords,
     read_dataset,
 )
-from spacy_selectra.finetuning.tasks.registry import TASKS, Task
+from spacy_selectra.finetuning.tasks.registry import TASKS, TaskSpec
 
 NLI_NAMES = ["entailment", "neutral", "contradiction"]  # the order of XNLI on the hub
 
@@ -39,9 +39,9 @@ def save(directory: Path, columns: dict[str, list[Any]], kinds: dict[str, Any], 
     return str(directory)
 
 
-def load(task: str | Task, hub: str, **settings: Any) -> Dataset:
+def load(spec: str | TaskSpec, hub: str, **settings: Any) -> Dataset:
     values = {"name": "x", "hub": hub, "train": "train", "dev": "validation", **settings}
-    chosen = TASKS[task] if isinstance(task, str) else task
+    chosen = TASKS[spec] if isinstance(spec, str) else spec
     return read_dataset(chosen, DataSettings.model_validate(values))
 
 

@@ -20,7 +20,7 @@ from spacy_selectra.finetuning.data.labelled_texts import (
     read_names,
     stretch,
 )
-from spacy_selectra.finetuning.tasks.registry import get_task
+from spacy_selectra.finetuning.tasks.registry import task_spec
 
 run = CliRunner()
 BY_CATEGORY = Selection(label_key="category")
@@ -128,9 +128,9 @@ def test_commands_write_what_fine_tuning_reads(rows: Path, tmp_path: Path):
     result = run.invoke(app, [*command, "--per-label", "5"])
     assert result.exit_code == 0, result.output
     assert "45 pairs of 15 texts" in result.output
-    found = read_split(get_task("topics"), str(texts))
+    found = read_split(task_spec("topics"), str(texts))
     assert {example.label for example in found} == {"deportes", "cocina", "leyes"}
-    assert {e.label for e in read_split(get_task("nli"), str(pairs))} == {
+    assert {e.label for e in read_split(task_spec("nli"), str(pairs))} == {
         "entailment",
         "contradiction",
     }

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DataSettings
+from spacy_selectra.finetuning.data.conll import entity_words
 from spacy_selectra.finetuning.data.dataset import Dataset, TaggedWords, read_dataset, read_split
-from spacy_selectra.finetuning.tasks.registry import TASKS, Task
+from spacy_selectra.finetuning.tasks.registry import TASKS, TaskSpec
 from tests.finetuning.tiny import write_jsonl
 
 NER, POS = TASKS["ner"], TASKS["pos"]
@@ -22,8 +25,8 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def dataset(task: Task, train: str, dev: str) -> Dataset:
-    return read_dataset(task, DataSettings(name="test", train=train, dev=dev))
+def dataset(spec: TaskSpec, train: str, dev: str) -> Dataset:
+    return read_dataset(spec, DataSettings(name="test", train=train, dev=dev))
 
 
 def column(words_and_tags: str, separator: str = " ") -> str:
@@ -65,6 +68,18 @@ def test_tag_schemes_become_iob2_in_files_and_rows(tmp_path: Path, tags: str, io
     assert read_split(NER, [path, str(rows)]) == [TaggedWords(words, iob2.split())] * 2
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["PER", "LOC"])), max_size=6))
+def test_every_scheme_gives_back_the_entities_it_was_written_from(spans: list[tuple[int, str]]):
+    iob2, iobes = [], []
+    for size, kind in spans:  # of no word: one outside
+        iob2 += [f"B-{kind}", *[f"I-{kind}"] * (size - 1)] if size else ["O"]
+        inner = [f"B-{kind}", *[f"I-{kind}"] * (size - 2), f"E-{kind}"]
+        iobes += ["O"] if not size else [f"S-{kind}"] if size == 1 else inner
+    bilou = [tag.replace("E-", "L-").replace("S-", "U-") for tag in iobes]
+    for tags in (iob2, iobes, bilou):
+        assert entity_words(["w"] * len(tags), tags, "here").tags == iob2
+
+
 def test_a_word_may_hold_a_no_break_space(tmp_path: Path):
     path = write(tmp_path / "a.tsv", "5\u00a0000\tB-NUM\neuros\tI-NUM\n")
     assert read_split(NER, path)[0].words == ["5\u00a0000", "euros"]
@@ -89,12 +104,12 @@ def test_an_entity_type_not_seen_in_training(tmp_path: Path):
 
 
 def test_dropped_entity_types_are_read_as_outside(tmp_path: Path):
-    task = replace(NER, drop=frozenset({"NUM"}))
+    spec = replace(NER, drop=frozenset({"NUM"}))
     text = column("Ana/B-PER debe/O 5/B-NUM mil/I-NUM")
     path = write(tmp_path / "a.conll", text)
     rows = tmp_path / "a.jsonl"
     write_jsonl(rows, [{"tokens": ["Ana", "5"], "ner_tags": ["B-PER", "B-NUM"]}])
-    data = dataset(task, path, str(rows))
+    data = dataset(spec, path, str(rows))
     assert data.labels == ["PER"]
     assert data.train == [TaggedWords(["Ana", "debe", "5", "mil"], ["B-PER", "O", "O", "O"])]
     assert data.dev == [TaggedWords(["Ana", "5"], ["B-PER", "O"])]
@@ -156,7 +171,7 @@ def test_rows_without_words_and_words_without_tag_of_their_own(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("task", "name", "text", "message"),
+    ("spec", "name", "text", "message"),
     [
         (NER, "a.conll", "Ana B-PER\nva\n", "line 2: a word without a tag"),
         (POS, "a.txt", "Ana PROPN\nva\n", "line 2: a word without a tag"),
@@ -174,17 +189,17 @@ def test_rows_without_words_and_words_without_tag_of_their_own(tmp_path: Path):
         (NER, "a.jsonl", '{"tokens": ["a"]}', "missing column for task 'ner'.*tokens/ner_tags"),
     ],
 )
-def test_unusable_files(tmp_path: Path, task: Task, name: str, text: str, message: str):
+def test_unusable_files(tmp_path: Path, spec: TaskSpec, name: str, text: str, message: str):
     path = write(tmp_path / name, text)
     with pytest.raises(SelectraError, match=message):
-        read_split(task, path, "train")
+        read_split(spec, path, "train")
 
 
 @pytest.mark.parametrize("name", ["a.conll", "a.conllu", "a.txt"])
 def test_missing_and_latin1_files(tmp_path: Path, name: str):
-    task = NER if name == "a.conll" else POS
+    spec = NER if name == "a.conll" else POS
     with pytest.raises(SelectraError, match=f"{name}: no such file"):
-        read_split(task, str(tmp_path / name))
+        read_split(spec, str(tmp_path / name))
     (tmp_path / name).write_bytes("va O\nCádiz B-LOC\n".encode("latin-1")[5:])
     with pytest.raises(SelectraError, match=f"{name}, line 1: not UTF-8"):
-        read_split(task, str(tmp_path / name))
+        read_split(spec, str(tmp_path / name))

@@ -1,0 +1,151 @@
+"""What users give to components, checked whenever they give it: settings, columns, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any, Generic, TypeVar
+
+from spacy_selectra.errors import SelectraError
+
+T = TypeVar("T")
+# Names, or names with what stands for each: a wording, a description, or several of them.
+GivenLabels = Iterable[str] | Mapping[str, str | Sequence[str]]
+Wordings = dict[str, tuple[str, ...]]
+
+
+class Checked(Generic[T]):
+    """An attribute that takes certain values only, and keeps the one it has if given another.
+
+    Args:
+        fits: whether a value is one of them.
+        meaning: what they are, for the error: "threshold = 2 is not MEANING".
+    """
+
+    def __init__(self, fits: Callable[[Any], bool], meaning: str) -> None:
+        self._fits, self._meaning = fits, meaning
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember the attribute's name."""
+        self._name = name
+
+    def __get__(self, component: Any, owner: type | None = None) -> T:
+        """The value that was set."""
+        if component is None:
+            raise AttributeError(self._name)
+        return vars(component)[self._name]
+
+    def __set__(self, component: Any, value: T) -> None:
+        """Set a value.
+
+        Raises:
+            SelectraError: it is not one that fits.
+        """
+        if not self._fits(value):
+            raise SelectraError(
+                f"component '{component.name}': {self._name} = {value!r} is not {self._meaning}"
+            )
+        vars(component)[self._name] = value
+
+
+def is_share(value: Any) -> bool:
+    """Whether a value is a number in [0, 1]."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1  # pyright: ignore[reportOperatorIssue]
+
+
+def one_of(choices: tuple[str, ...]) -> Checked[str]:
+    """A setting that is one of some names."""
+    return Checked(
+        lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}"
+    )
+
+
+def strings(
+    what: str, values: Iterable[Any], text_of: Callable[[Any], Any] = lambda item: item
+) -> list[str]:
+    """A column as a list of plain strings.
+
+    Args:
+        what: "labels" or "texts", for errors.
+        values: a list, generator, or column of pandas or numpy.
+        text_of: gives the text of an item; that of a string is itself.
+
+    Raises:
+        SelectraError: it is a single string, a table or a mapping, cannot be looped over, or holds
+            something else than strings.
+    """
+    if isinstance(values, str | bytes):
+        raise SelectraError(f"{what} must be a list of strings, not the string {values!r}")
+    # looping over these gives names of columns, keys, or rows
+    if isinstance(values, Mapping) or getattr(values, "ndim", 1) != 1:
+        raise SelectraError(
+            f"{what} must be a list or a single column of strings, not a {type(values).__name__}"
+        )
+    if not isinstance(values, Iterable):
+        raise SelectraError(f"{what} must be a list of strings, not {type(values).__name__}")
+    found = []
+    for place, item in enumerate(values, 1):
+        text = text_of(item)
+        if not isinstance(text, str):
+            raise SelectraError(f"{what} must be strings, item {place} is {type(item).__name__}")
+        found.append(str(text))
+    return found
+
+
+def own_extension(kind: Any, name: str, default: Any) -> None:
+    """Register an attribute that a component writes, unless it is registered so already.
+
+    Args:
+        kind: Doc, Span or Token.
+        name: of the attribute, after `._.`.
+        default: its value where the component has written none.
+
+    Raises:
+        SelectraError: it is registered in another way, so what the component writes could not be
+            read.
+    """
+    if not kind.has_extension(name):
+        kind.set_extension(name, default=default)
+        return
+    _, method, getter, setter = kind.get_extension(name)
+    if any((method, getter, setter)):
+        raise SelectraError(
+            f"{kind.__name__}._.{name} is registered with a getter, setter or method of another "
+            f"origin, which hides what this component writes: remove it with "
+            f"{kind.__name__}.remove_extension('{name}') or give it another name"
+        )
+
+
+def check_labels(labels: Any) -> Wordings:
+    """Zero-shot labels and the wordings of each, which is its name if nothing else is given.
+
+    Raises:
+        SelectraError: they are no strings, empty or not distinct.
+    """
+    if isinstance(labels, Mapping):
+        names = strings("labels", list(labels))
+        given = [[one] if isinstance(one, str) else one for one in labels.values()]
+        own = [tuple(strings(f"wordings of '{n}'", w)) for n, w in zip(names, given, strict=True)]
+    else:
+        names = strings("labels", labels)
+        own = [(name,) for name in names]
+    if empty := [name for name, words in zip(names, own, strict=True) if not words]:
+        raise SelectraError(f"zero-shot label '{empty[0]}' has no wording")
+    if empty := [word for words in [names, *own] for word in words if not word.strip()]:
+        raise SelectraError(f"a zero-shot label is empty: {empty[0]!r}")
+    if len(set(names)) < len(names):
+        raise SelectraError(f"a zero-shot label is given twice: {', '.join(names)}")
+    return dict(zip(names, own, strict=True))
+
+
+def check_template(template: str, example: str) -> str:
+    """A sentence with a place for a label.
+
+    Raises:
+        SelectraError: it has none, or is no string.
+    """
+    if not isinstance(template, str) or "{}" not in template:
+        raise SelectraError(
+            f"hypothesis_template '{template}' has no {{}} where the label goes, as in '{example}'"
+        )
+    return template

@@ -1,0 +1,98 @@
+"""spaCy's own format of labelled documents (DocBin, `.spacy`) and the rows they are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.labels import label_name
+from spacy_selectra.finetuning.data.sources import Formats, Row
+from spacy_selectra.util.files import refuse_pointer
+
+SUFFIX = ".spacy"
+
+
+def read_docs(
+    path: str | Path, vocab: Vocab, names: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, Doc]]:
+    """The documents of a file, or of all such files below a folder, and where each stands.
+
+    Entity types and categories are named as `label_name` says. Documents without words are left
+    out.
+
+    Args:
+        path: file or folder.
+        vocab: what the documents shall use.
+        names: names to give to entity types; others stay as they are.
+
+    Raises:
+        SelectraError: missing or unreadable file, no document at all, or a label that cannot be
+            one.
+    """
+    source = Path(path).expanduser()
+    files = sorted(source.rglob(f"*{SUFFIX}")) if source.is_dir() else [source]
+    found = False
+    for file in files:
+        refuse_pointer(file)
+        try:
+            docs = list(DocBin().from_disk(file).get_docs(vocab))
+        except FileNotFoundError as error:
+            raise SelectraError(f"{file}: no such file") from error
+        except Exception as error:  # zlib, msgpack and spaCy raise unrelated types
+            raise SelectraError(
+                f"{file}: not a file of spaCy's documents, as DocBin.to_disk writes them "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        for number, doc in enumerate(docs, start=1):
+            if len(doc):
+                found = True
+                place = f"{file}, document {number}"
+                _name_labels(doc, place, names or {})
+                yield place, doc
+    if not found:
+        raise SelectraError(f"{path}: not one document in it (empty file)")
+
+
+def _name_labels(doc: Doc, place: str, names: Mapping[str, str]) -> None:
+    for entity in doc.ents:
+        name = label_name(entity.label_, place)
+        name = names.get(name, name)
+        if name != entity.label_:
+            for token in entity:
+                token.ent_type_ = name
+    if doc.cats:
+        doc.cats = {label_name(label, place): score for label, score in doc.cats.items()}
+
+
+def docbin_rows(path: Path) -> Iterator[Row]:
+    """Rows with `text`, `tokens`, and what is annotated: `ner_tags` (IOB2), `upos` and `label`.
+
+    The label is the category whose score is above 0.5; of several, or none, their list.
+    """
+    for place, doc in read_docs(path, spacy.blank("xx").vocab):
+        row: dict[str, Any] = {"text": doc.text, "tokens": [token.text for token in doc]}
+        if doc.has_annotation("ENT_IOB"):
+            row["ner_tags"] = [_tag(token, place) for token in doc]
+        if doc.has_annotation("POS"):
+            row["upos"] = [token.pos_ or "_" for token in doc]
+        if doc.cats:
+            labels = [label for label, score in doc.cats.items() if score > 0.5]
+            row["label"] = labels[0] if len(labels) == 1 else labels
+        yield place, row
+
+
+def _tag(token: Any, place: str) -> str:
+    if not token.ent_iob:
+        raise SelectraError(
+            f"{place}: whether '{token.text}' (word {token.i + 1}) is an entity is not annotated"
+        )
+    return "O" if token.ent_iob_ == "O" else f"{token.ent_iob_}-{token.ent_type_}"
+
+
+FORMATS: Formats = {SUFFIX: docbin_rows}

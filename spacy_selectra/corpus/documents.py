@@ -1,0 +1,259 @@
+"""Text from files and from the Hugging Face Hub, one document at a time.
+
+Formats, each plain or compressed with gzip, xz or zstd:
+
+* `.txt`: documents separated by blank lines; one of more than 100,000 characters is read as
+  several, cut between lines;
+* `.jsonl`: one JSON object a line, the text under a key of your choice;
+* `.parquet`: the text in a column of your choice;
+* `hub:NAME[:CONFIG[:SPLIT]]`: streamed from the Hub, nothing is stored.
+
+Everything streams: memory does not grow with the corpus, and the order is
+always the same (files as given, folders sorted by name).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from spacy_selectra.corpus.compression import open_for_reading, split_suffix
+from spacy_selectra.corpus.lines import decoded_lines, json_objects
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.requirements import required
+
+FORMATS = (".txt", ".jsonl", ".parquet")
+_KNOWN_FORMATS = "known are .txt, .jsonl and .parquet, each also with .gz, .xz or .zst"
+HUB_PREFIX = "hub:"
+
+# A file of lines without any blank one among them may be larger than memory.
+_LONGEST_TXT = 100_000  # characters
+
+_PARQUET_ROWS = 256  # rows decoded at a time; a row group may hold a million
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text and where it came from.
+
+    Attributes:
+        text: the text as found, paragraphs separated by line feeds.
+        source: file or hub address, or what the document itself says of it.
+        id: the line (txt, jsonl) or row (parquet, hub) it starts at, counted from 1.
+    """
+
+    text: str
+    source: str
+    id: str
+
+
+class Keys(NamedTuple):
+    """Names of what is read of a record: its text, and its source unless that is the file."""
+
+    text: str
+    source: str | None = None
+
+    def document(self, record: Mapping[str, Any], file: str, line: int, unit: str) -> Document:
+        """The document of a line or row (`unit`) of a file.
+
+        Raises:
+            SelectraError: the record lacks a key.
+        """
+        place = f"{file}, {unit} {line}"
+        text = _value(record, self.text, place, "--text-key")
+        source = file
+        if self.source is not None:
+            source = _value(record, self.source, place, "--source-key")
+        return Document(text, source, str(line))
+
+
+def read_documents(
+    paths: str | Path | Sequence[str | Path],
+    text_key: str = "text",
+    source_key: str | None = None,
+) -> Iterator[Document]:
+    """Stream the documents of files, folders and hub data sets, in a fixed order.
+
+    Args:
+        paths: one source or several; folders are searched recursively for known formats.
+        text_key: key (jsonl), column (parquet) or field (hub) that holds the text.
+        source_key: key, column or field that names the source of a document; a file of plain
+            text is one source.
+
+    Raises:
+        SelectraError: at once when a source is missing or of unknown format; while
+            reading when a file is damaged, not UTF-8 or not of its format; at the
+            end when there was not one document.
+    """
+    sources = list_sources(paths)
+    keys = Keys(text_key, source_key)
+    return _nonempty(sources, chain.from_iterable(_read(source, keys) for source in sources))
+
+
+def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
+    """The files and hub addresses that `paths` stands for, in the order they are read.
+
+    Raises:
+        SelectraError: missing path, unknown format, folder without any known file.
+    """
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if not given:
+        raise SelectraError("no corpus given: name at least one file, folder or hub: address")
+    sources: list[str] = []
+    for item in given:
+        path = Path(item)
+        if str(item).startswith(HUB_PREFIX):
+            sources.append(str(item))
+        elif path.is_dir():
+            sources.extend(str(file) for file in _files_in(path))
+        elif not path.exists():
+            raise SelectraError(f"{path}: no such file or folder")
+        elif split_suffix(path)[0] not in FORMATS:
+            raise SelectraError(f"{path}: unknown format; {_KNOWN_FORMATS}")
+        else:
+            sources.append(str(path))
+    return sources
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        real = os.path.realpath(place)
+        if real in seen:  # links may lead back
+            folders.clear()
+            continue
+        seen.add(real)
+        paths = [Path(place, name) for name in names if not name.startswith(".")]
+        files += [path for path in paths if path.is_file() and split_suffix(path)[0] in FORMATS]
+    if not files:
+        raise SelectraError(f"{folder}: no corpus files in this folder; {_KNOWN_FORMATS}")
+    return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def _refuse(error: OSError) -> None:
+    raise SelectraError(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+
+def _nonempty(sources: list[str], documents: Iterable[Document]) -> Iterator[Document]:
+    found = False
+    for document in documents:
+        found = True
+        yield document
+    if not found:
+        raise SelectraError(f"{', '.join(sources)}: not one document in it (empty corpus)")
+
+
+def _read(source: str, keys: Keys) -> Iterator[Document]:
+    if source.startswith(HUB_PREFIX):
+        yield from _read_hub(source, keys)
+        return
+    read = {".txt": _read_txt, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+    with open_for_reading(source) as stream:
+        yield from read[split_suffix(source)[0]](source, stream, keys)
+
+
+def _read_txt(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
+    lines: list[str] = []
+    start, size = 1, 0
+    for number, line in decoded_lines(source, stream):
+        blank = not line.strip()
+        if lines and (blank or size + len(line) > _LONGEST_TXT):
+            yield Document("\n".join(lines), source, str(start))
+            lines = []
+        if blank:
+            continue
+        if not lines:
+            start, size = number, 0
+        lines.append(line)
+        size += len(line)
+    if lines:
+        yield Document("\n".join(lines), source, str(start))
+
+
+def _read_jsonl(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
+    for number, record in json_objects(source, decoded_lines(source, stream)):
+        document = keys.document(record, source, number, "line")
+        # an escape can hide half a surrogate pair in UTF-8
+        text = document.text.encode("utf-8", "replace").decode("utf-8")
+        yield replace(document, text=text)
+
+
+def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
+    pa, pq = required("pyarrow"), required("pyarrow.parquet")
+
+    with tempfile.TemporaryFile() as unpacked:
+        if split_suffix(source)[1]:  # Parquet starts reading at its end, so it must be seekable.
+            shutil.copyfileobj(stream, unpacked)
+            unpacked.seek(0)
+        try:
+            file = pq.ParquetFile(unpacked if split_suffix(source)[1] else source)
+            columns = file.schema_arrow.names
+            wanted = [name for name in keys if name is not None]
+            for name in wanted:
+                if name not in columns:
+                    raise SelectraError(
+                        f"{source}: no column '{name}'; choose one of {', '.join(columns)}"
+                    )
+            row = 0
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=wanted):
+                for record in batch.to_pylist():
+                    row += 1
+                    yield keys.document(record, source, row, "row")
+        except pa.ArrowException as error:
+            raise SelectraError(f"{source}: not a readable parquet file ({error})") from error
+
+
+def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
+    name, config, split = parse_hub_address(source)
+    datasets = required("datasets")
+
+    try:
+        rows = iter(datasets.load_dataset(name, config, split=split, streaming=True))
+    except Exception as error:  # datasets and huggingface-hub raise many unrelated types
+        raise SelectraError(f"{source}: cannot be opened ({error})") from error
+    number = 0
+    while True:
+        try:
+            row: Any = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise SelectraError(f"{source}: stopped after row {number} ({error})") from error
+        number += 1
+        yield keys.document(row, source, number, "row")
+
+
+def parse_hub_address(address: str) -> tuple[str, str | None, str]:
+    """`hub:NAME[:CONFIG[:SPLIT]]` as (name, config or None, split); the split is train by default.
+
+    Raises:
+        SelectraError: not of that form.
+    """
+    parts = address.removeprefix(HUB_PREFIX).split(":")
+    if not parts[0] or len(parts) > 3:
+        raise SelectraError(
+            f"{address}: a hub address is hub:NAME[:CONFIG[:SPLIT]], "
+            "for example hub:oscar-corpus/OSCAR-2301:es:train"
+        )
+    name, config, split = (*parts, "", "")[:3]
+    return name, config or None, split or "train"
+
+
+def _value(record: Mapping[str, Any], key: str, place: str, option: str) -> str:
+    if key not in record:
+        known = ", ".join(map(str, record)) or "none"
+        raise SelectraError(f"{place}: no key '{key}' (found: {known}); choose it with {option}")
+    text = record[key]
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise SelectraError(f"{place}: '{key}' is not a string but {type(text).__name__}")
+    return text

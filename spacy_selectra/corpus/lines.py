@@ -1,0 +1,140 @@
+"""Lines of text files, whatever wrote them: the one place that decodes what users hand in."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from spacy_selectra.corpus.compression import open_for_reading
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import refuse_pointer
+
+_BLOCK = 1 << 16  # bytes
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+# Without a mark, half of the first character tells.
+_UNMARKED = {1: "utf-16-le", 0: "utf-16-be"}
+# How files begin that are no text, and what they are.
+_OTHER_KINDS = {
+    b"PK\x03\x04": "a zip archive, as .xlsx and .docx files are; save it as .csv or .txt",
+    b"\xd0\xcf\x11\xe0": "a binary Office document; save it as .csv or .txt",
+    b"%PDF": "a PDF document; extract its text",
+    b"x\x9c": "compressed binary data, as spaCy's DocBin; the name of such a file ends in .spacy",
+    b"PAR1": "parquet; the name of such a file ends in .parquet",
+    b"\x1f\x8b": "compressed; the name of such a file ends in .gz",
+    b"\xfd7zXZ": "compressed; the name of such a file ends in .xz",
+    b"\x28\xb5\x2f\xfd": "compressed; the name of such a file ends in .zst",
+    b"SQLite format 3": "an SQLite data base; export its rows",
+}
+
+
+def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Lines of a file (plain, .gz, .xz or .zst) without their ends, numbered from 1.
+
+    Raises:
+        SelectraError: the file is missing, damaged or no text in UTF-8 or UTF-16.
+    """
+    with open_for_reading(path) as stream:
+        yield from decoded_lines(path, stream)
+
+
+def decoded_lines(source: str | Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    """The same of an open stream, in constant memory.
+
+    Lines end at line feeds; those of a file whose first line ends in a carriage return alone (old
+    Macintosh) at these. UTF-8 and UTF-16 may begin with a byte order mark.
+
+    Args:
+        source: named in errors.
+        stream: bytes.
+    """
+    first = stream.readline(_BLOCK)
+    refuse_pointer(source, first)
+    for beginning, kind in _OTHER_KINDS.items():
+        if first.startswith(beginning):
+            raise SelectraError(f"{source}: no text file but {kind}")
+    mark, encoding = _encoding(first)
+    if encoding != "utf-8" or (b"\r" in first[:-1] and not first.endswith(b"\n")):
+        yield from enumerate(_reread(source, first[len(mark) :], stream, encoding), start=1)
+        return
+    if len(first) == _BLOCK and not first.endswith(b"\n"):
+        first += stream.readline()
+    offset = 0
+    for number, raw in enumerate(chain([first] if first else [], stream), start=1):
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = f"byte {raw[error.start]:#04x} at {offset + error.start + 1}"
+            raise _undecodable(f"{source}, line {number}", byte, source) from error
+        offset += len(raw)
+        yield number, line.removeprefix("\ufeff" if number == 1 else "").rstrip("\r\n")
+
+
+def _encoding(first: bytes) -> tuple[bytes, str]:
+    for mark, name in _UTF16.items():
+        if first.startswith(mark):
+            return mark, name
+    for place, name in _UNMARKED.items():
+        if first[place : place + 1] == b"\0":
+            return b"", name
+    return (codecs.BOM_UTF8 if first.startswith(codecs.BOM_UTF8) else b""), "utf-8"
+
+
+def _reread(source: str | Path, first: bytes, stream: BinaryIO, encoding: str) -> Iterator[str]:
+    """Lines that end in CR, LF or both, of any encoding."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), True)
+    number, left = 1, ""
+    for block in chain([first], iter(lambda: stream.read(_BLOCK), b""), [b""]):
+        try:
+            text = left + decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            place = f"{source}, after line {number}"
+            if encoding != "utf-8":
+                raise SelectraError(f"{place}: not UTF-16, as its first bytes say") from error
+            byte = f"byte {error.object[error.start]:#04x}"
+            raise _undecodable(place, byte, source) from error
+        *lines, left = text.split("\n")
+        yield from lines
+        number += len(lines)
+    if left:
+        yield left
+
+
+def _undecodable(place: str, byte: str, source: str | Path) -> SelectraError:
+    # cp1252 is Latin-1 with € and curly quotes where Latin-1 has control characters
+    return SelectraError(
+        f"{place}: not UTF-8 ({byte}); if the file is from Windows or in Latin-1, convert it: "
+        f"iconv -f cp1252 -t utf-8 {Path(source).name} > NEW"
+    )
+
+
+def json_objects(
+    source: str | Path, lines: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line of JSON that is not blank.
+
+    Args:
+        source: named in errors.
+        lines: numbered lines of the file.
+
+    Raises:
+        SelectraError: a line that is not JSON, or no object.
+    """
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SelectraError(
+                f"{source}, line {number}: not JSON ({error.msg} at character {error.pos + 1})"
+            ) from error
+        except RecursionError as error:
+            raise SelectraError(f"{source}, line {number}: not JSON (nested too deep)") from error
+        if not isinstance(row, dict):
+            raise SelectraError(f"{source}, line {number}: not a JSON object")
+        yield number, row

@@ -1,0 +1,247 @@
+"""Scores of labels for texts, from which words of both go together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.matching.probabilities import Calibration, sigmoid
+from spacy_selectra.matching.words import WordIndex, flat, sums, unit
+
+# Numbers at a time, of words times label words.
+_BLOCK = 8_000_000
+
+
+@dataclass(frozen=True)
+class WordTables:
+    """What is known of each word, one row for each.
+
+    Attributes:
+        vectors: (words, d) int8, each row scaled so that its largest number is 127 or -127.
+        text_logit: (words,) float32, how much the word counts in a text, before the sigmoid.
+        label_logit: (words,) float32, how much it counts in a label.
+        share: (words,) float32, of the words of ordinary text; adds up to at most 1.
+        text_norm: (words,) float32, length of each vector once `text_map` is applied.
+        text_map: (d, d) float32, applied to the vectors of words in texts.
+        label_map: (d, d) float32, applied to those of words in labels.
+        floor: similarity below which two words have nothing to do with each other.
+    """
+
+    vectors: np.ndarray
+    text_logit: np.ndarray
+    label_logit: np.ndarray
+    share: np.ndarray
+    text_norm: np.ndarray
+    text_map: np.ndarray
+    label_map: np.ndarray
+    floor: float
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as the model reads them, ready to be scored.
+
+    Attributes:
+        names: of the labels.
+        directions: (label words, d) float32, with which a word's vector is multiplied.
+        weights: (label words,) float32 that add up to 1 within each wording.
+        wordings: (wordings + 1,) first word of each wording, and the number of words.
+        owners: (labels + 1,) first wording of each label, and the number of wordings.
+        usual: (wordings,) float32, the score in ordinary text.
+        spread: (wordings,) float32, the standard deviation of a single word's score there.
+    """
+
+    names: tuple[str, ...]
+    directions: np.ndarray
+    weights: np.ndarray
+    wordings: np.ndarray
+    owners: np.ndarray
+    usual: np.ndarray
+    spread: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Scores of several labels for several texts.
+
+    Attributes:
+        logits: (texts, labels) float32, to be compared with each other.
+        surplus: (texts, labels) float32, standard deviations above the score that as many words
+            of ordinary text have.
+        known: (texts,) number of words that are known.
+    """
+
+    logits: np.ndarray
+    surplus: np.ndarray
+    known: np.ndarray
+
+
+class MatchingModel:
+    """Tells how well labels fit texts by comparing each word of both.
+
+    The score of label l for text t is the mean, weighted with w and v, of what the words have in
+    common:
+
+        s(t, l) = sum_i w_i sum_j v_j max(0, cos(A x_i, B y_j) - floor)^2
+
+    over the words x_i of the text and y_j of the label. Squares let the few words that speak of
+    the label count, which get lost in a cosine of mean vectors; comparing each word of the
+    label lets "cancelar una alarma" differ from "poner una alarma". For comparison every label
+    has the mean and the deviation it would have if words were drawn from ordinary text, so
+    that a document's result depends on no other document.
+
+    Args:
+        words: distinct words, the most frequent first.
+        tables: rows of the words, in the same order.
+        calibration: from scores to probabilities.
+
+    Raises:
+        SelectraError: tables that do not fit the words or each other.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        tables: WordTables,
+        calibration: Calibration | None = None,
+    ) -> None:
+        _check(words, tables)
+        self.index = WordIndex(words)
+        self.tables = tables
+        self.calibration = calibration or Calibration()
+        self._scale = 1 / np.maximum(tables.text_norm, 1e-6)
+        self._weight = sigmoid(tables.text_logit)
+        usual = tables.share * self._weight
+        self._usual = usual / max(float(usual.sum()), 1e-12)
+
+    def labels(self, wordings: Mapping[str, Sequence[str]]) -> Labels:
+        """Read labels.
+
+        Args:
+            wordings: one or several wordings of each label, by name. The label's score is that
+                of the wording that fits best.
+
+        Raises:
+            SelectraError: a wording of which no word is known.
+        """
+        texts = [wording for one in wordings.values() for wording in one]
+        places = [self.index.places(text) for text in texts]
+        for text, found in zip(texts, places, strict=True):
+            if not len(found):
+                raise SelectraError(
+                    f"label '{text}': none of its words is known to the model; use other words"
+                )
+        words, bounds = flat(places)
+        weights = sigmoid(self.tables.label_logit[words])
+        weights /= np.repeat(sums(weights, bounds), np.diff(bounds))
+        mapped = unit(self.tables.vectors[words].astype(np.float32) @ self.tables.label_map)
+        labels = Labels(
+            tuple(wordings),
+            # cos(A x, B y) = x . (A^T B y) / |A x| |B y|: the text's map joins the label's
+            mapped @ self.tables.text_map.T,
+            weights,
+            bounds,
+            np.cumsum([0, *(len(one) for one in wordings.values())]),
+            *np.zeros((2, len(texts)), dtype=np.float32),
+        )
+        return self._with_usual(labels)
+
+    def match(self, texts: Sequence[str], labels: Labels) -> Matches:
+        """Score every label for every text; a text without known words has 0 words in common."""
+        words, bounds = flat([self.index.places(text) for text in texts])
+        weights = self._weight[words]
+        total = np.maximum(sums(weights, bounds), 1e-9)
+        effective = total**2 / np.maximum(sums(weights**2, bounds), 1e-9)
+        width = len(labels.usual)
+        scores = self._weighted_sums(words, bounds, width, lambda some: self._common(some, labels))
+        scores /= total[:, None]
+        deviation = labels.spread / np.sqrt(effective)[:, None]
+        surplus = (scores - labels.usual) / np.maximum(deviation, 1e-9)
+        surplus[np.diff(bounds) == 0] = 0
+        logits = self.calibration.logits(scores, labels.usual, labels.spread)
+        return Matches(
+            np.maximum.reduceat(logits, labels.owners[:-1], axis=1),
+            np.maximum.reduceat(surplus, labels.owners[:-1], axis=1),
+            np.diff(bounds),
+        )
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """(texts, d) float32 weighted means of word vectors, of length 1 (Arora et al. 2017).
+
+        A text without known words has zeros.
+        """
+        words, bounds = flat([self.index.places(text) for text in texts])
+        vectors = self.tables.vectors
+        width = vectors.shape[1]
+        return unit(self._weighted_sums(words, bounds, width, lambda some: unit(vectors[some])))
+
+    def _weighted_sums(
+        self,
+        words: np.ndarray,
+        bounds: np.ndarray,
+        width: int,
+        rows_of: Callable[[np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """(texts, width) sums of what `rows_of` gives for distinct words, weighted as in texts."""
+        result = np.zeros((len(bounds) - 1, width), dtype=np.float32)
+        for texts in _blocks(len(result), width * int(np.diff(bounds).max(initial=1))):
+            part = slice(bounds[texts.start], bounds[texts.stop])
+            distinct, inverse = np.unique(words[part], return_inverse=True)
+            rows = rows_of(distinct)[inverse] * self._weight[words[part], None]
+            result[texts] = sums(rows, bounds[texts.start : texts.stop + 1] - part.start)
+        return result
+
+    def _common(self, words: np.ndarray, labels: Labels) -> np.ndarray:
+        """(words,) places to (words, wordings): what each has in common with each wording."""
+        result = np.empty((len(words), len(labels.usual)), dtype=np.float32)
+        for rows in _blocks(len(words), len(labels.weights)):
+            some = words[rows]
+            vectors = self.tables.vectors[some].astype(np.float32)
+            vectors *= self._scale[some, None]
+            similar = vectors @ labels.directions.T
+            similar -= self.tables.floor
+            np.maximum(similar, 0, out=similar)
+            np.square(similar, out=similar)
+            similar *= labels.weights
+            result[rows] = np.add.reduceat(similar, labels.wordings[:-1], axis=1)
+        return result
+
+    def _with_usual(self, labels: Labels) -> Labels:
+        words = np.flatnonzero(self._usual)
+        shares = self._usual[words]
+        mean = np.zeros(len(labels.usual), dtype=np.float64)
+        square = np.zeros_like(mean)
+        for rows in _blocks(len(words), len(labels.weights)):
+            common = self._common(words[rows], labels)
+            mean += shares[rows] @ common
+            square += shares[rows] @ common**2
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        return replace(labels, usual=mean.astype(np.float32), spread=deviation.astype(np.float32))
+
+
+def _check(words: Sequence[str], tables: WordTables) -> None:
+    size, width = tables.vectors.shape
+    expected = {
+        "vectors": (len(words), width),
+        **dict.fromkeys(("text_logit", "label_logit", "share", "text_norm"), (len(words),)),
+        **dict.fromkeys(("text_map", "label_map"), (width, width)),
+    }
+    for name, shape in expected.items():
+        if getattr(tables, name).shape != shape:
+            raise SelectraError(
+                f"matching model: {name} is of shape {getattr(tables, name).shape}, "
+                f"which does not fit {len(words)} words and {size} vectors of {width} numbers"
+            )
+    if len(set(words)) < len(words):
+        raise SelectraError("matching model: a word occurs twice")
+
+
+def _blocks(count: int, width: int) -> list[slice]:
+    step = max(1, _BLOCK // max(1, width))
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]

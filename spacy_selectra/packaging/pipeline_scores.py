@@ -1,0 +1,194 @@
+"""Measuring an assembled pipeline on test files: one score per component, and speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.metrics import class_scores
+from spacy_selectra.pretraining.evaluation.metrics import roc_auc
+from spacy_selectra.serving.annotate import zero_shot_component
+from spacy_selectra.util.requirements import required
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+REPLACED_SHARE = 0.15  # the share of words ELECTRA masks (Clark et al. 2020, section 2)
+
+
+def evaluate_pipeline(
+    nlp: Language,
+    ner_test: str | Path | None = None,
+    topics_test: str | Path | None = None,
+    batch_size: int = 64,
+) -> dict[str, Any]:
+    """Scores of a pipeline, in the keys spaCy uses in `meta["performance"]`.
+
+    Args:
+        nlp: pipeline; components it does not have are not measured.
+        ner_test: CoNLL column file, for entities and for replaced words.
+        topics_test: .jsonl file of `text` and `label`, for `textcat` and zero-shot.
+        batch_size: documents a batch.
+
+    Returns:
+        `ents_p`, `ents_r`, `ents_f`, `ents_per_type`; `cats_acc`, `cats_macro_f`;
+        `zero_shot_acc`; `replaced_auc`; `speed` (words a second through the whole
+        pipeline). All but the speed lie in [0, 1].
+
+    Raises:
+        SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
+    """
+    from spacy_selectra.components.readers import read_entities, read_texts
+
+    scores: dict[str, Any] = {}
+    factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
+    if factories & {"textcat", "textcat_multilabel", "selectra_replaced"}:
+        required("sklearn.metrics")  # computes scores in the end
+    speed_docs: list[Doc] = []
+    if ner_test is not None:
+        examples = [example for _, example in read_entities(nlp, Path(ner_test), {})]
+        _require(examples, ner_test)
+        gold = [example.reference for example in examples]
+        speed_docs = gold
+        if factories & {"ner", "selectra_ner"}:
+            scores |= entity_scores(nlp, examples, batch_size)
+        if "selectra_replaced" in factories:
+            scores["replaced_auc"] = replaced_auc(nlp, gold, batch_size)
+    if topics_test is not None:
+        examples = [example for _, example in read_texts(nlp, Path(topics_test))]
+        _require(examples, topics_test)
+        speed_docs = speed_docs or [example.reference for example in examples]
+        texts = [example.reference.text for example in examples]
+        truth = [_best(example.reference.cats) for example in examples]
+        if factories & {"textcat", "textcat_multilabel"}:
+            with nlp.select_pipes(disable=_without(nlp, "textcat")):
+                found = [_best(doc.cats) for doc in nlp.pipe(texts, batch_size=batch_size)]
+            rates = class_scores(truth, found, sorted(set(truth)))
+            scores |= {"cats_acc": rates["accuracy"], "cats_macro_f": rates["macro_f1"]}
+        if "selectra_zero_shot" in factories:
+            scores["zero_shot_acc"] = zero_shot_accuracy(nlp, texts, truth)
+    if speed_docs:
+        scores["speed"] = words_per_second(nlp, speed_docs, batch_size)
+    return scores
+
+
+def discriminator_scores(pretraining: str | Path, packed: str | Path) -> dict[str, float]:
+    """`rtd_auc`: how well the discriminator finds the generator's replacements.
+
+    Args:
+        pretraining: directory of a pretraining run. Without its generator, as when a
+            published discriminator was taken, there is nothing to measure.
+        packed: packed corpus; its held-out split is used.
+
+    Raises:
+        SelectraError: no run or corpus there, or vocabularies that do not match.
+    """
+    from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
+
+    if not (Path(pretraining) / "generator").is_dir():
+        return {}
+    return {"rtd_auc": float(evaluate_discriminator(Path(pretraining), Path(packed))["auc"])}
+
+
+def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) -> dict[str, Any]:
+    """Exact-match precision, recall and F1 of entities (CoNLL-2002 measure), also per type.
+
+    Types of the test file that the component was not taught do not count; they are listed under
+    `ents_left_out` if there are any.
+    """
+    from spacy.scorer import get_ner_prf
+
+    left_out = _forget_types(nlp, examples)
+    with nlp.select_pipes(disable=_without(nlp, "ner")):
+        predicted = nlp.pipe((e.predicted for e in examples), batch_size=batch_size)
+        for example, doc in zip(examples, predicted, strict=True):
+            example.predicted = doc
+    found = get_ner_prf(examples)
+    scores = {key: found[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
+    return {**scores, "ents_left_out": left_out} if left_out else scores
+
+
+def _forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
+    """Take entities of types that `ner` does not know out of the references; names the types."""
+    known = set(getattr(nlp.get_pipe("ner"), "labels", ()) if "ner" in nlp.pipe_names else ())
+    references = [example.reference for example in examples]
+    left_out = {entity.label_ for doc in references for entity in doc.ents} - known
+    if not known or not left_out:
+        return []
+    for doc in references:
+        doc.set_ents([entity for entity in doc.ents if entity.label_ in known])
+    return sorted(left_out)
+
+
+def zero_shot_accuracy(nlp: Language, texts: Sequence[str], truth: Sequence[str]) -> float:
+    """Share of texts whose best zero-shot label, among those in `truth`, is the true one."""
+    labels = sorted(set(truth))
+    docs = [nlp.make_doc(text) for text in texts]
+    rows = zero_shot_component(nlp).classify(docs, labels)
+    return sum(_best(row) == label for row, label in zip(rows, truth, strict=True)) / len(truth)
+
+
+def replaced_auc(nlp: Language, docs: Sequence[Doc], batch_size: int = 64, seed: int = 0) -> float:
+    """Area under the ROC curve of `token._.replaced` as a detector of replaced words.
+
+    In every document 15% of the words (at least one) give way to another word drawn
+    from the same documents, in proportion to its frequency. Unlike the generator's
+    samples in pretraining, these are not chosen to be plausible.
+    """
+    from spacy.tokens import Doc
+
+    random = np.random.default_rng(seed)
+    pool = [token.text for doc in docs for token in doc if token.is_alpha]
+    if len(set(pool)) < 2:
+        raise SelectraError("replaced-word test: the test file has fewer than two distinct words")
+    corrupted, truth = [], []
+    for doc in docs:
+        words = [token.text for token in doc]
+        places = [token.i for token in doc if token.is_alpha]
+        count = min(len(places), max(1, round(REPLACED_SHARE * len(places))))
+        chosen = set(random.choice(places, size=count, replace=False).tolist()) if places else set()
+        for i in chosen:
+            original = words[i]
+            while words[i] == original:
+                words[i] = pool[int(random.integers(len(pool)))]
+        spaces = [bool(token.whitespace_) for token in doc]
+        corrupted.append(Doc(nlp.vocab, words=words, spaces=spaces))
+        truth.extend(i in chosen for i in range(len(words)))
+    with nlp.select_pipes(disable=_without(nlp, "selectra_replaced")):
+        scores = [t._.replaced for d in nlp.pipe(corrupted, batch_size=batch_size) for t in d]
+    return roc_auc(np.asarray(truth), np.asarray(scores))
+
+
+def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -> float:
+    """Words a second from raw text through the whole pipeline, after one warm-up batch."""
+    texts = [doc.text for doc in docs]
+    for _ in nlp.pipe(texts[:batch_size], batch_size=batch_size):
+        pass
+    start = time.perf_counter()
+    words = sum(len(doc) for doc in nlp.pipe(texts, batch_size=batch_size))
+    return words / (time.perf_counter() - start)
+
+
+def _without(nlp: Language, kept: str) -> list[str]:
+    """Components other than the ones of this name or factory and the transformer feeding them."""
+    needed = {kept, "transformer"}
+    return [
+        name
+        for name in nlp.pipe_names
+        if name not in needed and nlp.get_pipe_meta(name).factory not in needed
+    ]
+
+
+def _best(scores: dict[str, float]) -> str:
+    return max(scores, key=lambda label: scores[label])
+
+
+def _require(examples: Sequence[Any], path: str | Path) -> None:
+    if not examples:
+        raise SelectraError(f"{path}: no examples in it")

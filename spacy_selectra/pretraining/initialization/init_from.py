@@ -1,0 +1,157 @@
+"""Networks to start from, and training some of their embeddings only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
+from spacy_selectra.encoder.config import generator_config
+from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
+from spacy_selectra.encoder.hub import find_discriminator, find_generator, resolve_model
+from spacy_selectra.errors import OtherRunError, SelectraError
+from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
+from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
+    embedding_sources,
+    transfer_vocabulary,
+)
+from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.run_directory import RECORD_FILE, delete_run
+from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
+
+
+def load_networks(
+    encoder: EncoderSettings, generator: GeneratorSettings, vocabulary: Vocabulary
+) -> tuple[Generator, Discriminator]:
+    """Both networks from what `init_from` names; without a generator there, a random one.
+
+    Random weights come from torch's global generator.
+
+    Args:
+        encoder: section `[encoder]`, with `init_from`.
+        generator: section `[generator]`.
+        vocabulary: which the networks are to have.
+
+    Raises:
+        SelectraError: nothing at `init_from`, networks that do not fit together, or a checkpoint
+            with another vocabulary that is not to be replaced.
+    """
+    assert encoder.init_from is not None
+    directory, beside = find_discriminator(encoder.init_from)
+    discriminator = load_discriminator(directory)
+    _fit_vocabulary(discriminator, directory, encoder, vocabulary)
+    generator_from = generator.init_from or beside
+    if generator_from is None:
+        if encoder.train_rows is not None:
+            raise SelectraError(
+                "encoder.train_rows needs the generator trained with the discriminator: set "
+                "generator.init_from"
+            )
+        return Generator(generator_config(discriminator.config, generator.scale)), discriminator
+    directory = find_generator(generator_from)
+    language_model = load_generator(directory)
+    _fit_vocabulary(language_model, directory, encoder, vocabulary)
+    try:
+        tie_embeddings(language_model, discriminator)
+    except ValueError as error:
+        raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
+    return language_model, discriminator
+
+
+def _fit_vocabulary(
+    model: Discriminator | Generator,
+    directory: Path,
+    encoder: EncoderSettings,
+    vocabulary: Vocabulary,
+) -> None:
+    """Make sure that `model` has the vocabulary of `[paths]`, and give it that if asked to."""
+    size = model.config.vocab_size
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        if size == vocabulary.size:
+            return
+        raise SelectraError(
+            f"{directory}: has {size} embeddings and no tokenizer, the tokenizer of [paths] has "
+            f"{vocabulary.size} entries; put the files of the model's tokenizer there"
+        )
+    old = read_vocabulary(directory).pieces
+    if old == vocabulary.pieces and size == vocabulary.size:
+        return
+    if len(old) > size:
+        raise SelectraError(f"{directory}: {size} embeddings for {len(old)} entries")
+    if encoder.vocabulary == "replace":
+        sources = embedding_sources(directory, vocabulary.pieces)
+        transfer_vocabulary(model, sources, vocabulary.pad_id)
+        return
+    raise SelectraError(
+        f"{directory}: the model's vocabulary ({size} entries) is not that of "
+        f"{vocabulary.directory} ({vocabulary.size} entries); pack the corpus with the model's "
+        'tokenizer, or set encoder.vocabulary = "replace"'
+    )
+
+
+# Taking a published discriminator in place of pretraining one.
+
+
+def adopt_discriminator(source: str | Path, output: str | Path, *, replace: bool = False) -> Path:
+    """Copy a published ELECTRA discriminator to `output/discriminator`, as pretraining writes it.
+
+    Args:
+        source: directory or hub id of a discriminator in transformers' format.
+        output: directory of the (skipped) pretraining run.
+        replace: a pretraining run in `output` is deleted.
+
+    Returns:
+        The directory written.
+
+    Raises:
+        OtherRunError: `output` holds a pretraining run, and `replace` is off.
+        SelectraError: `source` is no such model, or a part of the run to be deleted.
+    """
+    target = Path(output) / "discriminator"
+    directory = resolve_model(source)
+    model = load_discriminator(directory)
+    tokenizer = load_tokenizer(directory)  # now: `replace` may delete it
+    if (Path(output) / RECORD_FILE).exists():
+        if not replace:
+            raise OtherRunError(
+                f"{output}: holds a pretraining run; use another directory for {source}"
+            )
+        # the run's own discriminator, read above, is written again at its place
+        own = directory.resolve() == target.resolve()
+        delete_run(Path(output), [] if own else [directory])
+    save_model(model, target)
+    # Not a copy of its files: published tokenizers leave settings out that transformers
+    # then fills with others (accents stripped, no maximal length).
+    tokenizer.save_pretrained(str(target))
+    return target
+
+
+# Training some token embeddings and nothing else.
+
+
+def restrict_to_rows(model: PretrainingModel, rows: Sequence[int]) -> None:
+    """Freeze all weights but the shared token embeddings, and of these all rows but `rows`.
+
+    The rows that stay get gradients of exactly 0, so that an optimiser without weight decay leaves
+    them as they are to the bit. Heads and generator are frozen too, a corrector likewise.
+
+    Raises:
+        SelectraError: no rows.
+    """
+    weight = model.discriminator.encoder.embeddings.word_embeddings.weight
+    if not rows:
+        raise SelectraError("there are no rows to train")
+    model.requires_grad_(False)
+    weight.requires_grad_(True)
+    index = torch.tensor(sorted(set(rows)))
+
+    def only_rows(gradient: Tensor) -> Tensor:
+        chosen = index.to(gradient.device)
+        kept = torch.zeros_like(gradient)
+        kept[chosen] = gradient[chosen]
+        return kept
+
+    weight.register_hook(only_rows)

@@ -1,0 +1,191 @@
+"""Where no name goes on, by the looks of a text: between paragraphs, cells, and items on lines.
+
+White space is a boundary by the first of these rules that applies:
+
+1. It holds two line breaks or more, or a form feed.
+2. It holds one line break, and the lines on its two sides are items of a list rather than a
+   sentence that was cut to fit: see `item_breaks`.
+3. It lies within a line, and holds a tab or at least `COLUMN` characters.
+
+`SEPARATORS` of cells and items are boundaries on both sides. Nothing here knows names. A boundary
+where none would go on does no harm, so all that has to be told apart is a list ("Ana Gil", "Luis
+Mora") from a name that was cut in running text ("Ignacio", "Galán").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+# White space of so many characters within a line separates columns; two are a typing mistake.
+COLUMN = 3
+SEPARATORS = frozenset("|;¦│•▪●◦✓✔>→")
+# So many line breaks to each side are asked whether they cut sentences.
+NEIGHBOURS = 2
+
+_SEPARATORS = "".join(sorted(SEPARATORS))
+_BREAKS = r"\n\r\v\x1c-\x1e\x85\u2028"
+_STRUCTURE = re.compile(rf"[\t\f\u2029{_BREAKS}{_SEPARATORS}]|\s{{{COLUMN}}}")
+_SPACE = re.compile(rf"\s+|[{_SEPARATORS}]")
+_BREAK = re.compile(rf"\r\n|[{_BREAKS}]")
+_PAGE = re.compile(r"[\f\u2029]")
+
+_WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
+# "- Ana", "* Ana", "— Ana", "1. Ana", "2) Ana", "3.º Ana", "b) Ana", "[x] Ana"
+_BULLET = re.compile(r"(?:[-–—*·#+~]+|\[.?\]|\(?\d{1,3}(?:[.)]|\.?[ºª])|\(?[a-zA-Z]\))\s")
+_KEY = re.compile(r"[^\W\d_][^.:;,]{1,30}:(?:\s|$)")  # "Lugar de nacimiento: Bilbao"
+# What stands in lower case at the beginning of a line of an address.
+_CONTACT = re.compile(r"www\.|https?:|\S+@|c/|(?:av|avda|pl|pza|pº|tel|tfno|apdo)\.", re.IGNORECASE)
+_OPENING = "\"'«“‘([¡¿"
+_CLOSING = "\"'»”’)]"
+# A full stop behind at most three letters may be that of an abbreviation ("Sr.", "M.").
+_QUOTE = f"[{re.escape(_CLOSING)}]"
+_STOP = rf"(?:(?:\w{{4,}}|\b[a-záéíóúñü]{{3}}|\d|{_QUOTE})\.|[!?…]){_QUOTE}*"
+_ENDS_SENTENCE = re.compile(rf"(?:{_STOP}|[:;])$")
+_HOLDS_STOP = re.compile(rf"{_STOP}(?:$|\s+[^\Wa-záéíóúñü])")
+# Words in lower case that are part of names and so make no running text.
+_WITHIN_NAMES = frozenset(
+    _WORD.findall("""de del la las los el y e i da das do dos di du van von der den le""")
+)
+# A line that ends with one of these goes on in the next.
+_LEADS_ON = frozenset(
+    _WORD.findall("""a al ante con contra como cuando de del desde donde e el en entre es esta este
+    está fue ha han hacia hasta la las lo los más mientras ni no o para por porque que se según si
+    sin sobre son su sus tras u un una unas unos y""")
+)
+
+
+def boundaries(text: str, every_line: bool = False) -> np.ndarray:
+    """Places that no name spans.
+
+    Args:
+        text: any.
+        every_line: every line break is a boundary, whatever the lines look like.
+
+    Returns:
+        (n,) int64, ascending: numbers of the characters that follow them.
+    """
+    if _STRUCTURE.search(text) is None:
+        return np.zeros(0, dtype=np.int64)
+    found: list[int] = []
+    lines: list[str] = []
+    breaks: list[int] = []  # between the lines
+    begin = 0
+    for match in _SPACE.finditer(text):
+        space, (start, end) = match.group(), match.span()
+        if space in SEPARATORS:
+            found += [start, end]
+            continue
+        count = len(_BREAK.findall(space))
+        paragraph = count > 1 or _PAGE.search(space) is not None
+        if paragraph or count:
+            lines.append(text[begin:start])
+            begin = end
+        if paragraph or (count and every_line):
+            found += [start, *_chosen(breaks, lines)]
+            lines, breaks = [], []
+        elif count:
+            breaks.append(start)
+        elif "\t" in space or len(space) >= COLUMN:
+            found.append(start)
+    found += _chosen(breaks, [*lines, text[begin:]])
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def after_boundaries(
+    text: str, begins: np.ndarray, ends: np.ndarray, every_line: bool = False
+) -> np.ndarray:
+    """Which words a name cannot go on into from the one before.
+
+    Args:
+        text: what they stand in.
+        begins: (n,) int64, first character of each word.
+        ends: (n,) int64, the one after its last.
+        every_line: as for `boundaries`.
+
+    Returns:
+        (n,) bool; the first is always False.
+    """
+    found = np.zeros(len(begins), dtype=bool)
+    places = boundaries(text, every_line)
+    first = np.searchsorted(places, ends[:-1])
+    found[1:] = np.searchsorted(places, begins[1:], side="right") > first
+    return found
+
+
+def _chosen(breaks: Sequence[int], lines: Sequence[str]) -> list[int]:
+    return [place for place, is_one in zip(breaks, item_breaks(lines), strict=True) if is_one]
+
+
+class _Line(NamedTuple):
+    """What is to be known of a line.
+
+    Attributes:
+        text: the line.
+        first: its first word.
+        lower: it begins in lower case.
+        running: it holds words in lower case that are no part of a name, or begins with one.
+        leads_on: its last word asks for another.
+    """
+
+    text: str
+    first: str
+    lower: bool
+    running: bool
+    leads_on: bool
+
+    @classmethod
+    def of(cls, text: str) -> _Line:
+        words = _WORD.findall(text)
+        starts = _BULLET.match(text) or _CONTACT.match(text)
+        lower = starts is None and text.lstrip(_OPENING)[:1].islower()
+        return cls(
+            text=text,
+            first=words[0] if words else "",
+            lower=lower,
+            running=lower or any(word[0].islower() and word not in _WITHIN_NAMES for word in words),
+            leads_on=text.rpartition(" ")[2] in _LEADS_ON,
+        )
+
+
+def item_breaks(lines: Sequence[str]) -> list[bool]:
+    """Whether the break behind each line but the last separates items.
+
+    A break cuts a sentence for certain where the next line begins in lower case, or this one ends
+    with a word such as "de". Any other line that holds but names, numbers and the like is an item
+    by itself unless most breaks near it cut sentences. Of the rest, which hold words in lower
+    case, those are running text that have near them a break that cuts a sentence, or go on until
+    a full stop in lines of the same kind that do not all begin alike.
+
+    Args:
+        lines: of a paragraph, without white space around them.
+    """
+    known = [_Line.of(line) for line in lines]
+    cuts = [after.lower or before.leads_on for before, after in pairwise(known)]
+    return [not cut and _separates(known, cuts, place) for place, cut in enumerate(cuts)]
+
+
+def _separates(lines: Sequence[_Line], cuts: Sequence[bool], place: int) -> bool:
+    before, after = lines[place : place + 2]
+    if _BULLET.match(after.text) or _ENDS_SENTENCE.search(before.text):
+        return True
+    near = [*cuts[max(0, place - NEIGHBOURS) : place], *cuts[place + 1 : place + 1 + NEIGHBOURS]]
+    if not before.running:
+        return sum(near) <= len(near) / 2
+    if any(near):
+        return False
+    if before.first == after.first or (_KEY.match(before.text) and _KEY.match(after.text)):
+        return True
+    for line in lines[place + 1 : place + 2 + NEIGHBOURS]:
+        if _HOLDS_STOP.search(line.text):
+            return False
+        if not line.running:
+            break
+    return True
+
+
+__all__ = ["SEPARATORS", "after_boundaries", "boundaries", "item_breaks"]

@@ -1,0 +1,78 @@
+"""Weights in half precision: rounded once, stored without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from spacy_selectra.encoder.checkpoint import (
+    CONFIG_FILE,
+    SHARED_WITH,
+    load_discriminator,
+    save_model,
+)
+from spacy_selectra.encoder.heads import Discriminator
+from spacy_selectra.encoder.hf_format import exact_type, round_to_half
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import read_json, write_json
+
+
+def test_rounding_is_to_the_nearest(tiny_config):
+    model = Discriminator(tiny_config)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    round_to_half(model)
+    for name, weight in model.named_parameters():
+        assert weight.dtype == torch.float32
+        torch.testing.assert_close(weight, before[name], rtol=2**-11, atol=2**-25)
+
+
+def test_stored_in_half_only_where_nothing_is_lost(tiny_config, tmp_path: Path):
+    model = Discriminator(tiny_config)
+    save_model(model, tmp_path / "full")
+    round_to_half(model)
+    save_model(model, tmp_path / "half")
+    files = {kind: tmp_path / kind / "model.safetensors" for kind in ("full", "half")}
+    assert {t.dtype for t in load_file(files["full"]).values()} == {torch.float32}
+    assert {t.dtype for t in load_file(files["half"]).values()} == {torch.float16}
+    assert read_json(tmp_path / "half" / CONFIG_FILE)["torch_dtype"] == "float16"
+    again = load_discriminator(tmp_path / "half").state_dict()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again[name]), name
+
+
+def test_what_half_precision_cannot_hold():
+    layer = nn.Linear(2, 2)
+    layer.weight.data[0, 0] = 70_000.0
+    before = layer.weight.clone()
+    with pytest.raises(SelectraError, match="'weight' has weights that half precision cannot hold"):
+        round_to_half(layer)
+    assert torch.equal(layer.weight, before)
+
+
+def test_exact_type():
+    assert exact_type([torch.tensor([1.0, 0.5])]) == torch.float16
+    assert exact_type([torch.tensor([1.0, 0.5]), torch.tensor([0.1])]) is None
+    assert exact_type([torch.tensor([1e6])]) is None
+    assert exact_type([torch.tensor([float("nan")])]) is None
+    assert exact_type([torch.arange(3)]) is None
+
+
+@pytest.mark.parametrize("other", ["../elsewhere", "/etc", "a/b", ".."])
+def test_weights_are_shared_with_neighbours_only(other: str, tiny_config, tmp_path: Path):
+    save_model(Discriminator(tiny_config), tmp_path / "d")
+    config = read_json(tmp_path / "d" / CONFIG_FILE)
+    write_json(tmp_path / "d" / CONFIG_FILE, {**config, SHARED_WITH: other})
+    with pytest.raises(SelectraError, match="is no directory beside it"):
+        load_discriminator(tmp_path / "d")
+
+
+def test_neighbour_that_is_missing(tiny_config, tmp_path: Path):
+    save_model(Discriminator(tiny_config), tmp_path / "d")
+    config = read_json(tmp_path / "d" / CONFIG_FILE)
+    write_json(tmp_path / "d" / CONFIG_FILE, {**config, SHARED_WITH: "absent"})
+    with pytest.raises(SelectraError, match=r"absent/model.safetensors: no such file"):
+        load_discriminator(tmp_path / "d")

@@ -1,0 +1,119 @@
+"""Entities as characters of a text, as annotation tools write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.dataset import TaggedWords, read_split
+from spacy_selectra.finetuning.data.examples import MarkedText
+from spacy_selectra.finetuning.data.spans import in_words, marked_text, split_words
+from spacy_selectra.finetuning.tasks.registry import TASKS
+
+NER, NLP = TASKS["ner"], spacy.blank("es")
+TEXT = "Ana Gil vive en Cádiz."
+WORDS = TaggedWords(
+    ["Ana", "Gil", "vive", "en", "Cádiz", "."], ["B-PER", "I-PER", "O", "O", "B-LOC", "O"]
+)
+OBJECTS = [{"start": 0, "end": 7, "label": "PER"}, {"start": 16, "end": 21, "label": "LOC"}]
+DOCCANO = [{"id": 3, "start_offset": 16, "end_offset": 21, "label": "LOC"}, [0, 7, "PER"]]
+TOKENS = [{"text": "Ana", "start": 0, "end": 3, "id": 0}]
+
+
+def write(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": 1, "text": TEXT, "label": [[16, 21, "LOC"], [0, 7, "PER"]]},  # doccano
+        {"text": TEXT, "labels": [[0, 7, "PER"], [16, 21, "LOC"]]},
+        {"text": TEXT, "entities": DOCCANO, "relations": []},
+        {"text": TEXT, "tokens": TOKENS, "spans": OBJECTS, "answer": "accept", "_task_hash": 7},
+        {"text": TEXT, "ents": OBJECTS, "cats": {}},  # `selectra annotate`
+    ],
+)
+def test_what_annotation_tools_write(tmp_path: Path, row: dict[str, Any]):
+    path = write(tmp_path / "a.jsonl", row)
+    assert read_split(NER, str(path)) == [WORDS]
+    (example,) = conll_reader(path, label_map={"LOC": "LUGAR"})(NLP)
+    found = [(entity.text, entity.label_) for entity in example.reference.ents]
+    assert found == [("Ana Gil", "PER"), ("Cádiz", "LUGAR")]
+    assert example.reference.text == TEXT
+    assert not example.predicted.ents
+
+
+def test_rejected_and_skipped_examples_and_texts_without_entities(tmp_path: Path):
+    hashed = {"text": TEXT, "_task_hash": 1}
+    path = write(
+        tmp_path / "a.jsonl",
+        {**hashed, "answer": "accept"},  # Prodigy leaves out what is empty
+        {**hashed, "answer": "reject", "spans": OBJECTS},
+        {**hashed, "answer": "ignore", "spans": OBJECTS},
+        {**hashed, "answer": "accept", "spans": []},
+        {**hashed, "answer": "accept", "spans": OBJECTS},
+    )
+    empty = TaggedWords(WORDS.words, ["O"] * 6)
+    assert read_split(NER, str(path)) == [empty, empty, WORDS]
+    assert [len(e.reference.ents) for e in conll_reader(path)(NLP)] == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "message"),
+    [
+        (TEXT, [[0, 6, "PER"]], "line 2: entity 'Ana Gi' .*characters 0 to 6.* is 'Ana Gil'"),
+        (TEXT, [[1, 7, "PER"]], "line 2: entity 'na Gil'"),
+        ("😀 Ana", [[3, 6, "PER"]], "line 2: entity 'na' .*|not within"),  # UTF-16 units
+        ("Sí, Ana", [[5, 8, "PER"]], "line 2: entity .5, 8, PER. is not within the 7"),  # bytes
+        (TEXT, [[0, 8, "PER"]], "entity 'Ana Gil ' .* begins or ends with white space"),
+        (TEXT, [[0, 3, "PER"], [0, 7, "PER"]], "line 2: entity 'Ana' .* and .*'Ana Gil'.* overlap"),
+        (TEXT, [[7, 0, "PER"]], "not within"),
+        (TEXT, [[-7, -1, "PER"]], "not within"),
+        (TEXT, [["0", 7, "PER"]], "has to be .start, end, type."),
+        (TEXT, [[0, 7]], "has to be .start, end, type."),
+        (TEXT, [{"start": 0, "label": "PER"}], "has to be .start, end, type."),
+        (TEXT, [[0, 7, None]], "line 2: column 'spans' is empty"),
+        (TEXT, "PER", "no list of entities"),
+    ],
+)
+def test_places_that_cannot_be(tmp_path: Path, text: str, spans: Any, message: str):
+    path = write(tmp_path / "a.jsonl", {"text": "x", "spans": []}, {"text": text, "spans": spans})
+    with pytest.raises(SelectraError, match=message):
+        read_split(NER, str(path))
+    with pytest.raises(SelectraError, match=message):
+        list(conll_reader(path)(NLP))
+
+
+@settings(deadline=None)
+@given(text=st.text(st.sampled_from("aé 5.,-\n😀"), max_size=30), data=st.data())
+def test_entities_of_whole_words_are_found_again(text: str, data: st.DataObject):
+    words = split_words(text)
+    places, end = [], 0
+    for word in words:
+        start = text.index(word, end)
+        end = start + len(word)
+        places.append((start, end))
+    cuts = sorted(data.draw(st.sets(st.integers(0, max(0, len(words) - 1)), max_size=6)))
+    ranges = [(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False) if words]
+    spans = [[places[a][0], places[b][1], "X"] for a, b in ranges]
+    found = in_words(marked_text(text, spans, "a", "spans"), "a")
+    assert found.words == words
+    expected = ["O"] * len(words)
+    for a, b in ranges:
+        expected[a : b + 1] = ["B-X", *["I-X"] * (b - a)]
+    assert found.tags == expected
+
+
+def test_dropped_types_are_outside():
+    marked = MarkedText(TEXT, [(0, 7, "PER"), (16, 21, "LOC")])
+    assert in_words(marked, "a", {"PER"}).tags == ["O"] * 4 + ["B-LOC", "O"]

@@ -1,0 +1,71 @@
+"""From a corpus and labelled files to a model, by the two commands."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from spacy_selectra.cli.app import app
+from spacy_selectra.matching.pairs import keep_back_labels
+from spacy_selectra.matching.storage import load_matching
+from tests.matching.conftest import SUBJECTS, text_about
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["labels", *map(str, arguments)])
+
+
+def test_vectors_and_matching(corpus, sources, tmp_path):
+    (tmp_path / "corpus.txt").write_text("\n\n".join(corpus), encoding="utf-8")
+    small = ("--dimensions", 12, "--min-count", 2, "--epochs", 20, "--quiet")
+    found = run("words", tmp_path / "corpus.txt", tmp_path / "vectors", *small)
+    assert found.exit_code == 0, found.output
+    with (tmp_path / "a.tsv").open("w", encoding="utf-8") as file:
+        print(
+            "texto\ttema",
+            *(f"{text}\t{label}" for text, label in sources["a"]),
+            sep="\n",
+            file=file,
+        )
+    with (tmp_path / "b.jsonl").open("w", encoding="utf-8") as file:
+        for text, label in sources["b"]:
+            print(json.dumps({"text": text, "label": label}), file=file)
+    files = (f"{tmp_path / 'a.tsv'}:texto:tema", tmp_path / "b.jsonl", tmp_path / "model")
+    found = run("match", *files, "--vectors", tmp_path / "vectors", "--steps", 20)
+    assert found.exit_code == 0, found.output
+    assert "180 pairs" in found.output
+    model = load_matching(tmp_path / "model")
+    labels = model.labels({"deporte": ["estadio"], "cocina": ["harina"]})
+    rng = np.random.default_rng(4)
+    texts = [text_about(subject, rng) for subject in list(SUBJECTS)[:2]]
+    assert model.match(texts, labels).logits.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_mistakes_are_named(sources, tmp_path):
+    (tmp_path / "a.tsv").write_text("texto\ttema\nhola\tadiós\n", encoding="utf-8")
+    (tmp_path / "old").mkdir()
+    found = run("match", tmp_path / "a.tsv", tmp_path / "old", "--vectors", tmp_path)
+    assert "exists" in found.output
+    found = run("match", f"{tmp_path / 'a.tsv'}:texto:label", tmp_path / "x", "--vectors", tmp_path)
+    assert "no column 'label' (found: texto, tema)" in found.output
+    found = run("match", f"{tmp_path / 'a.tsv'}:texto:tema", tmp_path / "x", "--vectors", tmp_path)
+    assert "no word vectors there" in found.output
+
+
+def test_labels_kept_back_are_in_no_training():
+    rng = np.random.default_rng(0)
+    pairs = [(f"text {place % 40}", f"label {rng.integers(20)}") for place in range(200)]
+    trained, kept = keep_back_labels({"many": pairs, "few": pairs[:1]}, share=0.2)
+    assert set(kept) == {"many"}
+    assert trained["few"] == pairs[:1]
+    assert len({label for _, label in kept["many"]}) == 4
+    for part in (0, 1):
+        assert not {pair[part] for pair in trained["many"]} & {pair[part] for pair in kept["many"]}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_which_labels_depends_on_the_seed(seed):
+    pairs = [(f"text {number}", f"label {number}") for number in range(40)]
+    first, again = (keep_back_labels({"a": pairs}, seed=seed)[1] for _ in range(2))
+    assert first == again != keep_back_labels({"a": pairs}, seed=2)[1]

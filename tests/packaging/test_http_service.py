@@ -1,0 +1,191 @@
+"""`serve`: contract of the HTTP answers, refusals, and a clean stop."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+import spacy
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.serving.http_service import AnnotationServer, RequestError
+from tests.processes import HANGS
+
+TEXT = "El niño comió piñón en Cádiz."
+
+
+@pytest.fixture(scope="module")
+def url(pipeline):
+    server = AnnotationServer(spacy.load(pipeline), "127.0.0.1", 0, 2000, quiet=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server.url
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def call(url: str, body: object = None, path: str = "/annotate") -> tuple[int, dict]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else None
+    try:
+        with urlopen(Request(url + path, data=data), timeout=HANGS) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_health(url):
+    status, answer = call(url, path="/health")
+    assert (status, answer["status"], answer["pipeline"]) == (200, "ok", "es_selectra_test")
+    assert answer["components"] == ["transformer", "ner", "textcat", "zero_shot", "replaced"]
+
+
+def test_one_text(url):
+    status, answer = call(url, {"text": TEXT})
+    assert (status, answer["text"]) == (200, TEXT)
+    assert set(answer) == {"text", "ents", "cats", "replaced"}
+
+
+def test_several_texts_with_labels(url):
+    status, answer = call(url, {"texts": [TEXT, ""], "labels": ["cine", "año"]})
+    assert status == 200
+    assert [set(doc["zero_shot"]) for doc in answer["docs"]] == [{"cine", "año"}] * 2
+
+
+def test_many_clients_at_once(url):
+    with ThreadPoolExecutor(40) as clients:
+        answers = list(clients.map(lambda _: call(url, path="/health"), range(40)))
+    assert [status for status, _ in answers] == [200] * 40
+
+
+@pytest.mark.parametrize("path", ["/annotate", "/elsewhere"])
+def test_a_large_body_gets_its_answer(url, path):
+    status, answer = call(url, b'{"text": "' + b"a" * 8_000_000 + b'"}', path)
+    assert status == (413 if path == "/annotate" else 404)
+    assert "at most 2000" in answer["error"] or "no such page" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"texts": ["hola", "\\ud83d"]}', "'texts[1]': half a surrogate pair at character 1"),
+        (b'{"text": "hola", "labels": ["\\ud83d"]}', "'labels[0]': half a surrogate pair"),
+        (b'{"\\ud83d": 1}', "unknown key"),
+        (b"[" * 1900, "not UTF-8 JSON"),
+    ],
+)
+def test_what_cannot_be_read_is_the_clients_mistake(url, body, message):
+    status, answer = call(url, body)
+    assert status == 400
+    assert message in answer["error"]
+
+
+def test_text_longer_than_the_pipeline_reads(pipeline):
+    nlp = spacy.load(pipeline)
+    nlp.max_length = 20
+    server = AnnotationServer(nlp, "127.0.0.1", 0, 2000, quiet=True)
+    with pytest.raises(RequestError, match="29 characters, at most 20 are read"):
+        server.annotate({"text": TEXT})
+    server.server_close()
+
+
+def test_parallel_requests_get_their_own_answers(url):
+    texts = [f"Niño número {number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda text: call(url, {"text": text}), texts))
+    assert [answer["text"] for _, answer in answers] == texts
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"{", 400, "not UTF-8 JSON"),
+        (b'{"text": "\xe1"}', 400, "not UTF-8 JSON"),
+        ([1], 400, "expected a JSON object"),
+        ({"texto": "a"}, 400, "unknown key 'texto'"),
+        ({"labels": ["a"]}, 400, "either 'text' or 'texts'"),
+        ({"text": "a", "texts": ["a"]}, 400, "either 'text' or 'texts'"),
+        ({"text": 3}, 400, "'texts' must hold strings"),
+        ({"text": "a", "labels": "cine"}, 400, "'labels' must hold strings"),
+        ({"text": "a", "labels": ["x", "x"]}, 400, "given twice"),
+        ({"text": "a" * 3000}, 413, "at most 2000"),
+    ],
+)
+def test_refusals(url, body, status, message):
+    found, answer = call(url, body)
+    assert found == status
+    assert message in answer["error"]
+
+
+def test_unknown_pages(url):
+    assert call(url, path="/other")[0] == 404
+    assert call(url, {"text": "a"}, path="/other")[0] == 404
+
+
+def ask(url: str, method: str, path: str) -> tuple[int, Message, bytes]:
+    try:
+        with urlopen(Request(url + path, method=method), timeout=HANGS) as answer:
+            return answer.status, answer.headers, answer.read()
+    except HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+@pytest.mark.parametrize("path", ["/annotate", "/annotate/", "/annotate?x=1", "/annotate/?x=1#y"])
+def test_slashes_and_queries_lead_to_the_same_page(url, path):
+    assert call(url, {"text": TEXT}, path)[0] == 200
+    assert call(url, path=path.replace("annotate", "health"))[0] == 200
+
+
+def test_a_byte_order_mark_before_the_body(url):
+    body = b"\xef\xbb\xbf" + json.dumps({"text": TEXT}).encode()
+    assert call(url, body)[1]["text"] == TEXT
+
+
+def test_head_says_what_get_says_without_a_body(url):
+    status, headers, body = ask(url, "HEAD", "/health")
+    length = ask(url, "GET", "/health")[1]["Content-Length"]
+    assert (status, body, headers["Content-Length"]) == (200, b"", length)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/annotate", "POST, OPTIONS"), ("/health/", "GET, HEAD, OPTIONS")]
+)
+def test_options_and_wrong_methods_name_the_right_ones(url, path, allowed):
+    status, headers, body = ask(url, "OPTIONS", path)
+    assert (status, headers["Allow"], body) == (204, allowed, b"")
+    for method in {"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH"} - set(allowed.split(", ")):
+        status, headers, body = ask(url, method, path)
+        assert (status, headers["Allow"]) == (405, allowed)
+        if method != "HEAD":
+            assert json.loads(body)["error"].endswith(f"does not take {method}, only {allowed}")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "PUT"])
+def test_unknown_pages_with_any_method(url, method):
+    status, _, body = ask(url, method, "/other?x=/annotate")
+    assert status == 404
+    assert method == "HEAD" or "no such page" in json.loads(body)["error"]
+
+
+def test_port_that_is_taken(url, pipeline):
+    with pytest.raises(SelectraError, match="cannot listen on"):
+        AnnotationServer(spacy.blank("es"), "127.0.0.1", int(url.rsplit(":", 1)[1]), 100)
+
+
+@pytest.mark.slow
+def test_command_starts_answers_and_stops_on_sigterm(pipeline):
+    command = [sys.executable, "-u", "-m", "spacy_selectra", "serve", str(pipeline), "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert call(url, {"text": TEXT})[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=HANGS) == 0
