@@ -9,14 +9,13 @@ import pytest
 import spacy
 import torch
 from spacy.language import Language
-from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.trainers import WordPieceTrainer
 
+from spacy_selectra.corpus.documents import Document
+from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.heads import Discriminator
-from spacy_selectra.text.tokenizer import make_tokenizer, save_tokenizer
+from spacy_selectra.text.tokenizer import save_tokenizer
 
 SENTENCES = [
     "El niño comió piñón en Cádiz.",
@@ -26,7 +25,6 @@ SENTENCES = [
     "«Vámonos», dijo Íñigo. ¡Qué frío!",
     "Sí.",
 ]
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,21 +36,15 @@ def _one_thread() -> None:
 def encoder_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two layers of width 32, 40 positions; weights large enough for errors to show."""
     directory = tmp_path_factory.mktemp("encoder")
-    trained = Tokenizer(WordPiece(unk_token="[UNK]"))
-    blank = make_tokenizer(SPECIAL)
-    trained.normalizer = blank.normalizer
-    trained.pre_tokenizer = blank.pre_tokenizer
-    trainer = WordPieceTrainer(vocab_size=150, special_tokens=SPECIAL, show_progress=False)
-    trained.train_from_iterator(SENTENCES, trainer)
-    vocabulary = trained.get_vocab()
-    save_tokenizer(
-        make_tokenizer(sorted(vocabulary, key=vocabulary.__getitem__)),
-        directory / "tokenizer",
-        max_length=40,
+    # The package's own training: equal pieces in every run, which tokenizers' alone does not give.
+    trained = train_vocabulary(
+        lambda: (Document(text, "sentences", str(n)) for n, text in enumerate(SENTENCES)),
+        VocabularySettings(size=150, min_frequency=1, heldout=0.0),
     )
+    save_tokenizer(trained.tokenizer, directory / "tokenizer", max_length=40)
     torch.manual_seed(0)
     config = EncoderConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=trained.size,
         embedding_size=16,
         hidden_size=32,
         num_hidden_layers=2,
