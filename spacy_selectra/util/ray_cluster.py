@@ -1,0 +1,63 @@
+"""Ray: the cluster that a command joins, or the one of its own that it starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.requirements import required
+
+_ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
+
+
+@contextmanager
+def ray_cluster(processors: int) -> Iterator[Any]:
+    """Yield the package `ray`, with `ray.data`, connected to a cluster.
+
+    RAY_ADDRESS in the environment names a cluster; it is joined, and left as it is. Without it Ray
+    is started on this machine, and stopped at the end. A program that is connected already stays
+    connected. What Ray and its workers print is kept out of the command's output; their exceptions
+    arrive. While connected, Ray handles signals: enter `StopRequest` within this.
+
+    Args:
+        processors: of this machine, for a Ray that is started here.
+
+    Raises:
+        SelectraError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its C++ part, on stderr
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    ray = required("ray", "ray", "the engine ray")
+    data = required("ray.data", "ray", "the engine ray")
+    began = not ray.is_initialized()
+    handler = signal.getsignal(signal.SIGTERM)
+    if began:
+        _connect(ray, processors)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield ray
+    finally:
+        if began:
+            ray.shutdown()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, handler)
+
+
+def _connect(ray: Any, processors: int) -> None:
+    address = os.environ.get(_ADDRESS)
+    where: dict[str, Any] = {"address": address}
+    if not address:
+        where = {"address": "local", "num_cpus": processors, "include_dashboard": False}
+    try:
+        ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        place = f"no Ray cluster at {_ADDRESS}={address}" if address else "Ray does not start here"
+        raise SelectraError(f"{place} ({error})") from error
