@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import spacy
 from confection import Config
 
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
@@ -103,3 +105,23 @@ def test_collect_keeps_what_it_does_not_measure_again(tmp_path: Path):
     assert done.status == 2
     assert "known are pretraining-small" in done.stderr
     assert path.read_text(encoding="utf-8") == '{"other": 1}'
+
+
+def test_ordinary_use(tmp_path: Path):
+    nlp = spacy.blank("es")
+    ruler: Any = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns(
+        [
+            {"label": "PER", "pattern": "Jaime"},
+            {"label": "ORG", "pattern": "Lugo"},
+            {"label": "LOC", "pattern": "martes"},
+            {"label": "DATE", "pattern": "jueves"},
+        ]
+    )
+    nlp.to_disk(tmp_path)
+    found = record(run("ordinary_use.py", str(tmp_path)))[str(tmp_path)]
+    everything = found["names"].pop("all")
+    assert everything["names"] == sum(row["names"] for row in found["names"].values()) > 100
+    assert everything["right"] == everything["other_type"] == everything["superfluous"] == 1
+    assert found["names"]["mail"]["right"] == 1
+    assert "absurd" not in found
