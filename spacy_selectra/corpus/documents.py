@@ -29,7 +29,6 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required
 
 FORMATS = (".txt", ".jsonl", ".parquet")
-_KNOWN_FORMATS = "known are .txt, .jsonl and .parquet, each also with .gz, .xz or .zst"
 HUB_PREFIX = "hub:"
 
 # A file of lines without any blank one among them may be larger than memory.
@@ -111,17 +110,22 @@ def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
         if str(item).startswith(HUB_PREFIX):
             sources.append(str(item))
         elif path.is_dir():
-            sources.extend(str(file) for file in _files_in(path))
+            sources.extend(str(file) for file in files_in(path, FORMATS))
         elif not path.exists():
             raise SelectraError(f"{path}: no such file or folder")
         elif split_suffix(path)[0] not in FORMATS:
-            raise SelectraError(f"{path}: unknown format; {_KNOWN_FORMATS}")
+            raise SelectraError(f"{path}: unknown format; {_known(FORMATS)}")
         else:
             sources.append(str(path))
     return sources
 
 
-def _files_in(folder: Path) -> list[Path]:
+def files_in(folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Files of the formats below a folder, also compressed, in the order they are read.
+
+    Raises:
+        SelectraError: there is none, or a folder that may not be read.
+    """
     files: list[Path] = []
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
@@ -132,10 +136,15 @@ def _files_in(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         paths = [Path(place, name) for name in names if not name.startswith(".")]
-        files += [path for path in paths if path.is_file() and split_suffix(path)[0] in FORMATS]
+        files += [path for path in paths if path.is_file() and split_suffix(path)[0] in formats]
     if not files:
-        raise SelectraError(f"{folder}: no corpus files in this folder; {_KNOWN_FORMATS}")
+        raise SelectraError(f"{folder}: no corpus files in this folder; {_known(formats)}")
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def _known(formats: Sequence[str]) -> str:
+    *most, last = formats
+    return f"known are {', '.join(most)} and {last}, each also with .gz, .xz or .zst"
 
 
 def _refuse(error: OSError) -> None:
@@ -187,6 +196,27 @@ def _read_jsonl(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]
 
 
 def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
+    row = 0
+    for batch in parquet_batches(source, stream, [name for name in keys if name is not None]):
+        for record in batch.to_pylist():
+            row += 1
+            yield keys.document(record, source, row, "row")
+
+
+def parquet_batches(
+    source: str, stream: BinaryIO, wanted: Sequence[str], *, others: bool = False
+) -> Iterator[Any]:
+    """Record batches of pyarrow, in constant memory.
+
+    Args:
+        source: the file, named in errors.
+        stream: its contents, decompressed.
+        wanted: columns that have to be there.
+        others: whether all other columns come as well.
+
+    Raises:
+        SelectraError: a damaged file, or a column is not there.
+    """
     pa, pq = required("pyarrow"), required("pyarrow.parquet")
 
     with tempfile.TemporaryFile() as unpacked:
@@ -196,22 +226,31 @@ def _read_parquet(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Documen
         try:
             file = pq.ParquetFile(unpacked if split_suffix(source)[1] else source)
             columns = file.schema_arrow.names
-            wanted = [name for name in keys if name is not None]
             for name in wanted:
                 if name not in columns:
                     raise SelectraError(
                         f"{source}: no column '{name}'; choose one of {', '.join(columns)}"
                     )
-            row = 0
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=wanted):
-                for record in batch.to_pylist():
-                    row += 1
-                    yield keys.document(record, source, row, "row")
+            chosen = None if others else list(wanted)
+            yield from file.iter_batches(batch_size=_PARQUET_ROWS, columns=chosen)
         except pa.ArrowException as error:
             raise SelectraError(f"{source}: not a readable parquet file ({error})") from error
 
 
 def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
+    for number, row in hub_records(source):
+        yield keys.document(row, source, number, "row")
+
+
+def hub_records(source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of a data set, streamed from the hub, numbered from 1.
+
+    Args:
+        source: its address, see `parse_hub_address`.
+
+    Raises:
+        SelectraError: it cannot be opened, or stops before its end.
+    """
     name, config, split = parse_hub_address(source)
     datasets = required("datasets")
 
@@ -228,7 +267,7 @@ def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
         except Exception as error:
             raise SelectraError(f"{source}: stopped after row {number} ({error})") from error
         number += 1
-        yield keys.document(row, source, number, "row")
+        yield number, row
 
 
 def parse_hub_address(address: str) -> tuple[str, str | None, str]:

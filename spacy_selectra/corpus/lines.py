@@ -32,17 +32,23 @@ _OTHER_KINDS = {
 }
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: str | Path, *, strict: bool = True) -> Iterator[tuple[int, str]]:
     """Lines of a file (plain, .gz, .xz or .zst) without their ends, numbered from 1.
+
+    Args:
+        path: the file.
+        strict: see `decoded_lines`.
 
     Raises:
         SelectraError: the file is missing, damaged or no text in UTF-8 or UTF-16.
     """
     with open_for_reading(path) as stream:
-        yield from decoded_lines(path, stream)
+        yield from decoded_lines(path, stream, strict=strict)
 
 
-def decoded_lines(source: str | Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
+def decoded_lines(
+    source: str | Path, stream: BinaryIO, *, strict: bool = True
+) -> Iterator[tuple[int, str]]:
     """The same of an open stream, in constant memory.
 
     Lines end at line feeds; those of a file whose first line ends in a carriage return alone (old
@@ -51,6 +57,8 @@ def decoded_lines(source: str | Path, stream: BinaryIO) -> Iterator[tuple[int, s
     Args:
         source: named in errors.
         stream: bytes.
+        strict: whether a byte that is not UTF-8 is an error. If not, it comes as half a surrogate
+            pair (PEP 383), for which `wrong_byte` looks.
     """
     first = stream.readline(_BLOCK)
     refuse_pointer(source, first)
@@ -66,7 +74,7 @@ def decoded_lines(source: str | Path, stream: BinaryIO) -> Iterator[tuple[int, s
     offset = 0
     for number, raw in enumerate(chain([first] if first else [], stream), start=1):
         try:
-            line = raw.decode("utf-8")
+            line = raw.decode("utf-8", "strict" if strict else "surrogateescape")
         except UnicodeDecodeError as error:
             byte = f"byte {raw[error.start]:#04x} at {offset + error.start + 1}"
             raise _undecodable(f"{source}, line {number}", byte, source) from error
@@ -104,10 +112,22 @@ def _reread(source: str | Path, first: bytes, stream: BinaryIO, encoding: str) -
         yield left
 
 
+def wrong_byte(line: str, source: str | Path) -> str | None:
+    """What is wrong with a line that was not read `strict`; None if all of it was UTF-8."""
+    for place, character in enumerate(line, start=1):
+        if "\udc80" <= character <= "\udcff":
+            return _not_utf8(f"byte {ord(character) - 0xDC00:#04x} at character {place}", source)
+    return None
+
+
 def _undecodable(place: str, byte: str, source: str | Path) -> SelectraError:
+    return SelectraError(f"{place}: {_not_utf8(byte, source)}")
+
+
+def _not_utf8(byte: str, source: str | Path) -> str:
     # cp1252 is Latin-1 with € and curly quotes where Latin-1 has control characters
-    return SelectraError(
-        f"{place}: not UTF-8 ({byte}); if the file is from Windows or in Latin-1, convert it: "
+    return (
+        f"not UTF-8 ({byte}); if the file is from Windows or in Latin-1, convert it: "
         f"iconv -f cp1252 -t utf-8 {Path(source).name} > NEW"
     )
 
@@ -128,13 +148,26 @@ def json_objects(
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SelectraError(
-                f"{source}, line {number}: not JSON ({error.msg} at character {error.pos + 1})"
-            ) from error
-        except RecursionError as error:
-            raise SelectraError(f"{source}, line {number}: not JSON (nested too deep)") from error
-        if not isinstance(row, dict):
-            raise SelectraError(f"{source}, line {number}: not a JSON object")
+            row = json_object(line)
+        except SelectraError as error:
+            raise SelectraError(f"{source}, line {number}: {error}") from error
         yield number, row
+
+
+def json_object(line: str) -> dict[str, Any]:
+    """The object that a line of JSON holds.
+
+    Raises:
+        SelectraError: it is not JSON, or no object; does not say where the line stands.
+    """
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SelectraError(f"not JSON ({error.msg} at character {error.pos + 1})") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise SelectraError(f"not JSON ({error})") from error
+    except RecursionError as error:
+        raise SelectraError("not JSON (nested too deep)") from error
+    if not isinstance(row, dict):
+        raise SelectraError("not a JSON object")
+    return row

@@ -23,6 +23,9 @@ UNLABELLED = object()
 Row = tuple[str, Mapping[str, Any]]
 """Where a row stands ("a.tsv, line 3"), and its columns."""
 
+Broken = Callable[[str, Any], Mapping[str, Any]]
+"""What comes in the place of a row that cannot be read, made of the reason and what there is."""
+
 Formats = Mapping[str, Callable[[Path], Iterator[Row]]]
 """Rows of files of other kinds, by suffix: those of libraries that fine-tuning does not know."""
 
@@ -35,6 +38,7 @@ def file_rows(
     known: Sequence[str],
     headerless: Sequence[str] = (),
     formats: Formats | None = None,
+    broken: Broken | None = None,
 ) -> Iterator[Row]:
     """Rows of a `.jsonl`, `.tsv` or `.csv` file, each also with .gz, .xz or .zst.
 
@@ -43,6 +47,8 @@ def file_rows(
         known: names of columns; a first line of a `.tsv` that holds one of them is a header.
         headerless: columns of a `.tsv` without header, if this task has such files.
         formats: further kinds of files.
+        broken: for rows of tables that cannot be read; None raises an error for the first. Bytes
+            that are not UTF-8 come as `decoded_lines` says.
 
     Raises:
         SelectraError: missing file, another kind of file, or a row that cannot be read.
@@ -54,9 +60,9 @@ def file_rows(
     if suffix == ".jsonl":
         rows = json_objects(path, numbered_lines(path))
     elif suffix == ".tsv":
-        rows = _tsv_rows(path, known, headerless)
+        rows = _tsv_rows(path, known, headerless, broken)
     elif suffix == ".csv":
-        rows = _csv_rows(path, known)
+        rows = _csv_rows(path, known, broken)
     else:
         raise SelectraError(
             f"{path}: kind of file not known (use {', '.join((*SUFFIXES, *(formats or ())))})"
@@ -66,7 +72,7 @@ def file_rows(
 
 
 def _tsv_rows(
-    path: Path, known: Sequence[str], headerless: Sequence[str]
+    path: Path, known: Sequence[str], headerless: Sequence[str], broken: Broken | None
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Tab-separated rows.
 
@@ -75,7 +81,7 @@ def _tsv_rows(
     """
     header: Sequence[str] = ()
     origin = "the header has"
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, strict=broken is None):
         if not line.strip():
             continue
         fields = line.split("\t")
@@ -86,20 +92,30 @@ def _tsv_rows(
                 continue
             header, origin = headerless, "a file without header has"
         if len(fields) != len(header):
-            raise SelectraError(
-                f"{path}, line {number}: {len(fields)} columns, {origin} {len(header)}"
-            )
+            problem = f"{len(fields)} columns, {origin} {len(header)}"
+            yield number, _broken(path, number, problem, fields, broken)
+            continue
         yield number, dict(zip(header, map(unquoted, fields), strict=True))
 
 
-def _csv_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _broken(
+    path: Path, line: int, problem: str, fields: Any, broken: Broken | None
+) -> Mapping[str, Any]:
+    if broken is None:
+        raise SelectraError(f"{path}, line {line}: {problem}")
+    return broken(problem, fields)
+
+
+def _csv_rows(
+    path: Path, known: Sequence[str], broken: Broken | None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows of a table as spreadsheets export it.
 
     Columns are separated by whatever separates the names in the first line, or by what a line
     `sep=;` says. Rows of nothing but separators are left out, as blank lines are, and so are
     columns without a name.
     """
-    lines = (f"{line}\n" for _, line in numbered_lines(path))
+    lines = (f"{line}\n" for _, line in numbered_lines(path, strict=broken is None))
     separator, first, above = "", next(lines, ""), 0
     while first and (not first.strip() or _DECLARATION.match(first)):
         if said := _DECLARATION.match(first):
@@ -109,20 +125,30 @@ def _csv_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Mapping[s
     reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     try:
         names = [_column_name(field) for field in next(reader, [])]
-        header = _unlike(path, above + reader.line_num, names)
-        for fields in reader:
-            place = above + reader.line_num
-            if not any(field.strip() for field in fields):
-                continue
-            if len(fields) != len(header):
-                raise SelectraError(
-                    f"{path}, line {place}: not {len(header)} columns separated by "
-                    f"{separator!r}, as the header has, but {len(fields)}"
-                )
-            yield place, {name: field for name, field in zip(header, fields, strict=True) if name}
     except csv.Error as error:
-        line = above + reader.line_num
-        raise SelectraError(f"{path}, line {line}: not CSV ({error})") from error
+        raise SelectraError(f"{path}, line {above + 1}: not CSV ({error})") from error
+    header = _unlike(path, above + reader.line_num, names)
+    while True:
+        fields: list[str] = []
+        try:
+            fields = next(reader)
+            problem = ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = f"not CSV ({error})"
+        place = above + reader.line_num
+        if not problem and not any(field.strip() for field in fields):
+            continue
+        if not problem and len(fields) != len(header):
+            problem = (
+                f"not {len(header)} columns separated by {separator!r}, as the header has, but "
+                f"{len(fields)}"
+            )
+        if problem:
+            yield place, _broken(path, place, problem, fields, broken)
+        else:
+            yield place, {name: field for name, field in zip(header, fields, strict=True) if name}
 
 
 def _separator(header: str, known: Sequence[str]) -> str:
