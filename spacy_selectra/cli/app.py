@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from spacy_selectra.cli.corpus import corpus_app
+from spacy_selectra.cli.corpus.app import corpus_app
 from spacy_selectra.cli.evaluate import evaluate_app
 from spacy_selectra.cli.finetune import finetune
 from spacy_selectra.cli.labels import labels_app

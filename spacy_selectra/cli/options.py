@@ -77,3 +77,13 @@ def split_new_file(sources: list[str], replace: bool) -> tuple[list[str], Path]:
     if out.exists() and not replace:
         raise SelectraError(f"{out}: exists; the last argument is written to (--replace allows it)")
     return paths, out
+
+
+def refuse_existing(path: Path, replace: bool) -> None:
+    """Check a further file that is written to.
+
+    Raises:
+        SelectraError: it exists and is not to be replaced.
+    """
+    if path.exists() and not replace:
+        raise SelectraError(f"{path}: exists (--replace allows to write over it)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import text_key
+from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
@@ -165,31 +165,18 @@ def _is_visible(char: str) -> bool:
 
 # How much of a document has been read before, in documents that need not be copies of it.
 #
-# Broder 1997, "On the resemblance and containment of documents": a text is its set of shingles
-# (runs of words), and a fixed sixteenth of all shingles, chosen by their hash, is enough to
-# estimate which part of the set has occurred before.
+# Broder 1997, section 4: a fixed sixteenth of all shingles, chosen by their hash, is enough to
+# estimate which part of a text has occurred before.
 
 
 WORDS = 8  # of a shingle
 ONE_IN = 16  # shingles that are looked at
 LEAST = 4  # of these in a document; one with fewer is too short to tell
 
-_RUN = re.compile(r"\w+")
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, of no pattern: 2^64 over the golden ratio
-
 
 def shingles(text: str) -> list[int]:
     """64-bit hashes of the sampled runs of eight words; case and punctuation make no difference."""
-    words = [zlib.crc32(word.encode()) for word in _RUN.findall(text.casefold())]
-    count = len(words) - WORDS + 1
-    if count < 1:
-        return []
-    codes = np.array(words, np.uint64)
-    hashes = np.zeros(count, np.uint64)
-    for place in range(WORDS):
-        hashes = (hashes + codes[place : place + count]) * _MULTIPLIER
-    hashes ^= hashes >> np.uint64(32)
-    hashes *= _MULTIPLIER
+    hashes = shingle_hashes(words_of(text), WORDS)
     # The low bits of a product depend on the low bits of its factors only: choose by high ones.
     return np.unique(hashes[hashes >> np.uint64(60) == 0]).tolist()
 

@@ -7,7 +7,7 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -82,13 +82,12 @@ def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]
     return nullcontext(raw)
 
 
-# Documents to `.jsonl` files, plain or compressed.
+# Objects and documents to `.jsonl` files, plain or compressed.
 
 
-def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
-    """Write one JSON object (`text`, `source`, `id`) a line; returns how many were written.
-
-    The file appears only when the last document has been written.
+@contextmanager
+def json_lines_writer(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield a function that writes an object as a line of a file, which appears when all is done.
 
     Raises:
         SelectraError: the name does not end in .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.zst,
@@ -97,10 +96,25 @@ def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
     kind, compression = split_suffix(path)
     if kind != ".jsonl":
         raise SelectraError(f"{path}: the output must end in .jsonl, .jsonl.gz, .jsonl.xz or .zst")
-    count = 0
     with atomic_file(path) as temporary, open_for_writing(temporary, compression) as stream:
-        for document in documents:
-            record = {"text": document.text, "source": document.source, "id": document.id}
+
+        def write(record: Mapping[str, Any]) -> None:
             stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+
+        yield write
+
+
+def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
+    """Write one JSON object (`text`, `source`, `id`) a line; returns how many were written.
+
+    The file appears only when the last document has been written.
+
+    Raises:
+        SelectraError: as `json_lines_writer` does.
+    """
+    count = 0
+    with json_lines_writer(path) as write:
+        for document in documents:
+            write({"text": document.text, "source": document.source, "id": document.id})
             count += 1
     return count

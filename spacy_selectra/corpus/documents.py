@@ -34,6 +34,10 @@ HUB_PREFIX = "hub:"
 # A file of lines without any blank one among them may be larger than memory.
 _LONGEST_TXT = 100_000  # characters
 
+# Documents that are handed to a worker together.
+_BATCH_DOCUMENTS = 256
+_BATCH_CHARACTERS = 1_000_000
+
 _PARQUET_ROWS = 256  # rows decoded at a time; a row group may hold a million
 
 
@@ -44,7 +48,8 @@ class Document:
     Attributes:
         text: the text as found, paragraphs separated by line feeds.
         source: file or hub address, or what the document itself says of it.
-        id: the line (txt, jsonl) or row (parquet, hub) it starts at, counted from 1.
+        id: the line (txt, jsonl) or row (parquet, hub) it starts at, counted from 1, or what
+            the document itself has as such.
     """
 
     text: str
@@ -53,10 +58,13 @@ class Document:
 
 
 class Keys(NamedTuple):
-    """Names of what is read of a record: its text, and its source unless that is the file."""
+    """Names of what is read of a record: its text, and its source and id unless those are the
+    file and the line.
+    """
 
     text: str
     source: str | None = None
+    id: str | None = None
 
     def document(self, record: Mapping[str, Any], file: str, line: int, unit: str) -> Document:
         """The document of a line or row (`unit`) of a file.
@@ -69,13 +77,18 @@ class Keys(NamedTuple):
         source = file
         if self.source is not None:
             source = _value(record, self.source, place, "--source-key")
-        return Document(text, source, str(line))
+        if self.id is None:
+            return Document(text, source, str(line))
+        if self.id not in record:
+            raise _no_key(record, self.id, place, "--id-key")
+        return Document(text, source, str(record[self.id]))
 
 
 def read_documents(
     paths: str | Path | Sequence[str | Path],
     text_key: str = "text",
     source_key: str | None = None,
+    id_key: str | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of files, folders and hub data sets, in a fixed order.
 
@@ -84,6 +97,8 @@ def read_documents(
         text_key: key (jsonl), column (parquet) or field (hub) that holds the text.
         source_key: key, column or field that names the source of a document; a file of plain
             text is one source.
+        id_key: key, column or field that holds the id of a document, of any type; by default
+            the line or row.
 
     Raises:
         SelectraError: at once when a source is missing or of unknown format; while
@@ -91,8 +106,22 @@ def read_documents(
             end when there was not one document.
     """
     sources = list_sources(paths)
-    keys = Keys(text_key, source_key)
+    keys = Keys(text_key, source_key, id_key)
     return _nonempty(sources, chain.from_iterable(_read(source, keys) for source in sources))
+
+
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Groups of consecutive documents, large enough to be worth handing to another process."""
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.text)
+        if len(group) == _BATCH_DOCUMENTS or size >= _BATCH_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -288,11 +317,15 @@ def parse_hub_address(address: str) -> tuple[str, str | None, str]:
 
 def _value(record: Mapping[str, Any], key: str, place: str, option: str) -> str:
     if key not in record:
-        known = ", ".join(map(str, record)) or "none"
-        raise SelectraError(f"{place}: no key '{key}' (found: {known}); choose it with {option}")
+        raise _no_key(record, key, place, option)
     text = record[key]
     if text is None:
         return ""
     if not isinstance(text, str):
         raise SelectraError(f"{place}: '{key}' is not a string but {type(text).__name__}")
     return text
+
+
+def _no_key(record: Mapping[str, Any], key: str, place: str, option: str) -> SelectraError:
+    known = ", ".join(map(str, record)) or "none"
+    return SelectraError(f"{place}: no key '{key}' (found: {known}); choose it with {option}")

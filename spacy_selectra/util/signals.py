@@ -5,8 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+from spacy_selectra.errors import SelectraError
+
+Item = TypeVar("Item")
 
 _SAME_REQUEST = 3.0  # seconds
 
@@ -44,6 +49,19 @@ class StopRequest:
         """Raise `Stopped` if it was requested."""
         if self.requested:
             raise Stopped
+
+    def until(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items; once it was requested, an error takes the place of the next one.
+
+        For work that is worth nothing unless it is whole: files that appear when all is done.
+
+        Raises:
+            SelectraError: it was requested.
+        """
+        for item in items:
+            if self.requested:
+                raise SelectraError("stopped on request: nothing was written")
+            yield item
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self.requested:

@@ -362,9 +362,8 @@ def test_large_vocabularies_need_four_bytes(tmp_path: Path) -> None:
 def test_a_dead_worker_is_explained(
     corpus_file: Path, tokenizer_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spacy_selectra.corpus.packed import workers
+    from spacy_selectra.util import workers
 
-    monkeypatch.setattr(workers, "_pack_in_worker", os.abort)  # called with arguments: fails
     monkeypatch.setattr(workers, "_start_worker", _abort)
     settings = PackSettings(length=32, processes=2)
     with pytest.raises(SelectraError, match="a worker process was killed"):
@@ -410,7 +409,7 @@ def test_a_unit_holds_every_piece_of_its_documents(
     tokenizer = load_backend(tokenizer_dir)
     packer = UnitPacker(tokenizer, UnitSettings(length, heldout, seed=1))
     for unit in units_of(texts):
-        packed = packer.pack(unit)
+        packed = packer(unit)
         ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         assert packed.counts[0] == len(texts)
         assert packed.counts[1] == sum(not pieces for pieces in ids)

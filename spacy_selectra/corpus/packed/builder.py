@@ -1,7 +1,7 @@
 """Text to a packed corpus: memory-mapped shards of token sequences.
 
 Parent and workers share the work by units (see `units`): the parent reads, the
-workers tokenise, cut and write a file per unit, and the parent joins the files of
+workers tokenise and cut, and the parent writes a file per unit and joins the files of
 `UNITS_PER_SHARD` consecutive units into a shard. Everything happens in
 `OUT.partial` beside the output, which takes the place of `OUT` when it is complete.
 After a kill or a full disk the same command continues with the units that are
@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -31,12 +32,19 @@ from spacy_selectra.corpus.packed.format import (
     partial_directory,
 )
 from spacy_selectra.corpus.packed.shards import ShardRecord, ShardStore, SourcesChanged, save_array
-from spacy_selectra.corpus.packed.units import SHORTEST, Unit, UnitSettings, piece_type, units_of
-from spacy_selectra.corpus.packed.workers import Workers
+from spacy_selectra.corpus.packed.units import (
+    SHORTEST,
+    Unit,
+    UnitPacker,
+    UnitSettings,
+    piece_type,
+    units_of,
+)
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
 from spacy_selectra.util.files import read_json, write_json
 from spacy_selectra.util.signals import StopRequest
+from spacy_selectra.util.workers import Workers
 
 UNITS_PER_SHARD = 128
 SHORTEST_LENGTH = 8
@@ -241,19 +249,20 @@ def _pack_units(
     progress: Callable[[int], None],
 ) -> list[ShardRecord]:
     rules = UnitSettings(settings.length, settings.heldout, settings.seed)
-    # A little work waits for every process; more would only fill memory.
     waiting: list[Unit] = []
-    with StopRequest() as stop, Workers(settings.processes, tokenizer, rules) as workers:
+    make = partial(UnitPacker.of, load_backend(tokenizer).to_str(), rules)
+    with StopRequest() as stop, Workers(make, settings.processes) as workers:
         for unit in chain(units, (None,)):
             if unit is not None and not store.is_finished(unit):
-                workers.submit(unit, store.path_of(unit))
+                workers.submit(unit)
                 waiting.append(unit)
             elif unit is not None:
                 progress(len(unit.texts))
-            limit = 2 * settings.processes if unit is not None and not stop.requested else 0
+            limit = workers.most_waiting if unit is not None and not stop.requested else 0
             while len(waiting) > limit:
-                workers.result()
+                packed = workers.result()
                 done = waiting.pop(0)
+                packed.save(store.path_of(done))
                 store.finish(done)
                 progress(len(done.texts))
             if stop.requested:

@@ -130,7 +130,12 @@ class UnitPacker:
             tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]", "[UNK]")
         )
 
-    def pack(self, unit: Unit) -> PackedUnit:
+    @classmethod
+    def of(cls, tokenizer: str, settings: UnitSettings) -> UnitPacker:
+        """One in a worker, from the JSON text of a tokenizer: its files may not be there."""
+        return cls(Tokenizer.from_str(tokenizer), settings)
+
+    def __call__(self, unit: Unit) -> PackedUnit:
         """The sequences of a unit."""
         # SeedSequence mixes both numbers, so that neighbouring units are unrelated.
         generator = np.random.default_rng([self._settings.seed, unit.number])

@@ -1,0 +1,1 @@
+"""`selectra corpus`: clean, sample, pack and inspect text."""
