@@ -51,6 +51,12 @@ class EncoderSettings(Settings):
         "replace it by that of [paths]. Entries that both have keep their embeddings; new ones "
         "start from the pieces that they used to be split into.",
     )
+    stack: int = Field(
+        1,
+        ge=1,
+        description="With `init_from`: how often its layers are stacked upon each other. Half as "
+        "many layers take half the time while everything is still learnt quickly.",
+    )
     train_rows: Path | None = Field(
         None,
         description="A repair.json, as written by `vocab repair`: train only the embeddings of the "
@@ -88,7 +94,7 @@ class EncoderSettings(Settings):
 
     def sizes(self) -> dict[str, Any]:
         """What is set of a configuration's sizes and probabilities, the preset aside."""
-        others = {"preset", "init_from", "vocabulary", "train_rows", "init_embeddings"}
+        others = {"preset", "init_from", "vocabulary", "stack", "train_rows", "init_embeddings"}
         return self.model_dump(exclude=others, exclude_none=True)
 
 
@@ -311,6 +317,7 @@ class PretrainingSettings(Settings):
         needing = {
             "encoder.vocabulary": self.encoder.vocabulary == "replace",
             "encoder.train_rows": self.encoder.train_rows is not None,
+            "encoder.stack": self.encoder.stack > 1,
             # its embeddings are replaced by the discriminator's, which would be random
             "generator.init_from": self.generator.init_from is not None,
         }
@@ -326,6 +333,8 @@ class PretrainingSettings(Settings):
             raise ValueError(
                 "encoder.init_from already gives the weights; set encoder.init_embeddings = random"
             )
+        if self.encoder.train_rows is not None and self.encoder.stack > 1:
+            raise ValueError("encoder.train_rows would leave new layers untrained; set stack = 1")
         if self.encoder.train_rows is not None and self.objective.corrective_lm_weight > 0:
             raise ValueError(
                 "encoder.train_rows would leave the corrector random; set "

@@ -140,7 +140,11 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
     for section, values in expected.items():
         earlier = found.get(section, {})
         if section in _SECTIONS:
-            earlier = _SECTIONS[section].with_new_names(earlier)
+            known = _SECTIONS[section]
+            earlier = known.with_new_names(earlier)
+            # settings that are younger than the run did then what their default does now
+            younger = values.keys() & known.model_fields.keys() - earlier.keys()
+            earlier |= {key: known.model_fields[key].default for key in younger}
         for key in sorted(values.keys() | earlier.keys()):
             if values.get(key) != earlier.get(key):
                 differences.append(

@@ -148,6 +148,34 @@ def test_without_a_generator_a_random_one_with_shared_embeddings(published, star
     assert torch.equal(embeddings.word_embeddings.weight, stored)
 
 
+def test_layers_stacked_upon_each_other(published: Published, start, data):
+    plain, deeper = (
+        build_model(
+            start(
+                encoder={"init_from": str(published.discriminator), "stack": times},
+                generator={"init_from": str(published.generator)},
+            ),
+            read_vocabulary(data.tokenizer),
+        )
+        for times in (1, 3)
+    )
+    assert deeper.generator.encoder.embeddings is deeper.discriminator.encoder.embeddings
+    for few, many in (
+        (plain.discriminator, deeper.discriminator),
+        (plain.generator, deeper.generator),
+    ):
+        layers = few.config.num_hidden_layers
+        assert many.config.num_hidden_layers == len(many.encoder.layers) == 3 * layers
+        for place, layer in enumerate(many.encoder.layers):
+            below = few.encoder.layers[place % layers].state_dict()
+            assert all(
+                torch.equal(value, below[name]) for name, value in layer.state_dict().items()
+            )
+        stacked = many.state_dict()
+        for name, value in few.state_dict().items():
+            assert torch.equal(stacked[name], value), name
+
+
 def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start, data):
     (published.discriminator / "model.safetensors").rename(
         published.discriminator / "pytorch_model.bin"
@@ -165,6 +193,7 @@ def test_pickled_weights_are_refused_with_the_command_that_converts_them(publish
         ({"encoder": {"vocabulary": "replace"}}, r"encoder\.vocabulary needs"),
         ({"encoder": {"train_rows": "repair.json"}}, r"encoder\.train_rows needs"),
         ({"generator": {"init_from": "somewhere"}}, r"generator\.init_from needs"),
+        ({"encoder": {"stack": 2}}, r"encoder\.stack needs"),
         ({"encoder": {"init_from": "x", "hidden_size": 8}}, r"remove encoder\.hidden_size"),
         ({"encoder": {"init_from": "x", "init_embeddings": "cooccurrence"}}, "already gives"),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,13 +25,16 @@ from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.run_directory import RECORD_FILE, delete_run
 from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
 
+_LAYER = re.compile(r"(encoder\.layers\.)(\d+)(\..*)")
+
 
 def load_networks(
     encoder: EncoderSettings, generator: GeneratorSettings, vocabulary: Vocabulary
 ) -> tuple[Generator, Discriminator]:
     """Both networks from what `init_from` names; without a generator there, a random one.
 
-    Random weights come from torch's global generator.
+    Random weights come from torch's global generator. With `encoder.stack`, the layers of what is
+    loaded are repeated.
 
     Args:
         encoder: section `[encoder]`, with `init_from`.
@@ -43,6 +49,7 @@ def load_networks(
     directory, beside = find_discriminator(encoder.init_from)
     discriminator = load_discriminator(directory)
     _fit_vocabulary(discriminator, directory, encoder, vocabulary)
+    discriminator = stack_layers(discriminator, encoder.stack)
     generator_from = generator.init_from or beside
     if generator_from is None:
         if encoder.train_rows is not None:
@@ -54,11 +61,37 @@ def load_networks(
     directory = find_generator(generator_from)
     language_model = load_generator(directory)
     _fit_vocabulary(language_model, directory, encoder, vocabulary)
+    language_model = stack_layers(language_model, encoder.stack)
     try:
         tie_embeddings(language_model, discriminator)
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
     return language_model, discriminator
+
+
+Network = TypeVar("Network", Discriminator, Generator)
+
+
+def stack_layers(model: Network, times: int) -> Network:
+    """The same network with its layers, as a whole, `times` times upon each other.
+
+    Gong et al. 2019, "Efficient training of BERT by progressively stacking", section 4: attention
+    of a layer resembles that of the layers above it, so copies are a better start than random
+    weights. Embeddings and head stay as they are.
+    """
+    if times == 1:
+        return model
+    layers = model.config.num_hidden_layers
+    deeper = type(model)(replace(model.config, num_hidden_layers=times * layers))
+    weights = model.state_dict()
+    for name, tensor in list(weights.items()):
+        found = _LAYER.fullmatch(name)
+        for copy in range(1, times) if found else ():
+            assert found is not None
+            number = int(found[2]) + copy * layers
+            weights[f"{found[1]}{number}{found[3]}"] = tensor
+    deeper.load_state_dict(weights)
+    return deeper
 
 
 def _fit_vocabulary(
