@@ -8,9 +8,8 @@ middle of writing a checkpoint or the exported networks. The last start is left 
 tensors, exported files and rows of the logs (without times) are compared bit for bit. Further
 options, `--optimizer.method muon` for instance, go to both runs.
 
-The undisturbed run and the last start are the real command. The killed ones are forked from a
-process that has imported everything, which saves seconds each; `--start exec` kills the real
-command instead, and its imports too.
+All are forked from a process that has imported everything, which saves seconds each; `--start exec`
+runs the real command instead, and kills its imports too.
 
 Prints how many kills hit what, judged by what they left on disk, and one JSON line last. Exit
 status 1 if anything differs or a start fails.
@@ -27,6 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -228,8 +228,11 @@ def measure(arguments: argparse.Namespace, overrides: list[str], directory: Path
         places = [str(directory / "pretrain.cfg"), str(directory / name)]
         return ["pretrain", *places, "--resume", "auto", "--quiet", *overrides]
 
-    def in_this_process() -> None:
-        sys.argv = ["spacy_selectra", *command("killed")]
+    def work(name: str) -> list[str] | Callable[[], None]:
+        return command(name) if arguments.start == "exec" else partial(in_this_process, name)
+
+    def in_this_process(name: str) -> None:
+        sys.argv = ["spacy_selectra", *command(name)]
         import_module("spacy_selectra.cli").main()
 
     def finish(what: str, work: list[str] | Callable[[], None]) -> None:
@@ -238,23 +241,22 @@ def measure(arguments: argparse.Namespace, overrides: list[str], directory: Path
             start.wait()
 
     finish("inputs", lambda: make_inputs(directory, steps, arguments.checkpoint_every))
-    finish("the undisturbed run", command("clean"))
-    rows = _rows(directory / "clean" / "log.jsonl")
-    last = json.loads((directory / "clean" / "log.jsonl").read_text("utf-8").splitlines()[-1])
-    interval = last["elapsed_seconds"] / steps * arguments.checkpoint_every
     if arguments.start == "fork":
         for module in IMPORTS:
             import_module(module)
-    work = in_this_process if arguments.start == "fork" else command("killed")
+    finish("the undisturbed run", work("clean"))
+    rows = _rows(directory / "clean" / "log.jsonl")
+    last = json.loads((directory / "clean" / "log.jsonl").read_text("utf-8").splitlines()[-1])
+    interval = last["elapsed_seconds"] / steps * arguments.checkpoint_every
     output = Output(directory / "killed")
     phases, starts = disturb(
-        lambda: Start(work, directory / "printed.log"),
+        lambda: Start(work("killed"), directory / "printed.log"),
         output,
         steps,
         arguments.kills,
         Moments(output, random.Random(arguments.seed), interval),
     )
-    finish("the last start", command("killed"))
+    finish("the last start", work("killed"))
     problems, tensors = differences(directory / "clean", directory / "killed")
     return {
         "kills": phases.total(),

@@ -1,38 +1,92 @@
-"""The real command in a process of its own, which gets a signal at a moment that needs no clock."""
+"""Commands and functions in processes of their own, with signals at moments that need no clock.
+
+Importing torch and spaCy takes several seconds. All processes are therefore forked from one server,
+which has done so once and has computed nothing yet.
+"""
 
 from __future__ import annotations
 
+import fnmatch
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 # Seconds after which a process that has not ended is taken to hang; busy machines are slow.
 HANGS = 600
 
-# Sends a signal to the command when it has begun to write a file for the n-th time: a row that is
-# added, or a new file that is put in its place.
-_SIGNALLED = """
-import fnmatch, os, sys
-number, name, times, process = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), os.getpid()
-seen = 0
+NEW_PROCESSES = multiprocessing.get_context("forkserver")
+NEW_PROCESSES.set_forkserver_preload(
+    [
+        "spacy_transformers",
+        "spacy_selectra.cli.app",
+        "spacy_selectra.pretraining.pretrain",
+        "spacy_selectra.finetuning.finetune",
+        "torch._dynamo",  # torch's optimisers import it when the first of them is made
+    ]
+)
 
-def watch(event, args):
-    global seen
-    if event == "os.rename" or (event == "open" and args[1] == "a"):
-        path = args[1] if event == "os.rename" else args[0]
-        if fnmatch.fnmatch(os.path.basename(path), name):
-            seen += 1
-            if seen == times:
-                os.kill(process, number)
 
-sys.addaudithook(watch)
-sys.argv[:4] = ["selectra"]
-{before}
-from spacy_selectra.cli import main
-main()
-"""
+class Running:
+    """A function in a process of its own, which has started.
+
+    Args:
+        function: what to run; it has to be importable.
+        arguments: of the function; they are pickled.
+        environment: variables that it gets besides those of this process.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._printed = tempfile.TemporaryDirectory(prefix="printed-")
+        self.directory = Path(self._printed.name)
+        given = {"OMP_NUM_THREADS": "1", **(environment or {})}
+        self.process: ForkServerProcess = NEW_PROCESSES.Process(
+            target=_run, args=(self.directory, given, function, arguments)
+        )
+        # a process with threads cannot be forked safely
+        with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"):
+            forkserver.ensure_running()
+        self.process.start()
+
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """Its exit status and what it has printed, when it has ended."""
+        self.process.join(HANGS)
+        status = self.process.exitcode
+        if status is None:
+            self.process.kill()
+            self.process.join()
+        texts = [(self.directory / name).read_text("utf-8") for name in ("stdout", "stderr")]
+        self._printed.cleanup()
+        assert status is not None, f"it hangs: {texts}"
+        return subprocess.CompletedProcess([], status, *texts)
+
+
+def run(
+    function: Callable[..., Any], *arguments: Any, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a function in a process of its own, to its end."""
+    return Running(function, *arguments, environment=environment).wait()
+
+
+def command(*arguments: str) -> None:
+    """`selectra ARGUMENTS`, in the process that calls it."""
+    from spacy_selectra.cli import main
+
+    sys.argv = ["selectra", *arguments]
+    main()
 
 
 def run_and_signal(
@@ -44,14 +98,40 @@ def run_and_signal(
         arguments: of the command.
         number: the signal.
         file: name of the file, or a pattern for it, without its directory.
-        times: which of the writes it is.
+        times: which of the writes it is: a row that is added, or a new file put in its place.
         before: Python code that is run first.
     """
-    given = [str(int(number)), file, str(times), *arguments]
-    return subprocess.run(
-        [sys.executable, "-c", _SIGNALLED.format(before=before), *given],
-        capture_output=True,
-        text=True,
-        timeout=HANGS,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
+    return run(_signalled, arguments, number, file, times, before)
+
+
+def _signalled(
+    arguments: list[str], number: signal.Signals, file: str, times: int, before: str
+) -> None:
+    process, seen = os.getpid(), 0
+
+    def watch(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal seen
+        if event == "os.rename" or (event == "open" and args[1] == "a"):
+            path = args[1] if event == "os.rename" else args[0]
+            if fnmatch.fnmatch(os.path.basename(path), file):
+                seen += 1
+                if seen == times:
+                    os.kill(process, number)
+
+    sys.addaudithook(watch)
+    exec(before)
+    command(*arguments)
+
+
+def _run(
+    directory: Path,
+    environment: dict[str, str],
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    os.environ.update(environment)
+    for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
+        with open(directory / name, "wb") as file:
+            os.dup2(file.fileno(), stream.fileno())
+        stream.reconfigure(line_buffering=True)
+    function(*arguments)

@@ -20,17 +20,21 @@ from spacy.tokens import Doc
 
 from spacy_selectra.packaging.wheel import make_installable
 from tests.benchmark import record, run
+from tests.processes import run as run_elsewhere
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "packages" / "es_selectra_tiny"
 PAGES = ("README.md", "docs/usage.md", "docs/index.md")
-SNIPPETS = """
-import sys
-for number, code in enumerate(sys.argv[1:]):
-    if number:
-        print("\\f")
-    exec(code, {"__name__": "__main__"})
-"""
+
+
+def execute(place: Path, directory: Path, snippets: list[str]) -> None:
+    """Run snippets as if `place` were where packages are, away from everything else."""
+    sys.path[:] = [str(place), *(path for path in sys.path if path)]
+    os.chdir(directory)
+    for number, code in enumerate(snippets):
+        if number:
+            print("\f")
+        exec(code, {"__name__": "__main__"})
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +74,7 @@ def same(found: Any, expected: Any) -> bool:
 def printed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Lines that the snippet of each page prints, in a process away from everything else."""
     directory = tmp_path_factory.mktemp("snippets")
-    done = subprocess.run(
-        [sys.executable, "-c", SNIPPETS, *(block(page, "python") for page in PAGES)],
-        cwd=directory,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{installed}{os.pathsep}{ROOT}",
-            "HF_HUB_OFFLINE": "1",
-            "HF_HOME": str(directory / "hub"),
-        },
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(execute, installed, directory, [block(page, "python") for page in PAGES])
     assert done.returncode == 0, done.stderr
     outputs = done.stdout.split("\f\n")
     return {page: text.splitlines() for page, text in zip(PAGES, outputs, strict=True)}

@@ -1,11 +1,8 @@
-"""Several processes, several threads, copies and devices: always the same results."""
+"""Several threads, copies and devices: always the same results."""
 
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,40 +17,9 @@ from thinc.compat import has_cupy_gpu
 
 from tests.components.conftest import SENTENCES
 from tests.components.test_odd_inputs import nlp as _pipeline
-from tests.processes import HANGS
 
 nlp = _pipeline
 TEXTS = [*SENTENCES, "", " ".join(SENTENCES * 5)]
-
-SEVERAL_PROCESSES = """
-import multiprocessing, sys
-import numpy as np
-import spacy, torch
-
-def results(docs):
-    rows = []
-    for doc in docs:
-        ents = [(ent.text, ent.label_) for ent in doc.ents]
-        replaced = [token._.replaced for token in doc]
-        hidden = doc._.trf_data.model_output.get("last_hidden_state", np.zeros(1))
-        rows.append((ents, [*doc.cats.values(), *replaced, float(np.abs(hidden).sum())]))
-    return rows
-
-if __name__ == "__main__":
-    multiprocessing.set_start_method(sys.argv[2])
-    torch.set_num_threads(2)  # with one, a fork has no threads to miss
-    # hooks are not sent to another process
-    nlp = spacy.load(sys.argv[1], exclude=["selectra_vectors"])
-    texts = [line.strip() for line in sys.stdin]
-    alone = results(nlp.pipe(texts))
-    together = results(nlp.pipe(texts, n_process=2, batch_size=5))
-    assert len(alone) == len(together) == len(texts)
-    assert any(ents for ents, _ in alone)
-    for (ents, numbers), (other_ents, other_numbers) in zip(alone, together):
-        assert ents == other_ents
-        assert np.allclose(numbers, other_numbers, rtol=1e-4, atol=1e-4)
-    print("equal")
-"""
 
 
 def results(doc: Doc) -> tuple[list[Any], np.ndarray]:
@@ -65,26 +31,6 @@ def results(doc: Doc) -> tuple[list[Any], np.ndarray]:
 def assert_same(found: tuple[list[Any], np.ndarray], expected: tuple[list[Any], np.ndarray]):
     assert found[0] == expected[0]
     assert np.allclose(found[1], expected[1], atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_two_processes(nlp: Language, tmp_path: Path, method: str):
-    if method == "fork" and not hasattr(os, "fork"):
-        pytest.skip("this system cannot fork")
-    nlp.to_disk(tmp_path / "pipeline")
-    script = tmp_path / "script.py"
-    script.write_text(SEVERAL_PROCESSES, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "pipeline"), method],
-        input="\n".join(TEXTS * 2),
-        capture_output=True,
-        text=True,
-        timeout=HANGS,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )
-    assert done.stdout.strip() == "equal", done.stderr
 
 
 def test_two_threads(nlp: Language):

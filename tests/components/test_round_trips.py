@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
+import socket
 from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -22,7 +22,7 @@ from thinc.api import Model
 from tests.components.conftest import SENTENCES
 from tests.components.test_serialization import add_ner
 from tests.finetuning.tiny import save_classifier
-from tests.processes import HANGS
+from tests.processes import NEW_PROCESSES, run
 
 TEXTS = [*SENTENCES, "", " ", " ".join(SENTENCES)]
 CATS = {"uno": 1.0, "dos": 0.0}
@@ -143,6 +143,9 @@ def outputs(docs: list[Doc], vectors: bool) -> list[dict[str, Any]]:
         if "replaced" in doc.spans:
             result["spans"] = [[span.start, span.label_] for span in doc.spans["replaced"]]
             result["replaced"] = [token._.replaced for token in doc]
+        if doc.has_extension("trf_data") and doc._.trf_data is not None:
+            hidden = doc._.trf_data.model_output.get("last_hidden_state", np.zeros(1))
+            result["hidden"] = float(np.abs(hidden).mean())
         if vectors:
             result["vector"] = np.asarray(doc.vector).tolist()
         found.append(result)
@@ -158,7 +161,7 @@ def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
     for one, other in zip(found, expected, strict=True):
         assert one.keys() <= other.keys()
         for key, value in one.items():
-            if key in ("cats", "replaced", "vector"):
+            if key in ("cats", "replaced", "hidden", "vector"):
                 assert value == pytest.approx(other[key], abs=1e-5), key
             else:
                 assert value == other[key], key
@@ -182,42 +185,35 @@ def directory(pipelines: dict[str, Language], tmp_path_factory: pytest.TempPathF
     return directory
 
 
-ELSEWHERE = """
-import json, socket, sys
-def refuse(*args, **kwargs): raise OSError("no network here")
-socket.socket.connect = refuse
-import spacy
-from tests.components.test_round_trips import TEXTS, outputs, travelled
-found = {}
-for name in sys.argv[2:]:
-    nlp = spacy.load(f"{sys.argv[1]}/{name}")
+def load_and_call(directory: Path) -> None:
+    """Prints what each saved pipeline gives, alone and with two processes of its own."""
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no network here")
+
+    socket.socket.connect = refuse
+    multiprocessing.set_start_method("fork", force=True)
+    torch.set_num_threads(2)  # with one, a fork has no threads to miss
+    found = {}
+    for name in PIPELINES:
+        nlp = spacy.load(directory / name)
+        found[name] = {"here": travelled(nlp), "parallel": in_two_processes(nlp)}
+    print(json.dumps(found))
+
+
+def in_two_processes(nlp: Language) -> list[dict[str, Any]]:
     # hooks do not travel between processes, so no vectors here
-    parallel = outputs(list(nlp.pipe(TEXTS, n_process=2, batch_size=3)), False)
-    found[name] = {"here": travelled(nlp), "parallel": parallel}
-print(json.dumps(found))
-"""
+    return outputs(list(nlp.pipe(TEXTS, n_process=2, batch_size=3)), False)
 
 
 @pytest.fixture(scope="module")
 def elsewhere(directory: Path, entailment: Path) -> dict[str, Any]:
-    """What another process makes of the saved pipelines, alone and with two of its own.
+    """What another process makes of the saved pipelines.
 
     It has neither a network nor the model that the zero-shot component was made from.
     """
     away = entailment.rename(entailment.with_name("away"))
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(directory), *PIPELINES],
-        capture_output=True,
-        text=True,
-        timeout=HANGS,
-        cwd=directory,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "OMP_NUM_THREADS": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-        },
-    )
+    done = run(load_and_call, directory)
     away.rename(entailment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -243,6 +239,14 @@ def test_another_process(pipelines: dict[str, Language], elsewhere: dict[str, An
     expected = travelled(pipelines[name])
     assert_same(elsewhere[name]["here"], expected)
     assert_same(elsewhere[name]["parallel"], expected)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_processes_that_get_the_pipeline_pickled(
+    pipelines: dict[str, Language], name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("spacy.language.mp", NEW_PROCESSES)
+    assert_same(in_two_processes(pipelines[name]), travelled(pipelines[name]))
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -87,7 +87,8 @@ def test_debug_model(directory: Path, name: str, component: str):
 
 
 @NAMES
-def test_debug_profile(directory: Path, name: str):
+def test_debug_profile(directory: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)  # where spaCy leaves Profile.prof
     assert "seconds" in run(
         "debug", "profile", directory / name / "model-best", directory / "texts.jsonl"
     )

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,7 @@ from spacy_selectra.pretraining.config import read_settings
 from spacy_selectra.pretraining.pretrain import batch_loader, pretrain
 from spacy_selectra.util.distributed import World
 from tests.pretraining.conftest import Data
-from tests.processes import HANGS
+from tests.processes import Running, run
 
 OPTIONS = {
     "encoder.hidden_dropout_prob": 0.0,
@@ -46,69 +42,48 @@ def options(changes: dict[str, Any]) -> dict[str, Any]:
     return OPTIONS | {name.replace("__", "."): value for name, value in changes.items()}
 
 
-def train_alone(data: Data, output: Path, **changes: Any) -> None:
-    pretrain(read_settings(data.config, options(changes)), output, quiet=True)
+def train_alone(
+    data: Data, output: Path, replace: bool = False, changes: dict[str, Any] | None = None
+) -> None:
+    settings = read_settings(data.config, options(changes or {}))
+    pretrain(settings, output, replace=replace, quiet=True)
 
 
 def train_by_torchrun(data: Data, output: Path) -> None:
-    launcher = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-        *("--master-addr", "127.0.0.1", "--master-port", str(free_port()), "-m"),
-    ]
+    launcher = ["--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    launcher += ["--master-port", str(free_port()), "-m"]
     given = [part for name, value in OPTIONS.items() for part in (f"--{name}", str(value))]
     command = ["spacy_selectra", "pretrain", str(data.config), str(output), "--quiet", *given]
-    done = subprocess.run(
-        [*launcher, *command],
-        capture_output=True,
-        text=True,
-        timeout=HANGS,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
-    )
+    done = run(torchrun, [*launcher, *command], environment={"PYTHONFAULTHANDLER": "1"})
     assert done.returncode == 0, done.stderr
 
 
-# One of two processes that are started once for all tests: trains what a line of its input says.
-OF_TWO = """
-import json, os, sys
-from pathlib import Path
-from spacy_selectra.pretraining.config import read_settings
-from spacy_selectra.pretraining.pretrain import pretrain
-for line in sys.stdin:
-    os.environ["MASTER_PORT"], config, output, options, replace = json.loads(line)
-    pretrain(read_settings(Path(config), options), Path(output), replace=replace, quiet=True)
-    print("trained", flush=True)
-os._exit(0)  # taking the interpreter apart takes longer than a training
-"""
+def torchrun(arguments: list[str]) -> None:
+    from torch.distributed.run import main
+
+    main(arguments)
+
+
 TrainTogether = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def train_together(data: Data) -> Iterator[TrainTogether]:
+@pytest.fixture
+def train_together(data: Data) -> TrainTogether:
     """Trains with two processes."""
-    with ExitStack() as stack:
-        both = [stack.enter_context(_of_two(rank)) for rank in range(2)]
 
-        def train(output: Path, replace: bool = False, **changes: Any) -> None:
-            values = [str(free_port()), str(data.config), str(output), options(changes), replace]
-            for process in both:
-                assert process.stdin is not None
-                print(json.dumps(values), file=process.stdin, flush=True)
-            for process in both:
-                assert process.stdout is not None
-                assert process.stdout.readline() == "trained\n"
+    def train(output: Path, replace: bool = False, **changes: Any) -> None:
+        place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        both = [
+            Running(
+                *(train_alone, data, output, replace, changes),
+                environment={**place, "RANK": str(rank)},
+            )
+            for rank in range(2)
+        ]
+        for done in [process.wait() for process in both]:
+            assert done.returncode == 0, done.stderr
 
-        yield train
-
-
-def _of_two(rank: int) -> subprocess.Popen[str]:
-    place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", OF_TWO],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **place, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
-    )
+    return train
 
 
 def weights(output: Path) -> dict[str, torch.Tensor]:
@@ -171,7 +146,7 @@ def test_one_process_goes_on_where_two_stopped(data, train_together, tmp_path):
 
 
 def test_two_processes_replace_another_run(data, train_together, tmp_path):
-    train_alone(data, tmp_path / "run", training__max_steps=4)
+    train_alone(data, tmp_path / "run", changes={"training__max_steps": 4})
     (tmp_path / "run" / "notes.txt").write_text("of the old run", "utf-8")
     other = {"training__seed": 5, "training__max_steps": 4}
     train_together(tmp_path / "run", replace=True, **other)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,9 +14,17 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
+from tests.processes import run
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 KILLS, STEPS = 5, 30
+
+
+def benchmark(options: list[str]) -> None:
+    script = BENCHMARKS / "kills.py"
+    sys.path.insert(0, str(BENCHMARKS))
+    sys.argv = [str(script), *options]
+    runpy.run_path(str(script), run_name="__main__")
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +32,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the benchmark leaves: configuration, a clean run, a killed one, its output."""
     directory = tmp_path_factory.mktemp("kills") / "work"
     options = ["--kills", str(KILLS), "--steps", str(STEPS), "--checkpoint-every", "5"]
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "kills.py"), *options, "--workdir", str(directory)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
-    )
+    done = run(benchmark, [*options, "--workdir", str(directory)])
     (directory / "result.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
     return directory
 
