@@ -5,15 +5,18 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from spacy_selectra.corpus.documents import Document
+from spacy_selectra.corpus.documents import Document, batches
 from spacy_selectra.corpus.holdout import text_key
 from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.workers import Engine
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
 # in lists, code and other languages hardly any.
@@ -94,10 +97,60 @@ def clean_text(text: str) -> str:
     return unicodedata.normalize("NFC", "\n".join(line for line in lines if line))
 
 
+class Examined(NamedTuple):
+    """A document looked at by itself.
+
+    Attributes:
+        text: cleaned.
+        reason: why it is dropped, one of `REASONS`; None if nothing in it speaks against it.
+        key: by which copies are recognised; empty if that is of no interest.
+        shingles: those sampled of it; none if that is of no interest.
+    """
+
+    text: str
+    reason: str | None
+    key: bytes = b""
+    shingles: tuple[int, ...] = ()
+
+
+class Examiner:
+    """Cleans documents and judges each by itself: the part of cleaning that any process may do."""
+
+    def __init__(self, settings: CleaningSettings) -> None:
+        self._settings = settings
+
+    def __call__(self, documents: list[Document]) -> list[Examined]:
+        """The documents, examined."""
+        return [self._examine(clean_text(document.text)) for document in documents]
+
+    def _examine(self, text: str) -> Examined:
+        reason = self._reason_to_drop(text)
+        if reason is not None:
+            return Examined("", reason)
+        key = text_key(text.casefold()) if self._settings.deduplicate else b""
+        found = tuple(shingles(text)) if self._settings.max_repeated < 1.0 else ()
+        return Examined(text, None, key, found)
+
+    def _reason_to_drop(self, text: str) -> str | None:
+        settings = self._settings
+        if len(text) < settings.min_characters:
+            return "too short"
+        if len(text) > settings.max_characters:
+            return "too long"
+        words = _WORD.findall(text)
+        letters = sum(map(len, words))
+        if letters < settings.min_letters * sum(map(len, text.split())):
+            return "few letters"
+        known = sum(word.lower() in FUNCTION_WORDS for word in words)
+        if known < settings.min_function_words * len(words):
+            return "few Spanish function words"
+        return None
+
+
 class Cleaner:
     """Cleans a stream of documents and counts what it drops, and why.
 
-    Deduplication keeps a 16-byte key of each kept text: about 100 bytes of memory a document. A
+    Deduplication keeps a 16-byte key of each text: about 100 bytes of memory a document. A
     `max_repeated` below 1 keeps a sixteenth of its runs of words, 5 bytes a word.
 
     Attributes:
@@ -120,40 +173,35 @@ class Cleaner:
         self._seen: set[bytes] = set()
         self._repeats = Repeats()
 
-    def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The cleaned documents that are kept."""
-        for document in documents:
-            self.read += 1
-            text = clean_text(document.text)
-            reason = self._reason_to_drop(text)
-            if reason is None:
-                self.kept += 1
-                yield replace(document, text=text)
-            else:
-                self.dropped[reason] += 1
+    def clean(
+        self, documents: Iterable[Document], engine: Engine | None = None
+    ) -> Iterator[Document]:
+        """The cleaned documents that are kept.
 
-    def _reason_to_drop(self, text: str) -> str | None:
-        settings = self.settings
-        if len(text) < settings.min_characters:
-            return "too short"
-        if len(text) > settings.max_characters:
-            return "too long"
-        words = _WORD.findall(text)
-        letters = sum(map(len, words))
-        if letters < settings.min_letters * sum(map(len, text.split())):
-            return "few letters"
-        known = sum(word.lower() in FUNCTION_WORDS for word in words)
-        if known < settings.min_function_words * len(words):
-            return "few Spanish function words"
-        if settings.deduplicate:
-            key = text_key(text.casefold())
-            if key in self._seen:
+        Args:
+            documents: any number.
+            engine: where documents are examined; the result does not depend on it.
+        """
+        with (engine or Engine()).workers(partial(Examiner, self.settings)) as workers:
+            for batch, examined in workers.results(batches(documents)):
+                for document, one in zip(batch, examined, strict=True):
+                    self.read += 1
+                    reason = one.reason or self._reason_to_drop(one)
+                    if reason is None:
+                        self.kept += 1
+                        yield replace(document, text=one.text)
+                    else:
+                        self.dropped[reason] += 1
+
+    def _reason_to_drop(self, examined: Examined) -> str | None:
+        if self.settings.deduplicate:
+            if examined.key in self._seen:
                 return "duplicate"
-            self._seen.add(key)
-        if settings.max_repeated < 1.0:
-            if self._repeats.share(text) > settings.max_repeated:
+            self._seen.add(examined.key)
+        if self.settings.max_repeated < 1.0:
+            if self._repeats.share(examined.shingles) > self.settings.max_repeated:
                 return "mostly read before"
-            self._repeats.add(text)
+            self._repeats.add(examined.shingles)
         return None
 
 
@@ -187,16 +235,12 @@ class Repeats:
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
-    def share(self, text: str) -> float:
-        """The share of a text's shingles seen in earlier ones, 0 to 1; 0 if it is too short.
-
-        The text itself is not remembered: call `add` if it is kept.
-        """
-        found = shingles(text)
+    def share(self, found: Collection[int]) -> float:
+        """Which share of a text's `shingles` was seen before, 0 to 1; 0 if there are too few."""
         if len(found) < LEAST:
             return 0.0
         return sum(one in self._seen for one in found) / len(found)
 
-    def add(self, text: str) -> None:
-        """Remember a text."""
-        self._seen.update(shingles(text))
+    def add(self, found: Iterable[int]) -> None:
+        """Remember the shingles of a text."""
+        self._seen.update(found)

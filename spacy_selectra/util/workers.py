@@ -1,4 +1,8 @@
-"""Work shared out to processes of this machine, with results in the order of submission."""
+"""Work shared out to processes of this machine or of a Ray cluster.
+
+Results come in the order of submission. What a function returns must depend on its argument only:
+then they are the same for every engine and any number of workers.
+"""
 
 from __future__ import annotations
 
@@ -6,85 +10,50 @@ import multiprocessing
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from contextlib import ExitStack
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.ray_cluster import ray_cluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+EngineName = Literal["local", "ray"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
-class Workers(Generic[Item, Result]):
-    """Calls a function on items, here or in worker processes.
+class Workers(ABC, Generic[Item, Result]):
+    """Calls a function on items.
 
-    What a function returns must depend on its argument only: then the results are the same for
-    any number of workers.
-
-    Args:
-        make: makes the function; called once in each worker, so it may be expensive. With more
-            than one process it must be a function of a module, a class or a `partial` of these.
-        processes: number of processes; with 1 the work is done in this process.
+    Attributes:
+        most_waiting: items that should be submitted before the first result is fetched: a little
+            work for every worker, as more would only fill memory.
     """
 
-    def __init__(self, make: Callable[[], Callable[[Item], Result]], processes: int = 1) -> None:
-        if processes < 1:
-            raise SelectraError(f"processes must be at least 1 (found {processes})")
-        self._function: Callable[[Item], Result] | None = None
-        self._pool: ProcessPoolExecutor | None = None
-        self._waiting: deque[Any] = deque()
-        # A little work waits for every worker; more would only fill memory.
-        self.most_waiting = 0 if processes == 1 else 2 * processes
-        if processes == 1:
-            self._function = make()
-        else:
-            # spawn, because forking a process with running threads (tokenizers, torch) may hang
-            self._pool = ProcessPoolExecutor(
-                processes,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(make,),
-            )
+    most_waiting = 0
 
     def __enter__(self) -> Workers[Item, Result]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        """Give up what was submitted and not fetched."""
 
-    def __len__(self) -> int:
-        """Items submitted whose result was not fetched."""
-        return len(self._waiting)
-
+    @abstractmethod
     def submit(self, item: Item) -> None:
         """Have the function called."""
-        if self._pool is None:
-            assert self._function is not None
-            self._waiting.append(self._function(item))
-            return
-        try:
-            self._waiting.append(self._pool.submit(_call, item))
-        except BrokenProcessPool as error:
-            raise _died() from error
 
+    @abstractmethod
     def result(self) -> Result:
         """Wait for the oldest result that was not fetched.
 
         Raises:
             SelectraError: a worker died. What the function raised is raised again.
         """
-        waiting = self._waiting.popleft()
-        if not isinstance(waiting, Future):
-            return waiting
-        try:
-            return waiting.result()
-        except BrokenProcessPool as error:
-            raise _died() from error
 
     def results(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
         """Each item with its result, in order, reading only a little ahead."""
@@ -98,19 +67,133 @@ class Workers(Generic[Item, Result]):
             yield submitted.popleft(), self.result()
 
 
-@dataclass(frozen=True)
 class Engine:
-    """Where work is done.
+    """Where work is done; a context, which connects to Ray if need be.
 
-    Attributes:
-        processes: worker processes.
+    Enter `StopRequest` within it, as Ray handles signals too.
+
+    Args:
+        name: `local`: processes of this machine. `ray`: those of a Ray cluster, which RAY_ADDRESS
+            names, or which is started on this machine.
+        processes: worker processes; a single local one is this process.
+
+    Raises:
+        SelectraError: unknown name, or no process.
     """
 
-    processes: int = 1
+    def __init__(self, name: str = "local", processes: int = 1) -> None:
+        if name not in ENGINES:
+            raise SelectraError(f"unknown engine '{name}' (known: {', '.join(ENGINES)})")
+        if processes < 1:
+            raise SelectraError(f"processes must be at least 1 (found {processes})")
+        self._name = name
+        self._processes = processes
+        self._connection = ExitStack()
+        self._ray: Any = None
+
+    def __enter__(self) -> Engine:
+        if self._name == "ray":
+            self._ray = self._connection.enter_context(ray_cluster(self._processes))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def workers(self, make: Callable[[], Callable[[Item], Result]]) -> Workers[Item, Result]:
-        """Workers that call the function which `make` makes."""
-        return Workers(make, self.processes)
+        """Workers for a function.
+
+        Args:
+            make: makes the function; called once in each worker, so it may be expensive. It must
+                be a function of a module, a class or a `partial` of these.
+        """
+        if self._name == "ray":
+            return _RayWorkers(self._ray, make, self._processes)
+        if self._processes == 1:
+            return _ThisProcess(make)
+        return _Processes(make, self._processes)
+
+
+class _ThisProcess(Workers[Item, Result]):
+    def __init__(self, make: Callable[[], Callable[[Item], Result]]) -> None:
+        self._function = make()
+        self._done: deque[Result] = deque()
+
+    def submit(self, item: Item) -> None:
+        self._done.append(self._function(item))
+
+    def result(self) -> Result:
+        return self._done.popleft()
+
+
+class _Processes(Workers[Item, Result]):
+    def __init__(self, make: Callable[[], Callable[[Item], Result]], processes: int) -> None:
+        self.most_waiting = 2 * processes
+        self._futures: deque[Future[Result]] = deque()
+        # spawn, because forking a process with running threads (tokenizers, torch) may hang
+        self._pool = ProcessPoolExecutor(
+            processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(make,),
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, item: Item) -> None:
+        try:
+            self._futures.append(self._pool.submit(_call, item))
+        except BrokenProcessPool as error:
+            raise _died() from error
+
+    def result(self) -> Result:
+        try:
+            return self._futures.popleft().result()
+        except BrokenProcessPool as error:
+            raise _died() from error
+
+
+class _RayWorkers(Workers[Item, Result]):
+    """Actors, which get the items in turn; one that dies is started again and repeats its items."""
+
+    _LIVES = 3
+
+    def __init__(
+        self, ray: Any, make: Callable[[], Callable[[Item], Result]], processes: int
+    ) -> None:
+        self.most_waiting = 2 * processes
+        self._ray = ray
+        actor = ray.remote(_Actor).options(
+            num_cpus=1, max_restarts=self._LIVES, max_task_retries=self._LIVES
+        )
+        self._actors = deque(actor.remote(make) for _ in range(processes))
+        self._waiting: deque[Any] = deque()
+
+    def __exit__(self, *_: object) -> None:
+        for actor in self._actors:
+            self._ray.kill(actor)
+
+    def submit(self, item: Item) -> None:
+        self._waiting.append(self._actors[0].call.remote(item))
+        self._actors.rotate(-1)
+
+    def result(self) -> Result:
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(self._waiting.popleft())
+        except errors.RayTaskError as error:
+            raise error.cause from error
+        except errors.RayError as error:
+            raise _died() from error
+
+
+class _Actor:
+    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        self._function = make()
+
+    def call(self, item: Any) -> Any:
+        return self._function(item)
 
 
 def _died() -> SelectraError:

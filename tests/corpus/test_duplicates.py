@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.corpus.documents import Document, read_documents
-from spacy_selectra.corpus.duplicates import Deduplicator, DedupSettings
+from spacy_selectra.corpus.duplicates.deduplicator import Deduplicator, DedupSettings
+from spacy_selectra.corpus.duplicates.signatures import SignatureSettings, Sketcher, SketchIndex
 from spacy_selectra.corpus.shingles import shingle_hashes, words_of
-from spacy_selectra.corpus.signatures import SignatureSettings, Sketcher, SketchIndex
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.signals import StopRequest
 
@@ -84,7 +84,7 @@ def test_planted_copies_go_and_the_first_stays():
 
 
 def test_only_copies_at_threshold_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("spacy_selectra.corpus.signatures.required", lambda name: 1 / 0)
+    monkeypatch.setattr("spacy_selectra.corpus.duplicates.signatures.required", lambda name: 1 / 0)
     documents, twins = planted()
     kept = {d.id for d in Deduplicator(DedupSettings(signatures=EXACT_ONLY)).deduplicate(documents)}
     assert {d.id for d in documents} - kept == {name for name in twins if "exacta" in name}

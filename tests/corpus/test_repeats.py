@@ -26,9 +26,10 @@ def test_one_shingle_in_sixteen_whatever_the_case_and_punctuation() -> None:
 def test_share_of_a_text_read_before(kept: float) -> None:
     first, other = words(8_000, 1), words(8_000, 2)
     repeats = Repeats()
-    repeats.add(" ".join(first))
+    repeats.add(shingles(" ".join(first)))
     border = round(kept * 8_000)
-    assert repeats.share(" ".join(first[:border] + other[border:])) == pytest.approx(kept, abs=0.06)
+    found = shingles(" ".join(first[:border] + other[border:]))
+    assert repeats.share(found) == pytest.approx(kept, abs=0.06)
 
 
 def test_near_duplicates_are_dropped_and_rewritten_texts_are_kept() -> None:

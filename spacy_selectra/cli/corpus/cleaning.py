@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from spacy_selectra.cli.corpus.options import (
+    ENGINE,
     JSON,
+    PROCESSES,
     QUIET,
     SOURCE_KEY,
     SOURCES,
@@ -33,6 +35,8 @@ def clean(
             "near-duplicates."
         ),
     ] = 1.0,
+    engine: Annotated[str, ENGINE] = "local",
+    processes: Annotated[int, PROCESSES] = 1,
     source_key: Annotated[str | None, SOURCE_KEY] = None,
     text_key: Annotated[str, TEXT_KEY] = "text",
     replace: Replace = False,
@@ -49,6 +53,8 @@ def clean(
     from spacy_selectra.corpus.compression import write_documents
     from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.util.progress import Progress
+    from spacy_selectra.util.signals import StopRequest
+    from spacy_selectra.util.workers import Engine
 
     paths, out = split_new_file(sources, replace)
     cleaner = Cleaner(
@@ -61,12 +67,16 @@ def clean(
             max_repeated=max_repeated,
         )
     )
-    with Progress("cleaning", None, "documents", quiet=quiet) as progress:
+    with (
+        Engine(engine, processes) as workers,
+        StopRequest() as stop,
+        Progress("cleaning", None, "documents", quiet=quiet) as progress,
+    ):
         documents = (
             progress.update() or document
-            for document in read_documents(paths, text_key, source_key)
+            for document in stop.until(read_documents(paths, text_key, source_key))
         )
-        write_documents(out, cleaner.clean(documents))
+        write_documents(out, cleaner.clean(documents, workers))
     if not cleaner.kept:
         typer.echo(f"warning: {out} is empty, every document was dropped", err=True)
     summary: dict[str, Any] = {

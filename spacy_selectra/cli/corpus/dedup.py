@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from spacy_selectra.cli.corpus.options import (
+    ENGINE,
     JSON,
     PROCESSES,
     QUIET,
@@ -37,6 +38,7 @@ def dedup(
         Path | None,
         typer.Option(help="File (.jsonl) that names what was dropped, and its twins."),
     ] = None,
+    engine: Annotated[str, ENGINE] = "local",
     processes: Annotated[int, PROCESSES] = 1,
     source_key: Annotated[str | None, SOURCE_KEY] = None,
     id_key: Annotated[
@@ -57,8 +59,8 @@ def dedup(
     """
     from spacy_selectra.corpus.compression import json_lines_writer, write_documents
     from spacy_selectra.corpus.documents import read_documents
-    from spacy_selectra.corpus.duplicates import Deduplicator, DedupSettings
-    from spacy_selectra.corpus.signatures import SignatureSettings
+    from spacy_selectra.corpus.duplicates.deduplicator import Deduplicator, DedupSettings
+    from spacy_selectra.corpus.duplicates.signatures import SignatureSettings
     from spacy_selectra.util.progress import Progress
     from spacy_selectra.util.signals import StopRequest
     from spacy_selectra.util.workers import Engine
@@ -69,6 +71,7 @@ def dedup(
     signatures = SignatureSettings(threshold, shingle, permutations, seed)
     settings = DedupSettings(unit, min_words, signatures)  # type: ignore[arg-type]  # checked there
     with ExitStack() as stack:
+        workers = stack.enter_context(Engine(engine, processes))
         write = stack.enter_context(json_lines_writer(dropped)) if dropped is not None else None
         deduplicator = Deduplicator(settings, write)
         stop = stack.enter_context(StopRequest())
@@ -77,7 +80,7 @@ def dedup(
             progress.update() or document
             for document in stop.until(read_documents(paths, text_key, source_key, id_key))
         )
-        write_documents(out, deduplicator.deduplicate(documents, Engine(processes)))
+        write_documents(out, deduplicator.deduplicate(documents, workers))
     counts = {name: asdict(deduplicator.sources[name]) for name in sorted(deduplicator.sources)}
     bands, rows = signatures.bands
     summary: dict[str, Any] = {

@@ -16,6 +16,9 @@ SOURCE_KEY = typer.Option(
     help="Key or column that names the source", show_default="a file is a source"
 )
 PROCESSES = typer.Option(help="Worker processes.")
+ENGINE = typer.Option(
+    help="Whose processes: local, or ray (a cluster that RAY_ADDRESS names, or one started here)."
+)
 JSON = typer.Option("--json", help="Print the result as JSON.")
 QUIET = typer.Option("--quiet", help="No progress.")
 

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from spacy_selectra.cli.corpus.options import JSON, QUIET, SOURCES, TEXT_KEY, print_summary
+from spacy_selectra.cli.corpus.options import (
+    ENGINE,
+    JSON,
+    PROCESSES,
+    QUIET,
+    SOURCES,
+    TEXT_KEY,
+    print_summary,
+)
 from spacy_selectra.cli.options import split_output
 
 
@@ -22,7 +30,8 @@ def pack(
         list[str] | None,
         typer.Option(help="Text that is held out entirely; repeatable."),
     ] = None,
-    processes: Annotated[int, typer.Option(help="Worker processes.")] = 1,
+    engine: Annotated[str, ENGINE] = "local",
+    processes: Annotated[int, PROCESSES] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the cutting into segments.")] = 0,
     text_key: Annotated[str, TEXT_KEY] = "text",
     as_json: Annotated[bool, JSON] = False,
@@ -42,7 +51,14 @@ def pack(
     paths, out = split_output(sources)
     if heldout is None:
         heldout = 0.0 if heldout_from else 0.01
-    settings = PackSettings(length, heldout, seed, text_key, processes)
+    settings = PackSettings(
+        length,
+        heldout,
+        seed,
+        text_key,
+        processes,
+        engine,  # type: ignore[arg-type]  # checked there
+    )
     with Progress("packing", None, "documents", quiet=quiet) as progress:
         result = pack_corpus(
             paths, out, tokenizer, settings, heldout_from or (), lambda n: progress.update(n)

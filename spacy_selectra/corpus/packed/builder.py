@@ -44,7 +44,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
 from spacy_selectra.util.files import read_json, write_json
 from spacy_selectra.util.signals import StopRequest
-from spacy_selectra.util.workers import Workers
+from spacy_selectra.util.workers import Engine, EngineName
 
 UNITS_PER_SHARD = 128
 SHORTEST_LENGTH = 8
@@ -63,6 +63,7 @@ class PackSettings:
         seed: of the choices in cutting documents into segments.
         text_key: key, column or field that holds the text.
         processes: worker processes; the result does not depend on it.
+        engine: whose processes, see `Engine`; nor on this.
     """
 
     length: int = 512
@@ -70,6 +71,7 @@ class PackSettings:
     seed: int = 0
     text_key: str = "text"
     processes: int = 1
+    engine: EngineName = "local"
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,7 @@ def _check(settings: PackSettings) -> None:
         )
     if not 0.0 <= settings.heldout < 1.0:
         raise SelectraError(f"heldout must be at least 0 and below 1 (found {settings.heldout})")
-    if settings.processes < 1:
-        raise SelectraError(f"processes must be at least 1 (found {settings.processes})")
+    Engine(settings.engine, settings.processes)  # which checks them
     if settings.seed < 0:
         raise SelectraError(f"seed must not be negative (found {settings.seed})")
 
@@ -251,7 +252,11 @@ def _pack_units(
     rules = UnitSettings(settings.length, settings.heldout, settings.seed)
     waiting: list[Unit] = []
     make = partial(UnitPacker.of, load_backend(tokenizer).to_str(), rules)
-    with StopRequest() as stop, Workers(make, settings.processes) as workers:
+    with (
+        Engine(settings.engine, settings.processes) as engine,
+        StopRequest() as stop,
+        engine.workers(make) as workers,
+    ):
         for unit in chain(units, (None,)):
             if unit is not None and not store.is_finished(unit):
                 workers.submit(unit)

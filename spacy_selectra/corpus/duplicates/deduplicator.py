@@ -15,8 +15,14 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 from spacy_selectra.corpus.documents import Document, batches
+from spacy_selectra.corpus.duplicates.signatures import (
+    SignatureSettings,
+    Sketch,
+    Sketcher,
+    SketchIndex,
+    Twin,
+)
 from spacy_selectra.corpus.shingles import words_of
-from spacy_selectra.corpus.signatures import SignatureSettings, Sketch, Sketcher, SketchIndex, Twin
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.workers import Engine
 
