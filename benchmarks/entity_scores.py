@@ -13,6 +13,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.readers import read_entities
+from spacy_selectra.packaging.pipeline_scores import forget_types
 
 BINS = 10
 BATCH = 64  # documents
@@ -60,8 +62,10 @@ def judged(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def read(nlp: Language, path: str) -> list[Example]:
-    """The examples of a file, whose documents the components before the tagger have read."""
-    examples = list(conll_reader(path)(nlp))
+    """The examples of a file, whose documents the transformer has read; types that the tagger does
+    not know are left out."""
+    examples = [example for _, example in read_entities(nlp, Path(path), {})]
+    forget_types(nlp, examples)
     with nlp.select_pipes(enable=["transformer"]):
         docs = list(nlp.pipe(example.predicted for example in examples))
     return [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]

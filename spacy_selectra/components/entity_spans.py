@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from spacy.attrs import IDX, LENGTH, SENT_START
-from spacy.tokens import Doc, Span, SpanGroup, Token
+from spacy import displacy
+from spacy.attrs import ENT_IOB, ENT_TYPE, IDX, IS_ALPHA, LENGTH, SENT_START
+from spacy.tokens import Doc, Span, SpanGroup
 
-from spacy_selectra.components.checked import own_extension
+from spacy_selectra.components.checked import is_share, own_extension
 from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries
 from spacy_selectra.text.entity_probabilities import Reading
 
 # What `Token.ent_iob` is of the first word of an entity, or of a blocked word, which has no type.
 _BLOCKED = 3
+
+# The attribute of spans that holds their probability.
+_SCORE = "score"
 
 # What entities do not reach over: sentence starts that are set, paragraphs, cells and lines that
 # look like items; sentence starts only; the former and every line break; nothing.
@@ -23,10 +28,10 @@ BOUNDARIES = ("auto", "sentences", "lines", "none")
 
 class FoundEntities(NamedTuple):
     """What was found in a document: (first word, the one after the last, type) of each entity,
-    their (n,) probabilities if they were asked for, and other readings."""
+    their probabilities if they were asked for, and other readings."""
 
     entities: list[tuple[int, int, int]]
-    probabilities: np.ndarray | None
+    probabilities: list[float] | None
     others: list[Reading]
 
     @classmethod
@@ -42,13 +47,42 @@ class FoundEntities(NamedTuple):
         readings = [
             r._replace(start=int(places[r.start]), end=int(places[r.end - 1]) + 1) for r in others
         ]
-        return cls(entities, probabilities, readings)
+        return cls(entities, None if probabilities is None else probabilities.tolist(), readings)
 
 
 def readable(doc: Doc) -> np.ndarray:
     """(n,) bool: words of which there is something to read, unlike white space and control
     characters, of which the encoder reads nothing."""
-    return np.array([any(map(_is_seen, word.text)) for word in doc], dtype=bool)
+    return _looked_at(doc)[0]
+
+
+class _Look(NamedTuple):
+    """What is to be known of a word by itself: there is something to read; it does nothing but
+    separate; it may be structure, as white space or with a separator in it."""
+
+    seen: bool
+    separates: bool
+    structure: bool
+
+
+@lru_cache(maxsize=4096)
+def _look(text: str) -> _Look:
+    return _Look(
+        seen=any(map(_is_seen, text)),
+        separates=SEPARATORS.issuperset(text),
+        structure=not text or any(char.isspace() or char in SEPARATORS for char in text),
+    )
+
+
+def _looked_at(doc: Doc) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(n,) bool: words to read; (n,) bool: separators; and whether there may be structure."""
+    seen = doc.to_array(IS_ALPHA) == 1  # letters are to be read, and are most of the words
+    separates = np.zeros(len(doc), dtype=bool)
+    structure = False
+    for place in np.flatnonzero(~seen).tolist():
+        seen[place], separates[place], own = _look(doc[place].text)
+        structure |= own
+    return seen, separates, structure
 
 
 def readable_words(
@@ -64,31 +98,35 @@ def readable_words(
         For each document the places of its readable words; the (T,) place of each of them among
         the words of all documents; and the numbers of those T which no entity goes on into.
     """
-    seen = [readable(doc) for doc in docs]
-    if bounds in ("auto", "lines"):
-        for own, doc in zip(seen, docs, strict=True):
-            for word in doc:
-                if SEPARATORS.issuperset(word.text):
-                    own[word.i] = False
-    places = [np.flatnonzero(own) for own in seen]
-    starts = np.cumsum([0, *map(len, docs)])[:-1]
-    sizes = np.cumsum([0, *map(len, places)])[:-1]
-    empty = np.zeros(0, dtype=np.int64)
-    rows = [own + start for own, start in zip(places, starts, strict=True)]
-    firsts = [
-        _new_beginnings(doc, own, bounds) + size
-        for doc, own, size in zip(docs, places, sizes, strict=True)
-    ]
-    return places, np.concatenate([empty, *rows]), np.concatenate([empty, *firsts])
+    looks = bounds in ("auto", "lines")
+    places, rows, firsts = [], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    start = size = 0
+    for doc in docs:
+        seen, separates, structure = _looked_at(doc)
+        own = np.flatnonzero(seen & ~separates if looks and structure else seen)
+        places.append(own)
+        rows.append(own + start)
+        firsts.append(_new_beginnings(doc, own, bounds, structure) + size)
+        start, size = start + len(doc), size + len(own)
+    return places, np.concatenate(rows), np.concatenate(firsts)
 
 
-def _new_beginnings(doc: Doc, places: np.ndarray, bounds: str) -> np.ndarray:
-    """Which of the words at `places` stand behind a boundary that the word before does not."""
+def _new_beginnings(doc: Doc, places: np.ndarray, bounds: str, structure: bool) -> np.ndarray:
+    """Which of the words at `places` stand behind a boundary that the word before does not.
+
+    Without `structure`, there are only letters, signs and single spaces, hence no boundary but the
+    starts of sentences.
+    """
+    none = np.zeros(0, dtype=np.int64)
     if bounds == "none" or not len(places):
-        return np.zeros(0, dtype=np.int64)
-    sentences = np.cumsum(doc.to_array(SENT_START) == 1)[places]
+        return none
+    starts = doc.to_array(SENT_START) == 1
+    looks = structure and bounds != "sentences"
+    if not looks and not starts[1:].any():
+        return none
+    sentences = np.cumsum(starts)[places]
     apart = np.diff(sentences, prepend=sentences[0]) > 0
-    if bounds != "sentences":
+    if looks:
         begins = doc.to_array(IDX).astype(np.int64)[places]
         ends = begins + doc.to_array(LENGTH).astype(np.int64)[places]
         apart |= after_boundaries(doc.text, begins, ends, every_line=bounds == "lines")
@@ -99,17 +137,61 @@ def _is_seen(char: str) -> bool:
     return char.isprintable() and not char.isspace() and char != "\ufffd"
 
 
-def is_blocked(word: Token) -> bool:
-    """Whether no entity may contain the word (`blocked` of `doc.set_ents`)."""
-    return word.ent_iob == _BLOCKED and not word.ent_type
+def blocked_words(doc: Doc) -> list[Span]:
+    """Words that no entity may contain (`blocked` of `doc.set_ents`)."""
+    bounds, types = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
+    places = np.flatnonzero((bounds == _BLOCKED) & (types == 0))
+    return [doc[place : place + 1] for place in places.tolist()]
 
 
-def set_scores(doc: Doc, key: str, entities: list[Span], probabilities: Sequence[float]) -> None:
-    """Write the probability of each entity, as `ent._.score` and as `spancat` does."""
-    own_extension(Span, "score", None)
+def set_scores(doc: Doc, key: str, entities: list[Span], probabilities: list[float]) -> None:
+    """Write the probability of each entity, as `ent._.score` and as `spancat` does.
+
+    `claim_score` must have been called before.
+    """
     for entity, probability in zip(entities, probabilities, strict=True):
-        entity._.score = probability
+        doc.user_data[_score_key(entity)] = probability
     doc.spans[key] = _group(doc, key, entities, probabilities)
+
+
+def claim_score() -> None:
+    """See that `Span._.score` is registered, and that reading it gives what `set_scores` writes.
+
+    Raises:
+        SelectraError: it does not.
+    """
+    own_extension(Span, _SCORE, None)
+
+
+def score_of(entity: Span) -> float | None:
+    """The probability that `selectra_ner` gave to an entity; None if it gave none."""
+    score: Any = entity.doc.user_data.get(_score_key(entity))
+    return float(score) if is_share(score) else None
+
+
+def _score_key(entity: Span) -> Any:
+    """Where in `doc.user_data`, whose keys are not all strings, spaCy keeps `entity._.score`; to
+    go through `entity._` takes ten times as long."""
+    return "._.", _SCORE, entity.start_char, entity.end_char
+
+
+def displacy_entities(doc: Doc) -> dict[str, Any]:
+    """Entities with their scores, to be drawn by displaCy.
+
+        displacy.render(displacy_entities(doc), style="ent", manual=True)
+
+    Args:
+        doc: a document that `selectra_ner` has read with `scores`.
+
+    Returns:
+        What `displacy.render` takes with `manual=True`; where the id in a knowledge base would
+        stand, beside the label, there is the score.
+    """
+    data = displacy.parse_ents(doc)
+    for entity, drawn in zip(doc.ents, data["ents"], strict=True):
+        if (score := score_of(entity)) is not None:
+            drawn["kb_id"] = f"{score:.2f}"
+    return data
 
 
 def set_alternatives(
@@ -123,5 +205,5 @@ def set_alternatives(
     doc.spans[name] = _group(doc, name, spans, [r.probability for r in left])
 
 
-def _group(doc: Doc, name: str, spans: list[Span], scores: Sequence[float]) -> SpanGroup:
-    return SpanGroup(doc, name=name, spans=spans, attrs={"scores": list(scores)})
+def _group(doc: Doc, name: str, spans: list[Span], scores: list[float]) -> SpanGroup:
+    return SpanGroup(doc, name=name, spans=spans, attrs={"scores": scores})

@@ -22,7 +22,8 @@ from spacy_selectra.components.checked import Checked, is_share, one_of
 from spacy_selectra.components.entity_spans import (
     BOUNDARIES,
     FoundEntities,
-    is_blocked,
+    blocked_words,
+    claim_score,
     readable,
     readable_words,
     set_alternatives,
@@ -33,8 +34,8 @@ from spacy_selectra.text.entity_probabilities import EntityProbabilities, Readin
 from spacy_selectra.text.iob import (
     MISSING,
     OUTSIDE,
+    Stretches,
     begin_anew,
-    best_tags,
     entities_of,
     tag_count,
     tag_loss,
@@ -236,11 +237,12 @@ class EntityTagger(TrainablePipe):
         docs = list(docs)
         places, logits = self._readable_scores(docs)
         lengths = [len(own) for own in places]
-        found = entities_of(best_tags(logits, lengths), lengths)
+        stretches = Stretches(logits, lengths)
+        found = entities_of(stretches.best_tags(), lengths)
         probabilities: list[Any] = [None] * len(docs)
         others: list[list[Reading]] = [[] for _ in docs]
         if self.scores or self.threshold > 0 or self.alternatives is not None:
-            computed = EntityProbabilities(logits, lengths, self.temperature)
+            computed = EntityProbabilities(stretches, self.temperature)
             probabilities = computed.of(found)
             if self.alternatives is not None:
                 others = computed.readings(self.alternatives, len(self.labels))
@@ -251,14 +253,17 @@ class EntityTagger(TrainablePipe):
         """Set the entities that `predict` found, where there are none yet and none are ruled out
         (`blocked` of `doc.set_ents`)."""
         labels = self.labels
+        if self.scores:
+            claim_score()
         for doc, found in zip(docs, scores, strict=True):
             there = list(doc.ents)
-            blocked = [doc[word.i : word.i + 1] for word in doc if is_blocked(word)]
+            blocked = blocked_words(doc)
             kept = [*there, *blocked]
             taken = {place for span in kept for place in range(span.start, span.end)}
             new, probabilities = [], []
-            for place, (begin, end, kind) in enumerate(found.entities):
-                score = 1.0 if found.probabilities is None else float(found.probabilities[place])
+            certain = [1.0] * len(found.entities)
+            found_scores = found.probabilities or certain
+            for (begin, end, kind), score in zip(found.entities, found_scores, strict=True):
                 if score >= self.threshold and taken.isdisjoint(range(begin, end)):
                     new.append(Span(doc, begin, end, label=labels[kind]))
                     probabilities.append(score)

@@ -96,6 +96,7 @@ class ReplacedWordDetector(ModelComponent):
 
     def annotate(self, docs: list[Doc]) -> None:
         """Set the tokens' probabilities and the spans of the documents."""
+        own_extension(Token, "replaced", 0.0)
         for doc, words in zip(docs, self.predict(docs), strict=True):
             flagged = np.flatnonzero(words > self.threshold).tolist()
             for token, probability in zip(doc, words.tolist(), strict=True):

@@ -104,7 +104,7 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
     """
     from spacy.scorer import get_ner_prf
 
-    left_out = _forget_types(nlp, examples)
+    left_out = forget_types(nlp, examples)
     with nlp.select_pipes(disable=_without(nlp, "ner")):
         predicted = nlp.pipe((e.predicted for e in examples), batch_size=batch_size)
         for example, doc in zip(examples, predicted, strict=True):
@@ -114,7 +114,7 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
     return {**scores, "ents_left_out": left_out} if left_out else scores
 
 
-def _forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
+def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
     """Take entities of types that `ner` does not know out of the references; names the types."""
     known = set(getattr(nlp.get_pipe("ner"), "labels", ()) if "ner" in nlp.pipe_names else ())
     references = [example.reference for example in examples]

@@ -100,7 +100,7 @@ def describe(doc: Doc) -> dict[str, Any]:
 
 
 def _described(entity: Span) -> dict[str, Any]:
-    from spacy.tokens import Span
+    from spacy_selectra.components.entity_spans import score_of
 
     record = {
         "start": entity.start_char,
@@ -108,9 +108,8 @@ def _described(entity: Span) -> dict[str, Any]:
         "label": entity.label_,
         "text": entity.text,
     }
-    # set by `selectra_ner` with `scores`
-    score = entity._.score if Span.has_extension("score") else None
-    return record if score is None else {**record, "score": round(float(score), 4)}
+    score = score_of(entity)
+    return record if score is None else {**record, "score": round(score, 4)}
 
 
 def unreadable(text: str, longest: int) -> str | None:

@@ -10,20 +10,20 @@ the transitions that are allowed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from spacy_selectra.text.iob import (
-    OUTSIDE,
-    Stretches,
-    best_tags,
-    entities_of,
-    log_probabilities,
-)
+from spacy_selectra.text.iob import OUTSIDE, Stretches, entities_of, log_probabilities
+from spacy_selectra.util.arrays import runs
 
 # First word, the one after the last, type.
 Entity = tuple[int, int, int]
+
+# Log probabilities of single tags are not taken for lower ones, so that no sum of their powers is
+# zero in float64; softmax of a network's float32 scores does not come near.
+_LEAST = -600.0
 
 
 class Reading(NamedTuple):
@@ -42,63 +42,15 @@ class EntityProbabilities:
     which changes no probability by more than one part in a thousand for each such neighbour.
 
     Args:
-        scores: (T, tags) logits, the words of all texts one after the other.
-        lengths: words of each text.
-        temperature: divides the logits (Guo et al. 2017, section 4.2). The most probable tags
+        stretches: the texts' scores, and the words of them that may belong to an entity.
+        temperature: divides the scores (Guo et al. 2017, section 4.2). The most probable tags
             are the same for every temperature.
     """
 
-    def __init__(
-        self, scores: np.ndarray, lengths: Sequence[int], temperature: float = 1.0
-    ) -> None:
-        scores = scores.astype(np.float64)
-        self._lengths = list(lengths)
-        self._starts = np.cumsum([0, *lengths])[:-1]
-        self._stretches = Stretches(log_probabilities(scores), lengths)
-        self._logs = log_probabilities(scores / temperature)
-        # per word: log mass of what may precede it, and of what may follow an entity that
-        # ends before it, within its stretch
-        self._before = np.zeros(len(scores) + 1)
-        self._after = np.zeros(len(scores) + 1)
-        self._total = np.zeros(len(scores))  # of the whole stretch
-        self._last = np.zeros(len(scores), dtype=np.int64)  # the word after it; 0 outside
-        if len(self._stretches.starts):
-            self._sweep()
-
-    def _sweep(self) -> None:
-        starts, sizes = self._stretches.starts, self._stretches.sizes
-        count = self._logs.shape[1]
-        inside = np.arange(2, count, 2)
-        alone = [OUTSIDE, *range(1, count, 2)]  # tags that may follow anything
-        prefix = np.zeros((len(starts), sizes[0] + 1))
-        forward = np.full((len(starts), count), -np.inf)
-        for step in range(sizes[0]):
-            active = int(np.searchsorted(-sizes, -step, side="left"))
-            here = self._logs[starts[:active] + step].copy()
-            goes_on = np.logaddexp(forward[:active, inside - 1], forward[:active, inside])
-            here[:, alone] += prefix[:active, step, None]
-            here[:, inside] += goes_on
-            forward = here
-            prefix[:active, step + 1] = np.logaddexp.reduce(here, axis=1)
-        suffix = np.zeros((len(starts), sizes[0] + 1))
-        backward = np.full((len(starts), count), -np.inf)
-        for step in range(sizes[0] - 1, -1, -1):
-            active = int(np.searchsorted(-sizes, -step, side="left"))
-            # nothing lies behind the last word of a stretch: mass 1, and no I that goes on
-            behind, later = suffix[:active, step + 1], backward[:active]
-            here = self._logs[starts[:active] + step].copy()
-            either = np.logaddexp(behind[:, None], later[:, inside])
-            here[:, OUTSIDE] += behind
-            here[:, inside - 1] += either
-            here[:, inside] += either
-            backward[:active] = here
-            suffix[:active, step] = np.logaddexp.reduce(here[:, alone], axis=1)
-        for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
-            words = slice(start, start + size)
-            self._before[words] = prefix[row, :size]
-            self._after[words] = suffix[row, :size]
-            self._total[words] = prefix[row, size]
-            self._last[words] = start + size
+    def __init__(self, stretches: Stretches, temperature: float = 1.0) -> None:
+        self._stretches = stretches
+        self._temperature = temperature
+        self._text_starts = np.cumsum([0, *stretches.lengths])[:-1]
 
     def of(self, entities: Sequence[Sequence[Entity]]) -> list[np.ndarray]:
         """Probability of each entity of each text, as `entities_of` gives them.
@@ -107,10 +59,33 @@ class EntityProbabilities:
             For each text a (n,) float64 array; 0 for an entity that lies partly in words that are
             taken for outside.
         """
-        return [
-            np.array([self._probability(int(start) + b, int(start) + e, k) for b, e, k in found])
-            for start, found in zip(self._starts, entities, strict=True)
-        ]
+        counts = [len(found) for found in entities]
+        flat = [entity for found in entities for entity in found]
+        begins, ends, kinds = np.array(flat, dtype=np.int64).reshape(-1, 3).T
+        shift = np.repeat(self._text_starts, counts)
+        probabilities = self._probabilities(begins + shift, ends + shift, kinds)
+        bounds = np.cumsum([0, *counts]).tolist()
+        return [probabilities[first:last] for first, last in pairwise(bounds)]
+
+    def _probabilities(self, begins: np.ndarray, ends: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(begins))
+        starts, sizes = self._stretches.starts, self._stretches.sizes
+        if not len(begins) or not len(starts):
+            return found
+        by_start = np.argsort(starts)
+        place = np.searchsorted(starts[by_start], begins, side="right") - 1
+        own = by_start[place]  # of those before the first stretch the last, which they end before
+        within = (begins >= starts[own]) & (ends <= starts[own] + sizes[own])
+        if within.any():
+            looked_at = np.zeros(len(starts), dtype=bool)
+            looked_at[own[within]] = True
+            passes = _Passes(self._stretches, np.flatnonzero(looked_at), self._temperature)
+            own = (np.cumsum(looked_at) - 1)[own[within]]
+            shift = passes.firsts[own] - starts[looked_at][own]
+            found[within] = passes.probabilities(
+                begins[within] + shift, ends[within] + shift, kinds[within]
+            )
+        return found
 
     def readings(self, least: float, kinds: int) -> list[list[Reading]]:
         """All entities of each text whose probability is `least` or above, by their first word.
@@ -119,42 +94,122 @@ class EntityProbabilities:
             least: in (0, 1].
             kinds: number of types.
         """
-        bound = np.log(least)
-        found: list[list[Reading]] = [[] for _ in self._lengths]
-        texts = np.repeat(np.arange(len(self._lengths)), self._lengths)
-        for word in np.flatnonzero(self._last).tolist():
-            start = int(self._starts[texts[word]])
-            for kind in range(kinds):
-                mass = self._beginning(word, kind)
-                end = word + 1
-                # what follows has a mass of at most 1, so a longer entity is never more probable
-                while mass >= bound:
-                    probability = float(np.exp(mass + self._following(word, end)))
-                    if probability >= least:
-                        found[texts[word]].append(
-                            Reading(word - start, end - start, kind, min(1.0, probability))
-                        )
-                    if end >= self._last[word]:
-                        break
-                    mass += self._logs[end, 2 + 2 * kind]
-                    end += 1
+        found: list[list[Reading]] = [[] for _ in self._stretches.lengths]
+        starts = self._stretches.starts
+        if not len(starts):
+            return found
+        everything = np.arange(len(starts))
+        passes = _Passes(self._stretches, everything, self._temperature)
+        shift = np.repeat(starts - passes.firsts, self._stretches.sizes)
+        begins, ends, types, probabilities = passes.at_least(least, kinds)
+        shift = shift[begins]
+        texts = np.searchsorted(np.cumsum(self._stretches.lengths), begins + shift, side="right")
+        shift = shift - self._text_starts[texts]
+        order = np.lexsort((ends, types, begins + shift))
+        columns = (texts, begins + shift, ends + shift, types, probabilities)
+        for text, *reading in zip(*(column[order].tolist() for column in columns), strict=True):
+            found[text].append(Reading(*reading))
         return found
 
-    def _probability(self, begin: int, end: int, kind: int) -> float:
-        if end > self._last[begin]:
-            return 0.0
-        mass = (
-            self._beginning(begin, kind)
-            + self._logs[begin + 1 : end, 2 + 2 * kind].sum()
-            + self._following(begin, end)
-        )
-        return min(1.0, float(np.exp(mass)))
 
-    def _beginning(self, word: int, kind: int) -> float:
-        return self._before[word] - self._total[word] + self._logs[word, 1 + 2 * kind]
+class _Passes:
+    """Forward and backward pass over some stretches, side by side and step by step.
 
-    def _following(self, begin: int, end: int) -> float:
-        return 0.0 if end >= self._last[begin] else float(self._after[end])
+    The words of these stretches are numbered anew, one stretch after the other.
+
+    Both passes are one loop, since the backward one is the forward one over reversed words and
+    transposed transitions. Masses add up to 1 at every step, as in Rabiner's section V-A.
+
+    Args:
+        stretches: all of them.
+        chosen: (C,) int64, ascending numbers of those that are looked at.
+        temperature: divides the scores.
+
+    Attributes:
+        firsts: (C,) int64, first word of each.
+    """
+
+    def __init__(self, stretches: Stretches, chosen: np.ndarray, temperature: float) -> None:
+        sizes = stretches.sizes[chosen]
+        rows = runs(stretches.starts[chosen], sizes)
+        logs = log_probabilities(stretches.scores[rows].astype(np.float64) / temperature)
+        self._logs = np.where(logs == -np.inf, logs, np.maximum(logs, _LEAST))
+        lasts = np.cumsum(sizes)
+        self.firsts = lasts - sizes
+        self._ends = np.repeat(lasts, sizes)
+        # words by step: at each, the stretches that are long enough, which come first
+        active = np.searchsorted(-sizes, -np.arange(sizes[0]), side="left")
+        which = runs(np.zeros_like(active), active)
+        steps = np.repeat(np.arange(len(active)), active)
+        words = np.stack([self.firsts[which] + steps, lasts[which] - 1 - steps])
+        masses = np.exp(self._logs)[words]
+        inside = slice(2, None, 2)
+        masses[0, : active[0], inside] = 0  # nothing has begun that could go on
+        allowed = _allowed(masses.shape[2])
+        both = np.stack([allowed, allowed.T])
+        sums = np.empty((2, len(which)))
+        begin, before = 0, None
+        for count in active.tolist():
+            here = masses[:, begin : begin + count]
+            if before is not None:
+                here *= before[:, :count] @ both
+            total = here.sum(axis=2)
+            here /= total[:, :, None]
+            sums[:, begin : begin + count] = total
+            begin, before = begin + count, here
+        by_word = np.empty((2, len(which)))
+        by_word[[[0], [1]], words] = np.log(sums)
+        self._forward = np.concatenate(([0.0], np.cumsum(by_word[0])))
+        beyond = np.concatenate(([0.0], np.cumsum(by_word[1] - by_word[0])))
+        alone = np.empty(len(which))
+        with np.errstate(divide="ignore"):
+            alone[words[1]] = np.log(masses[1, :, OUTSIDE] + masses[1, :, 1::2].sum(axis=1))
+        # log mass of what may follow an entity that ends before a word, over that of anything
+        self._following = alone + beyond[self._ends] - beyond[:-1]
+
+    def probabilities(self, begins: np.ndarray, ends: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        """(n,) float64 of entities within the stretches, from (n,) words and types."""
+        sizes = ends - begins - 1
+        inner = self._logs[runs(begins + 1, sizes), np.repeat(2 + 2 * kinds, sizes)]
+        entity = np.repeat(np.arange(len(begins)), sizes)
+        mass = self._logs[begins, 1 + 2 * kinds]
+        mass = mass + np.bincount(entity, weights=inner, minlength=len(begins))
+        return self._probability(mass, begins, ends)
+
+    def at_least(self, least: float, kinds: int) -> tuple[np.ndarray, ...]:
+        """First word, the one after the last, type and probability, (n,) each, of all entities."""
+        begins = np.repeat(np.arange(len(self._logs)), kinds)
+        types = np.tile(np.arange(kinds), len(self._logs))
+        ends, mass = begins + 1, self._logs[:, 1::2].reshape(-1)
+        found: list[tuple[np.ndarray, ...]] = []
+        while len(begins):
+            probability = self._probability(mass, begins, ends)
+            good = probability >= least
+            found.append((begins[good], ends[good], types[good], probability[good]))
+            # what follows has a mass of at most 1, so no longer entity has more than this one's
+            # mass over that of the whole stretch
+            stop = self._ends[begins]
+            most = np.exp(mass + self._forward[begins] - self._forward[stop])
+            longer = (ends < stop) & (most >= least)
+            begins, ends, types, mass = (x[longer] for x in (begins, ends, types, mass))
+            mass = mass + self._logs[ends, 2 + 2 * types]
+            ends = ends + 1
+        return tuple(np.concatenate(column) for column in zip(*found, strict=True))
+
+    def _probability(self, mass: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        last = ends == self._ends[begins]
+        following = np.where(last, 0.0, self._following[np.where(last, 0, ends)])
+        mass = mass - (self._forward[ends] - self._forward[begins]) + following
+        return np.minimum(1.0, np.exp(mass))
+
+
+def _allowed(count: int) -> np.ndarray:
+    """(tags, tags) float64: 1 where a tag, by its row, may be followed by one, by its column."""
+    allowed = np.zeros((count, count))
+    allowed[:, [OUTSIDE, *range(1, count, 2)]] = 1
+    inside = np.arange(2, count, 2)
+    allowed[inside, inside] = allowed[inside - 1, inside] = 1
+    return allowed
 
 
 # Temperatures that are tried: from four times as sure to a tenth as sure.
@@ -177,7 +232,8 @@ def best_temperature(scores: Sequence[np.ndarray], gold: Sequence[Sequence[Entit
     """
     lengths = [len(part) for part in scores]
     logits = np.concatenate(scores) if lengths else np.zeros((0, 1))
-    found = entities_of(best_tags(logits, lengths), lengths)
+    stretches = Stretches(logits, lengths)
+    found = entities_of(stretches.best_tags(), lengths)
     right = np.array(
         [entity in true for own, true in zip(found, map(set, gold), strict=True) for entity in own]
     )
@@ -185,7 +241,7 @@ def best_temperature(scores: Sequence[np.ndarray], gold: Sequence[Sequence[Entit
         raise ValueError("no entity is found in any text")
     losses = []
     for temperature in _TEMPERATURES:
-        of_each = EntityProbabilities(logits, lengths, float(temperature)).of(found)
+        of_each = EntityProbabilities(stretches, float(temperature)).of(found)
         probabilities = np.clip(np.concatenate(of_each), 1e-6, 1 - 1e-6)
         losses.append(-np.log(np.where(right, probabilities, 1 - probabilities)).mean())
     return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)

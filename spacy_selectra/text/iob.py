@@ -88,13 +88,7 @@ def best_tags(scores: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     Returns:
         (T,) int64.
     """
-    logs = log_probabilities(scores)
-    tags = np.zeros(len(scores), dtype=np.int64)
-    stretches = Stretches(logs, lengths)
-    starts, sizes = stretches.starts, stretches.sizes
-    if len(starts):
-        tags[runs(starts, sizes)] = _search(logs, starts, sizes)
-    return tags
+    return Stretches(scores, lengths).best_tags()
 
 
 def begin_anew(scores: np.ndarray, firsts: np.ndarray) -> np.ndarray:
@@ -131,16 +125,18 @@ class Stretches:
     """Words in a row that may belong to an entity, longest stretch first.
 
     Args:
-        logs: (T, tags) log probabilities, the words of all texts one after the other.
+        scores: (T, tags) logits, the words of all texts one after the other.
         lengths: words of each text; no stretch goes on into the next one.
 
     Attributes:
-        starts: (S,) first word of each stretch.
-        sizes: (S,) words in it.
+        starts: (S,) int64, first word of each stretch.
+        sizes: (S,) int64, words in it.
     """
 
-    def __init__(self, logs: np.ndarray, lengths: Sequence[int]) -> None:
-        (open_words,) = (logs[:, OUTSIDE] <= math.log(CERTAIN)).nonzero()
+    def __init__(self, scores: np.ndarray, lengths: Sequence[int]) -> None:
+        self.scores, self.lengths = scores, lengths
+        self._logs = log_probabilities(scores)
+        (open_words,) = (self._logs[:, OUTSIDE] <= math.log(CERTAIN)).nonzero()
         if not len(open_words):
             self.starts = self.sizes = np.zeros(0, dtype=np.int64)
             return
@@ -150,6 +146,13 @@ class Stretches:
         sizes = np.diff(np.append(first, len(open_words)))
         order = np.argsort(-sizes, kind="stable")
         self.starts, self.sizes = open_words[first][order], sizes[order]
+
+    def best_tags(self) -> np.ndarray:
+        """(T,) int64, see the function of this name."""
+        tags = np.zeros(len(self.scores), dtype=np.int64)
+        if len(self.starts):
+            tags[runs(self.starts, self.sizes)] = _search(self._logs, self.starts, self.sizes)
+        return tags
 
 
 def _search(logs: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Span
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy import displacy
+from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.vocab import Vocab
 
+from spacy_selectra.components import checked
+from spacy_selectra.components.entity_spans import displacy_entities, readable_words
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.serving.annotate import describe
+from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries
 
 DATA = [
     ("La señora García vive en Málaga.", [(10, 16, "PER"), (25, 31, "LOC")]),
@@ -293,3 +301,119 @@ def test_calibration_needs_entities(nlp):
     tagger = nlp.get_pipe("selectra_ner")
     with pytest.raises(SelectraError, match="cannot be calibrated"):
         tagger.calibrate([Example.from_dict(nlp.make_doc(" "), {"entities": []})])
+
+
+def test_displacy_draws_scores(trained):
+    tagger = trained.get_pipe("selectra_ner")
+    text = DATA[2][0]
+    plain = displacy.render(trained(text), style="ent", jupyter=False)
+    drawn = displacy.render(
+        displacy_entities(trained(text)), style="ent", manual=True, jupyter=False
+    )
+    assert drawn == plain  # without scores
+    tagger.scores = True
+    doc = trained(text)
+    drawn = displacy.render(displacy_entities(doc), style="ent", manual=True, jupyter=False)
+    for entity in doc.ents:
+        assert f">{entity._.score:.2f}</a>" in drawn
+    assert drawn.count("<mark") == plain.count("<mark") == len(doc.ents) > 0
+
+
+@pytest.fixture
+def score_extension(monkeypatch):
+    """Puts `Span._.score` back; warnings of it have not been given."""
+    monkeypatch.setattr(checked, "_announced", set())
+    before = Span.get_extension("score") if Span.has_extension("score") else None
+    yield
+    Span.set_extension("score", force=True, default=None if before is None else before[0])
+
+
+@pytest.mark.parametrize("other", [{"getter": len}, {"method": len}])
+def test_scores_are_never_hidden_by_an_extension_of_others(trained, score_extension, other):
+    trained.get_pipe("selectra_ner").scores = True
+    trained(DATA[0][0])
+    Span.set_extension("score", force=True, **other)
+    with pytest.raises(SelectraError, match=r"Span\._\.score is registered with a getter"):
+        trained(DATA[0][0])
+    trained.get_pipe("selectra_ner").scores = False  # then it is none of its business
+    assert all("score" not in entity for entity in describe(trained(DATA[0][0]))["ents"])
+
+
+def test_a_plain_extension_of_others_is_announced_once(trained, score_extension):
+    tagger = trained.get_pipe("selectra_ner")
+    Span.set_extension("score", force=True, default="unknown")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        doc = trained(DATA[0][0])
+        assert all("score" not in entity for entity in describe(doc)["ents"])
+    tagger.scores = True
+    with pytest.warns(UserWarning, match=r"Span\._\.score is registered with the default 'unkn"):
+        trained(DATA[0][0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        doc = trained(DATA[0][0])
+        assert [e._.score for e in doc.ents] == doc.spans["ner"].attrs["scores"]
+        Span.set_extension("score", force=True, default=None)  # the same as the component's
+        trained(DATA[0][0])
+        Span.remove_extension("score")
+        assert all(e._.score > 0 for e in trained(DATA[0][0]).ents)
+
+
+WORDS = [
+    "Ana",
+    "íd",
+    "3",
+    "«",
+    "|",
+    ";",
+    "a;b",
+    "•",
+    "\t",
+    "\n",
+    "\n\n",
+    " ",
+    "  ",
+    "\x00",
+    "\ufffd",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=3),
+    st.sampled_from(["auto", "lines", "sentences", "none"]),
+    st.sampled_from([spacy.blank("es").vocab, Vocab()]),
+    st.integers(0, 2**32 - 1),
+)
+def test_words_and_boundaries_are_those_of_the_definition(lists, bounds, vocab, seed):
+    random = np.random.default_rng(seed)
+    docs = []
+    for words in lists:
+        starts = [place == 0 or bool(random.random() < 0.2) for place in range(len(words))]
+        spaces = (random.random(len(words)) < 0.6).tolist()
+        docs.append(Doc(vocab, words=words, spaces=spaces, sent_starts=starts))
+    places, rows, firsts = readable_words(docs, bounds)
+    expected_rows, expected_firsts, start, size = [], [], 0, 0
+    looks = bounds in ("auto", "lines")
+    for doc, own in zip(docs, places, strict=True):
+        seen = [
+            word.i
+            for word in doc
+            if any(c.isprintable() and not c.isspace() and c != "\ufffd" for c in word.text)
+            and not (looks and set(word.text) <= SEPARATORS)
+        ]
+        assert own.tolist() == seen
+        begins = np.array([doc[i].idx for i in seen], dtype=np.int64)
+        ends = np.array([doc[i].idx + len(doc[i]) for i in seen], dtype=np.int64)
+        apart = np.zeros(len(seen), dtype=bool)
+        if looks and seen:
+            apart = after_boundaries(doc.text, begins, ends, bounds == "lines")
+        for number in range(1, len(seen)):
+            between = range(seen[number - 1] + 1, seen[number] + 1)
+            if bounds != "none" and any(doc[i].is_sent_start for i in between):
+                apart[number] = True
+        expected_rows += [start + i for i in seen]
+        expected_firsts += [size + int(i) for i in np.flatnonzero(apart)]
+        start, size = start + len(doc), size + len(seen)
+    assert rows.tolist() == expected_rows
+    assert firsts.tolist() == expected_firsts

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Token
 from transformers import AutoTokenizer, ElectraForPreTraining
 
+from spacy_selectra.components import checked
 from spacy_selectra.components.replaced import ReplacedWordDetector
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.windows import overlapping_windows
@@ -140,15 +143,29 @@ def test_a_threshold_is_checked_whenever_it_is_set(wrong):
     assert detector.threshold == 0.75
 
 
-def test_extensions_of_others_are_not_taken_for_its_own():
-    extension = Token.get_extension("replaced") if Token.has_extension("replaced") else None
-    for other in ({"getter": len}, {"method": len}, {"getter": len, "setter": setattr}):
+def test_extensions_of_others_are_not_taken_for_its_own(
+    model: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(checked, "_announced", set())
+    nlp = make(model)
+    others: list[dict[str, Any]] = [
+        {"getter": len},
+        {"method": len},
+        {"getter": len, "setter": setattr},
+    ]
+    for other in others:
         Token.set_extension("replaced", force=True, **other)
         with pytest.raises(SelectraError, match=r"Token\._\.replaced is registered with a getter"):
             make(None)
-    Token.set_extension("replaced", force=True, default=0.5)  # a plain one is written to
-    make(None)
-    Token.set_extension("replaced", force=True, default=0.0 if extension is None else extension[0])
+        with pytest.raises(SelectraError, match=r"Token\._\.replaced is registered with a getter"):
+            nlp(TEXTS[0])  # registered after the component was made
+    Token.set_extension("replaced", force=True, default=0.5)
+    with pytest.warns(UserWarning, match=r"Token\._\.replaced is registered with the default 0\.5"):
+        make(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values(nlp(TEXTS[0]))  # said once
+    Token.set_extension("replaced", force=True, default=0.0)
 
 
 def test_refuses_a_classifier(tmp_path: Path):

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries, boundaries
 from spacy_selectra.text.entity_probabilities import EntityProbabilities
-from spacy_selectra.text.iob import begin_anew, best_tags, entities_of, log_probabilities, tag_count
+from spacy_selectra.text.iob import (
+    Stretches,
+    begin_anew,
+    best_tags,
+    entities_of,
+    log_probabilities,
+    tag_count,
+)
 
 QUICK = settings(
     max_examples=40,
@@ -132,7 +139,7 @@ def test_no_entity_goes_on_behind_a_boundary(length: int, places: set[int], seed
     best = best_tags(bounded, [length])
     assert tuple(best.tolist()) == max(found, key=lambda tags: found[tags])
     total = sum(found.values())
-    for reading in EntityProbabilities(bounded, [length]).readings(1e-6, kinds=2)[0]:
+    for reading in EntityProbabilities(Stretches(bounded, [length])).readings(1e-6, kinds=2)[0]:
         entity = reading[:3]
         mass = sum(
             value
