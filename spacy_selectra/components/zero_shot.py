@@ -255,6 +255,27 @@ class ZeroShotClassifier(ModelComponent):
             results += self._scores([text for text, _ in some], dict(own), template, alone)
         return results
 
+    def cut(
+        self,
+        docs: Iterable[Doc | str],
+        labels: GivenLabels | None = None,
+        *,
+        hypothesis_template: str | None = None,
+    ) -> list[bool]:
+        """Whether `classify`, called alike, leaves the end of a document unread.
+
+        Raises:
+            SelectraError: as there.
+        """
+        texts = strings("texts", docs, lambda item: item.text if isinstance(item, Doc) else item)
+        if _matches(self.loaded_model) or self.long_texts != "cut":
+            return [False] * len(texts)
+        wordings = self._labels if labels is None else check_labels(labels)
+        template = self.hypothesis_template
+        if hypothesis_template is not None:
+            template = check_template(hypothesis_template, DEFAULT_TEMPLATE)
+        return self.loaded_model.too_long(texts, wordings, template)
+
     def _scores(
         self, texts: list[str], wordings: Wordings, template: str, alone: bool
     ) -> list[dict[str, float]]:

@@ -99,11 +99,26 @@ class EntailmentScorer:
             template: with {} in the place of the wording.
             multi_label: see `scores`.
         """
-        hypotheses = [template.replace("{}", one) for own in wordings.values() for one in own]
+        hypotheses = _hypotheses(wordings, template)
         scores, truncated = self.scores(texts, hypotheses, multi_label=multi_label)
         firsts = np.cumsum([0, *(len(own) for own in wordings.values())])[:-1]
         combine = np.maximum if multi_label else np.add
         return combine.reduceat(scores, firsts, axis=1), truncated
+
+    def too_long(
+        self, texts: Sequence[str], wordings: Mapping[str, Sequence[str]], template: str
+    ) -> list[bool]:
+        """Of each text whether it does not fit beside the longest hypothesis.
+
+        Args:
+            texts: texts.
+            wordings: one or several wordings of each label.
+            template: with {} in the place of the wording.
+        """
+        rights = self._rights(_hypotheses(wordings, template))
+        longest = max(map(len, rights), default=0)
+        room = self.max_length - longest - len(self._template.before)
+        return [len(ids) > room for ids in encode_ids(self.tokenizer, texts)]
 
     def logits(self, texts: Sequence[str], hypotheses: Sequence[str]) -> tuple[np.ndarray, int]:
         """Score every text against every hypothesis, whatever `long_texts` says.
@@ -231,6 +246,10 @@ def entailment_labels(labels: Sequence[str]) -> tuple[int, int]:
     if contradiction is None:
         contradiction = len(names) - 1 if entailment == 0 else 0
     return entailment, contradiction
+
+
+def _hypotheses(wordings: Mapping[str, Sequence[str]], template: str) -> list[str]:
+    return [template.replace("{}", one) for own in wordings.values() for one in own]
 
 
 def _position(names: Sequence[str], prefixes: tuple[str, ...]) -> int | None:

@@ -2,11 +2,14 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from email.message import Message
+from itertools import islice
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -14,21 +17,27 @@ import pytest
 import spacy
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.http_service import AnnotationServer, RequestError
+from spacy_selectra.serving.service.limits import Limits
+from spacy_selectra.serving.service.server import AnnotationServer
 from tests.processes import HANGS
 
 TEXT = "El niño comió piñón en Cádiz."
 
 
-@pytest.fixture(scope="module")
-def url(pipeline):
-    server = AnnotationServer(spacy.load(pipeline), "127.0.0.1", 0, 2000, quiet=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+@contextmanager
+def running(server: AnnotationServer):
+    thread = threading.Thread(target=server.serve_until_stopped)
     thread.start()
     yield server.url
-    server.shutdown()
+    server.should_exit = True
     thread.join()
-    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def url(pipeline):
+    nlp, limits = spacy.load(pipeline), Limits(body=2000)
+    with running(AnnotationServer(nlp, "127.0.0.1", 0, limits, quiet=True)) as url:
+        yield url
 
 
 def call(url: str, body: object = None, path: str = "/annotate") -> tuple[int, dict]:
@@ -84,15 +93,6 @@ def test_what_cannot_be_read_is_the_clients_mistake(url, body, message):
     status, answer = call(url, body)
     assert status == 400
     assert message in answer["error"]
-
-
-def test_text_longer_than_the_pipeline_reads(pipeline):
-    nlp = spacy.load(pipeline)
-    nlp.max_length = 20
-    server = AnnotationServer(nlp, "127.0.0.1", 0, 2000, quiet=True)
-    with pytest.raises(RequestError, match="29 characters, at most 20 are read"):
-        server.annotate({"text": TEXT})
-    server.server_close()
 
 
 def test_parallel_requests_get_their_own_answers(url):
@@ -175,7 +175,79 @@ def test_unknown_pages_with_any_method(url, method):
 
 def test_port_that_is_taken(url, pipeline):
     with pytest.raises(SelectraError, match="cannot listen on"):
-        AnnotationServer(spacy.blank("es"), "127.0.0.1", int(url.rsplit(":", 1)[1]), 100)
+        AnnotationServer(spacy.blank("es"), "127.0.0.1", int(url.rsplit(":", 1)[1]), Limits())
+
+
+def test_a_client_that_does_not_finish_its_request_is_dropped(pipeline):
+    limits = Limits(silence=0.05)
+    with running(AnnotationServer(spacy.load(pipeline), "127.0.0.1", 0, limits, quiet=True)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        head = b"POST /annotate HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+        for begun, answer in (
+            (b"", b""),
+            (head, b""),
+            (head + b"\r\n{", b"HTTP/1.1 408 Request Timeout"),
+        ):
+            with socket.create_connection((host, int(port)), HANGS) as client:
+                client.sendall(begun)
+                received = b"".join(iter(lambda: client.recv(1 << 16), b""))
+                assert received.split(b"\r\n")[0] == answer
+
+
+def test_a_body_without_a_stated_length(url):
+    parts = iter([b'{"text": ', b'"hola"}'])
+    request = Request(url + "/annotate", data=parts)
+    with urlopen(request, timeout=HANGS) as answer:
+        assert json.load(answer)["text"] == "hola"
+    status, answer = call(url, path="/annotate?")
+    assert (status, answer["error"]) == (405, "/annotate does not take GET, only POST, OPTIONS")
+    with socket.create_connection(url.removeprefix("http://").split(":"), HANGS) as client:
+        client.sendall(b"POST /annotate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        received = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert received.startswith(b"HTTP/1.1 411 ")
+    assert b"Content-Length is missing" in received
+
+
+# The pipeline is told to read by a file, so that the signal comes while requests wait for it.
+WAITING = """
+import os, sys, time
+import spacy
+
+@spacy.Language.component("waits_for_file")
+def wait(doc):
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+    return doc
+
+nlp = spacy.blank("es")
+nlp.add_pipe("waits_for_file")
+from spacy_selectra.serving.service.limits import Limits
+from spacy_selectra.serving.service.server import AnnotationServer
+
+server = AnnotationServer(nlp, "127.0.0.1", 0, Limits(waiting=20), quiet=True)
+print(server.url, flush=True)
+server.serve_until_stopped()
+"""
+
+
+@pytest.mark.slow
+def test_all_requests_under_way_are_answered_after_sigterm(tmp_path):
+    go_on = tmp_path / "go_on"
+    command = [sys.executable, "-c", WAITING, str(go_on)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with ThreadPoolExecutor(40) as clients:
+            asked = [clients.submit(call, url, {"text": f"Niño {n}"}) for n in range(40)]
+            refused = set(islice(as_completed(asked, HANGS), 20))
+            assert {each.result()[0] for each in refused} == {429}
+            process.send_signal(signal.SIGTERM)  # the other twenty are in, and wait
+            go_on.touch()
+            for number, each in enumerate(asked):
+                if each not in refused:
+                    status, answer = each.result()
+                    assert (status, answer.get("text")) == (200, f"Niño {number}")
+        assert process.wait(timeout=HANGS) == 0
 
 
 @pytest.mark.slow
