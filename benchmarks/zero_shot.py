@@ -1,6 +1,8 @@
 """Speed of zero-shot classification, ours against transformers' pipeline at its best batch size.
 
     python benchmarks/zero_shot.py --preset small --documents 64 --labels 5 --words 60 --threads 2
+    python benchmarks/zero_shot.py --matching training/matching --documents 512 --labels 50 \
+        --peer-documents 4 --only transformers "ours fast" matching
 
 Each contender is a process of its own that is kept alive; they take turns, so that only one
 computes at any moment and a machine that slows down slows all of them. A turn is everything from
@@ -16,9 +18,11 @@ import argparse
 import itertools
 import json
 import random
+import re
 import statistics
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -39,7 +43,7 @@ from spacy_selectra.text.tokenizer import load_backend, save_tokenizer
 
 SCRIPT = Path(__file__).with_name("zero_shot_process.py")
 TEXT = SAMPLE / "text" / "train.txt"
-BASE, MEDIUM = "transformers", "transformers medium"
+BASE, MEDIUM, MATCHING = "transformers", "transformers medium", "matching"
 TOLERANCE = 1e-4  # of float32 scores in [0, 1]
 NLI_LABELS = ("contradiction", "neutral", "entailment")
 TEMPLATE = "Este ejemplo es {}."
@@ -70,6 +74,7 @@ CONTENDERS = {
     "ours fast": Spec("ours", "fast", checked=True),
     "ours bf16": Spec("ours", "bf16"),
     "ours int8": Spec("ours", "int8"),
+    MATCHING: Spec("matching", "fp32"),
 }
 
 
@@ -90,6 +95,19 @@ def sample_texts(documents: int, words: int, spread: float) -> list[str]:
     least, most = round(words * (1 - spread)), round(words * (1 + spread))
     sizes = random.Random(0).choices(range(max(1, least), most + 1), k=documents)
     return [" ".join(itertools.islice(source, size)) for size in sizes]
+
+
+def sample_labels(count: int) -> list[str]:
+    """Topics, and where they are not enough the longer words of the sample, the commonest first.
+
+    Raises:
+        ValueError: the sample has fewer.
+    """
+    words = Counter(re.findall(r"\b[a-záéíóúüñ]{6,}\b", TEXT.read_text(encoding="utf-8")))
+    labels = list(dict.fromkeys([*TOPICS, *(word for word, _ in words.most_common())]))[:count]
+    if len(labels) < count:
+        raise ValueError(f"the sample is enough for {len(labels)} labels")
+    return labels
 
 
 def measure(
@@ -126,7 +144,8 @@ def measure(
         row["documents_per_second"] = statistics.median(rates[name])
         row["slowest"], row["fastest"] = min(rates[name]), max(rates[name])
         row["batch"], row["tried"] = best.get(name), tried.get(name)
-        row["difference"] = _difference(scores[name], scores[BASE]) if BASE in names else None
+        same = BASE in names and CONTENDERS[name].kind != "matching"
+        row["difference"] = _difference(scores[name], scores[BASE]) if same else None
         if CONTENDERS[name].checked and (row["difference"] or 0) > TOLERANCE:
             raise ContenderError(f"scores of '{name}' differ by {row['difference']:.1e}")
     for row in rows.values():
@@ -168,9 +187,10 @@ def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--preset", choices=list(PRESETS), default="small", help="random weights")
     model.add_argument("--model", type=Path, help="directory of an entailment model instead")
+    parser.add_argument("--matching", type=Path, help="directory of a matching model")
     parser.add_argument("--documents", type=int, default=64)
     parser.add_argument("--peer-documents", type=int, default=64, help="transformers reads these")
-    parser.add_argument("--labels", type=int, default=5, help=f"up to {len(TOPICS)}")
+    parser.add_argument("--labels", type=int, default=5, help="topics, then words of the sample")
     parser.add_argument("--words", type=int, default=60, help="of each document")
     parser.add_argument("--spread", type=float, default=0.0, help="0.5: half to 1.5 as many words")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16, 64])
@@ -180,25 +200,27 @@ def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     arguments = parser.parse_args()
     if not 0 <= arguments.spread < 1:
         parser.error("--spread must be at least 0 and less than 1")
-    if not 1 <= arguments.labels <= len(TOPICS):
-        parser.error(f"--labels must lie between 1 and {len(TOPICS)}")
     least = (*arguments.batches, arguments.documents, arguments.peer_documents, arguments.words)
-    if min(*least, arguments.repeats) < 1:
-        parser.error("numbers of documents, words, batches and repeats must be at least 1")
+    if min(*least, arguments.labels, arguments.repeats) < 1:
+        parser.error("numbers of documents, words, labels, batches, repeats must be at least 1")
+    if arguments.matching is None and MATCHING in (arguments.only or ()):
+        parser.error(f"'{MATCHING}' needs --matching DIR")
     return parser, arguments
 
 
 def main() -> None:
     """Measure and report."""
     parser, arguments = _arguments()
-    chosen = [name for name in CONTENDERS if arguments.only is None or name in arguments.only]
+    known = [name for name in CONTENDERS if name != MATCHING or arguments.matching]
+    chosen = [name for name in known if arguments.only is None or name in arguments.only]
     texts = sample_texts(arguments.documents, arguments.words, arguments.spread)
-    topics = list(TOPICS[: arguments.labels])
+    topics = sample_labels(arguments.labels)
     with tempfile.TemporaryDirectory() as directory:
         model = arguments.model or make_model(Path(directory), arguments.preset)
         (Path(directory) / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
         task = {
             "model": str(model),
+            "matching": str(arguments.matching),
             "texts": str(Path(directory) / "texts.json"),
             "peer_documents": min(arguments.peer_documents, arguments.documents),
             "labels": topics,

@@ -21,6 +21,7 @@ class Task:
     mode: str
     checked: bool
     model: str
+    matching: str
     texts: str
     peer_documents: int
     labels: list[str]
@@ -53,12 +54,10 @@ def ours(task: Task) -> Callable[[list[str], int], list[list[float]]]:
     """The component in a blank pipeline, spaCy's own tokenizer included."""
     import spacy
 
-    settings = {
-        "model": task.model,
-        "labels": task.labels,
-        "hypothesis_template": task.template,
-        "precision": task.mode,
-    }
+    settings: dict[str, Any] = {"model": task.matching, "labels": task.labels}
+    if task.kind != "matching":
+        settings["model"] = task.model
+        settings |= {"hypothesis_template": task.template, "precision": task.mode}
     nlp = spacy.blank("es")
     nlp.add_pipe("selectra_zero_shot", config=settings)
 
