@@ -15,7 +15,9 @@ from hypothesis import settings
 from spacy_selectra.encoder.config import EncoderConfig
 
 # The same examples in every run, however slow the machine, and nothing left in the folder.
-settings.register_profile("selectra", deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "selectra", deadline=None, derandomize=True, database=None, max_examples=40
+)
 settings.load_profile("selectra")
 
 

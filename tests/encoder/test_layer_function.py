@@ -24,7 +24,7 @@ CONFIG = EncoderConfig(
     hidden_dropout_prob=0.0,
     attention_probs_dropout_prob=0.0,
 )
-LENGTHS = {"equal": [4, 4, 4], "mixed": [9, 3, 5, 8, 1]}
+LENGTHS = {"equal": [4, 4, 4], "mixed": [5, 2, 3, 4, 1]}
 
 
 def make_layer(activation: str = "gelu") -> Layer:
