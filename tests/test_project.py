@@ -135,14 +135,33 @@ def test_settings_given_to_our_commands_are_valid(steps):
     settings = pretraining_settings(ROOT / pretrain[0], overrides)
     assert settings.encoder.preset == RAW["vars"]["size"]
     assert settings.training.max_seconds == RAW["vars"]["seconds"]
-    (finetune,) = scripts(steps, "selectra", "finetune")
+    assert not scripts(steps, "selectra", "finetune")
+
+
+def test_settings_of_the_entailment_model_are_valid(project):
+    (step,) = (command for command in project["commands"] if command["name"] == "entailment")
+    (finetune,) = scripts([step], "selectra", "finetune")
     overrides = parse_overrides(finetune[finetune.index("--encoder.path") :])
     assert finetuning_settings(ROOT / finetune[0], overrides).data.name == "sample"
 
 
+def test_labels_that_are_measured_are_not_trained_as_labels(project):
+    """Zero-shot topics of the sample are words the matching model never had as labels."""
+    given = project["vars"]
+    trained, measured = (
+        {json.loads(line)["label"] for line in (ROOT / given[name]).read_text("utf-8").splitlines()}
+        for name in ("labelled", "topics_test")
+    )
+    assert len(trained) > 5
+    assert not {word.lower() for label in trained for word in label.split()} & {
+        word.lower() for label in measured for word in label.split()
+    }
+
+
 def test_release_makes_what_it_needs_from_assets(project, release):
     assets = {asset["dest"] for asset in project["assets"]}
-    given = {project["vars"]["release_text"], project["vars"]["release_heldout"]}
+    names = ("release_text", "release_heldout", "release_labelled")
+    given = {project["vars"][name] for name in names}
     made: set[str] = set()
     for step in release:
         for path in step["deps"]:
@@ -263,7 +282,7 @@ def test_second_run_skips_every_step(project, imitation):
     [
         ("assets/sample/text/train.txt", "vocabulary"),
         ("assets/sample/ner/train.conll", "ner"),
-        ("assets/sample/entailment/dev.jsonl", "entailment"),
+        ("assets/sample/genres/train.jsonl", "matching"),
         ("configs/package.yml", "assemble"),
         ("assets/sample/topics/test.jsonl", "evaluate"),
     ],

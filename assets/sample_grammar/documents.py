@@ -14,7 +14,7 @@ _NAMES_IN_TURN: tuple[Split, ...] = ("train", "test", "train", "dev", "train", "
 _TELLING_LENGTH = 40
 
 # Registers in which every sentence stands on a line of its own.
-_LINE_BY_LINE = frozenset({"chat", "legal", "recipe"})
+_LINE_BY_LINE = frozenset({"chat", "legal", "press", "recipe"})
 
 
 def document(

@@ -23,7 +23,7 @@ from sample_grammar.registers.events import (
     Event,
 )
 from sample_grammar.scene import Scene
-from sample_grammar.topics import topic_sentences
+from sample_grammar.topics import register_sentences
 
 LABELS = ("contradiction", "neutral", "entailment")
 # Of 100: hypotheses that name the topic by a synonym, premises on a topic that also have a
@@ -64,7 +64,7 @@ def _topic_triple(dice: Dice, split: Split) -> tuple[str, list[str]]:
 
 
 def _topic_premise(dice: Dice, topic: Register, split: Split) -> str:
-    sentences = topic_sentences(dice, topic, split)[:2]
+    sentences = register_sentences(dice, topic, split)[:2]
     if dice.chance(_VAGUE_SHARE):
         sentences = [_vague(dice, split), sentences[0]]
     return " ".join(sentences)
@@ -81,7 +81,7 @@ def _event_triple(dice: Dice, split: Split) -> tuple[str, list[str]]:
     text = scene.text(hypothesis)
     premises = [_premise(scene, dice, options[label]) for label in LABELS]
     if dice.chance(_UNRELATED_SHARE):
-        premises[LABELS.index("neutral")] = topic_sentences(dice, dice.choice(TOPICS), split)[0]
+        premises[LABELS.index("neutral")] = register_sentences(dice, dice.choice(TOPICS), split)[0]
     return text, premises
 
 

@@ -7,11 +7,11 @@ from collections.abc import Set
 from sample_grammar import surface
 from sample_grammar.dice import Dice
 from sample_grammar.pools import Split
-from sample_grammar.registers.all import REGISTERS, TOPICS, lexicon
+from sample_grammar.registers.all import LABELLED, TOPICS, lexicon
 from sample_grammar.registers.names import SENTENCES
 from sample_grammar.scene import Scene
 
-# Of 100 sentences: from topics, from templates of ambiguous names; the rest from all registers.
+# Of 100 sentences: from topics, from templates of ambiguous names; the rest from these and genres.
 _TOPIC_SHARE, _AMBIGUOUS_SHARE = 50, 25
 # Of 100 sentences without any name, those that are kept.
 _NAMELESS_KEPT = 25
@@ -29,7 +29,7 @@ def sentences(seed: str, split: Split, count: int, forbidden: Set[str] = frozens
         if kind < _AMBIGUOUS_SHARE:
             template = dice.choice(SENTENCES)
         else:
-            registers = TOPICS if kind < _AMBIGUOUS_SHARE + _TOPIC_SHARE else REGISTERS
+            registers = TOPICS if kind < _AMBIGUOUS_SHARE + _TOPIC_SHARE else LABELLED
             template = dice.choice(dice.choice(registers).sentences)
         if template.count("{") < 2:
             continue

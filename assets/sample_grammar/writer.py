@@ -9,6 +9,7 @@ from pathlib import Path
 from sample_grammar import entailment, ner, paraphrase, surface, topics
 from sample_grammar.documents import heldout_documents, train_documents
 from sample_grammar.pools import SPLITS, Split
+from sample_grammar.registers.all import GENRES
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory
 
@@ -18,6 +19,7 @@ DEFAULT_DOCUMENTS = 1550
 HELDOUT_SHARE = 12
 
 NER_SIZES: dict[Split, int] = {"train": 1600, "dev": 250, "test": 300}
+GENRE_SIZE = 280
 TOPIC_SIZES: dict[Split, int] = {"train": 800, "dev": 120, "test": 160}
 ENTAILMENT_SIZES: dict[Split, int] = {"train": 1800, "dev": 201, "test": 240}
 PARAPHRASE_SIZES: dict[Split, int] = {"train": 800, "dev": 120, "test": 160}
@@ -49,14 +51,14 @@ def build_sample(seed: int = DEFAULT_SEED, count: int = DEFAULT_DOCUMENTS) -> di
             forbidden.update(surface.plain(sentence) for sentence in marked)
             forbidden.update(s for sentences, _ in labelled for s in sentences)
         files[f"ner/{split}.conll"] = ner.to_conll(marked)
-        files[f"topics/{split}.jsonl"] = _jsonl(
-            [{"text": " ".join(sentences), "label": label} for sentences, label in labelled]
-        )
+        files[f"topics/{split}.jsonl"] = _labelled(labelled)
         files[f"entailment/{split}.jsonl"] = _jsonl(inference)
         files[f"paraphrase/{split}.jsonl"] = _jsonl(
             paraphrase.pairs(f"{seed} paraphrase {split}", split, PARAPHRASE_SIZES[split])
         )
     unseen = frozenset(forbidden)
+    genres = topics.texts(f"{seed} genres", "train", GENRE_SIZE, unseen, GENRES)
+    files["genres/train.jsonl"] = _labelled(genres)
     heldout, written = heldout_documents(f"{seed} heldout", max(1, count // HELDOUT_SHARE), unseen)
     files["text/heldout.txt"] = heldout
     files["text/train.txt"] = train_documents(f"{seed} train", count, unseen | written)
@@ -81,6 +83,10 @@ def write_sample(
             target.write_bytes(data)
             sizes[name] = len(data)
     return sizes
+
+
+def _labelled(texts: Sequence[tuple[Sequence[str], str]]) -> str:
+    return _jsonl([{"text": " ".join(sentences), "label": label} for sentences, label in texts])
 
 
 def _jsonl(rows: Sequence[Mapping[str, str]]) -> str:

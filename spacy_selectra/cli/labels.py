@@ -126,6 +126,7 @@ def words(
     python -m spacy_selectra labels words corpus.jsonl.zst vectors
     """
     from spacy_selectra.corpus.documents import read_documents
+    from spacy_selectra.matching.origin import file_name
     from spacy_selectra.matching.storage import save_vectors
     from spacy_selectra.matching.vectors import VectorSettings, train_vectors
 
@@ -135,6 +136,7 @@ def words(
     )
     texts = (document.text for document in read_documents(paths, text_key))
     trained = train_vectors(texts, settings, seed=seed, quiet=quiet)
+    trained.origin["files"] = [file_name(path) for path in paths]
     save_vectors(trained, out)
     if not quiet:
         typer.echo(f"{out}: vectors of {len(trained.words):,} words")
@@ -153,6 +155,10 @@ def match(
     text_key: TextKey = "text",
     label_key: LabelKey = "label",
     steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 300,
+    about: Annotated[
+        Path | None,
+        typer.Option(help="YAML of sources and limits, for the card of what ships the model."),
+    ] = None,
     seed: Seed = 0,
     replace: Replace = False,
     quiet: Quiet = False,
@@ -168,11 +174,13 @@ def match(
     """
     from spacy_selectra.finetuning.data.labelled_texts import read_pairs
     from spacy_selectra.matching.calibrate import calibrate
+    from spacy_selectra.matching.origin import pairs_record, read_origin
     from spacy_selectra.matching.pairs import keep_back_labels
     from spacy_selectra.matching.storage import load_vectors, save_matching
     from spacy_selectra.matching.train import MatchingSettings, train_matching
 
     addresses, out = split_new_file(sources, replace)
+    said = read_origin(about) if about is not None else {}
     pairs = {}
     for address in addresses:
         path, *columns = address.split(":")
@@ -180,6 +188,7 @@ def match(
     trained, kept = keep_back_labels(pairs, seed=seed)
     known = load_vectors(vectors)
     model = train_matching(known, trained, MatchingSettings(steps=steps), seed=seed, quiet=quiet)
+    model.origin.update(said, pairs=pairs_record(pairs))
     save_matching(calibrate(model, kept or trained, seed=seed), out)
     if not quiet:
         count = sum(len(some) for some in pairs.values())

@@ -29,6 +29,9 @@ def assemble(
     entailment: Annotated[
         Path | None, typer.Option(help="Entailment classifier (finetune's best/).")
     ] = None,
+    matching: Annotated[
+        Path | None, typer.Option(help="Matching model (of labels match).", hidden=True)
+    ] = None,
     discriminator: Annotated[
         Path | None, typer.Option(help="Discriminator (pretrain's discriminator/).")
     ] = None,
@@ -57,6 +60,7 @@ def assemble(
         ner=ner,
         textcat=textcat,
         entailment=entailment,
+        matching=matching,
         discriminator=discriminator,
         name=name,
         version=version,

@@ -1,18 +1,15 @@
-"""What users give to components, checked whenever they give it: settings, columns, labels."""
+"""What users give to components, checked whenever they give it: settings and columns."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any, Generic, TypeVar
 
 from spacy_selectra.errors import SelectraError
 
 T = TypeVar("T")
-# Names, or names with what stands for each: a wording, a description, or several of them.
-GivenLabels = Iterable[str] | Mapping[str, str | Sequence[str]]
-Wordings = dict[str, tuple[str, ...]]
 
 
 class Checked(Generic[T]):
@@ -138,38 +135,3 @@ def own_extension(kind: Any, name: str, default: Any) -> None:
 
 # Attributes of which `own_extension` has warned.
 _announced: set[str] = set()
-
-
-def check_labels(labels: Any) -> Wordings:
-    """Zero-shot labels and the wordings of each, which is its name if nothing else is given.
-
-    Raises:
-        SelectraError: they are no strings, empty or not distinct.
-    """
-    if isinstance(labels, Mapping):
-        names = strings("labels", list(labels))
-        given = [[one] if isinstance(one, str) else one for one in labels.values()]
-        own = [tuple(strings(f"wordings of '{n}'", w)) for n, w in zip(names, given, strict=True)]
-    else:
-        names = strings("labels", labels)
-        own = [(name,) for name in names]
-    if empty := [name for name, words in zip(names, own, strict=True) if not words]:
-        raise SelectraError(f"zero-shot label '{empty[0]}' has no wording")
-    if empty := [word for words in [names, *own] for word in words if not word.strip()]:
-        raise SelectraError(f"a zero-shot label is empty: {empty[0]!r}")
-    if len(set(names)) < len(names):
-        raise SelectraError(f"a zero-shot label is given twice: {', '.join(names)}")
-    return dict(zip(names, own, strict=True))
-
-
-def check_template(template: str, example: str) -> str:
-    """A sentence with a place for a label.
-
-    Raises:
-        SelectraError: it has none, or is no string.
-    """
-    if not isinstance(template, str) or "{}" not in template:
-        raise SelectraError(
-            f"hypothesis_template '{template}' has no {{}} where the label goes, as in '{example}'"
-        )
-    return template

@@ -71,7 +71,7 @@ def calibrate(
         slope=slope,
         offset=offset,
     )
-    return MatchingModel(model.index.words, model.tables, calibration)
+    return MatchingModel(model.index.words, model.tables, calibration, model.origin)
 
 
 def _surprise(

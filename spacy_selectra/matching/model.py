@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -100,6 +101,8 @@ class MatchingModel:
         words: distinct words, the most frequent first.
         tables: rows of the words, in the same order.
         calibration: from scores to probabilities.
+        origin: what the model was made of, in terms of JSON: `vectors`, `pairs`, and as told,
+            `sources` and `limits`.
 
     Raises:
         SelectraError: tables that do not fit the words or each other.
@@ -110,11 +113,13 @@ class MatchingModel:
         words: Sequence[str],
         tables: WordTables,
         calibration: Calibration | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         _check(words, tables)
         self.index = WordIndex(words)
         self.tables = tables
         self.calibration = calibration or Calibration()
+        self.origin = dict(origin or {})
         self._scale = 1 / np.maximum(tables.text_norm, 1e-6)
         self._weight = sigmoid(tables.text_logit)
         usual = tables.share * self._weight

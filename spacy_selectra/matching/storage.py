@@ -42,6 +42,7 @@ def save_matching(model: MatchingModel, directory: str | Path) -> None:
         "format": FORMAT,
         "floor": model.tables.floor,
         "calibration": asdict(model.calibration),
+        "origin": model.origin,
     }
     arrays = {name: getattr(model.tables, name) for name in _ARRAYS}
     _write(directory, config, model.index.words, arrays)
@@ -61,7 +62,7 @@ def load_matching(directory: str | Path) -> MatchingModel:
         calibration = Calibration(**config["calibration"])
     except (KeyError, TypeError, ValueError) as error:
         raise SelectraError(f"{directory}: damaged matching model ({error})") from error
-    return MatchingModel(words, tables, calibration)
+    return MatchingModel(words, tables, calibration, config.get("origin"))
 
 
 def save_vectors(vectors: TrainedVectors, directory: str | Path) -> None:
@@ -70,7 +71,7 @@ def save_vectors(vectors: TrainedVectors, directory: str | Path) -> None:
     Raises:
         SelectraError: the directory cannot be written.
     """
-    config = {"model_type": VECTORS_TYPE, "format": FORMAT}
+    config = {"model_type": VECTORS_TYPE, "format": FORMAT, "origin": vectors.origin}
     arrays = {"share": vectors.share, "vectors": vectors.vectors}
     _write(directory, config, vectors.words, arrays)
 
@@ -81,10 +82,11 @@ def load_vectors(directory: str | Path) -> TrainedVectors:
     Raises:
         SelectraError: a file is missing or damaged, or of a later version's format.
     """
-    _, words, arrays = _read(directory, VECTORS_TYPE, "word vectors")
+    config, words, arrays = _read(directory, VECTORS_TYPE, "word vectors")
     if set(arrays) != {"share", "vectors"} or {len(one) for one in arrays.values()} != {len(words)}:
         raise SelectraError(f"{directory}: damaged word vectors (tables do not fit the words)")
-    return TrainedVectors(tuple(words), arrays["share"], arrays["vectors"])
+    origin = config.get("origin") or {}
+    return TrainedVectors(tuple(words), arrays["share"], arrays["vectors"], origin)
 
 
 def _config(directory: str | Path) -> dict[str, Any]:

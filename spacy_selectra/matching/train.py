@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.model import MatchingModel, WordTables
+from spacy_selectra.matching.origin import pairs_record
 from spacy_selectra.matching.pairs import Pairs
 from spacy_selectra.matching.probabilities import SMALLEST_SPREAD, Calibration
 from spacy_selectra.matching.vectors import TrainedVectors
@@ -172,7 +174,8 @@ def train_matching(
             optimizer.step()
             schedule.step()
             progress.update(1, f"loss {loss.item():.3f}")
-    return _model(vectors, matcher)
+    origin = {"vectors": vectors.origin, "pairs": pairs_record(sources)}
+    return _model(vectors, matcher, origin)
 
 
 class _Source:
@@ -237,7 +240,7 @@ def _segments(texts: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _model(vectors: TrainedVectors, matcher: Matcher) -> MatchingModel:
+def _model(vectors: TrainedVectors, matcher: Matcher, origin: Mapping[str, Any]) -> MatchingModel:
     largest = np.abs(vectors.vectors).max(axis=1, keepdims=True)
     rounded = np.rint(vectors.vectors / np.maximum(largest, 1e-12) * 127)
     text_map = matcher.text_map.numpy()
@@ -256,4 +259,4 @@ def _model(vectors: TrainedVectors, matcher: Matcher) -> MatchingModel:
         spread=matcher.spread.item(),
         scale=math.exp(matcher.log_scale.item()),
     )
-    return MatchingModel(vectors.words, tables, calibration)
+    return MatchingModel(vectors.words, tables, calibration, origin)

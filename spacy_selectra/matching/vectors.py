@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -64,11 +65,13 @@ class TrainedVectors:
         words: distinct.
         share: (words,) float64, of all words of the corpus.
         vectors: (words, d) float32, of length 1.
+        origin: what they were made of, in terms of JSON.
     """
 
     words: tuple[str, ...]
     share: np.ndarray
     vectors: np.ndarray
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 def train_vectors(
@@ -103,7 +106,8 @@ def train_vectors(
     narrow = _skip_gram(words, counts, ids, chosen, seed, quiet)
     wide = _factors(_pair_counts(ids, share, chosen, seed, quiet), chosen, seed)
     parts = [_centred(narrow, share), chosen.wide_weight * _centred(wide, share)]
-    return TrainedVectors(words, share, unit(np.concatenate(parts, axis=1)))
+    origin = {"words read": int((ids != _BREAK).sum()), "words with vectors": len(words)}
+    return TrainedVectors(words, share, unit(np.concatenate(parts, axis=1)), origin)
 
 
 def _centred(rows: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ PROBES = (
     "La selección ganó el partido en Bogotá.",
     "¿Qué pingüino? ¡Ninguno!",
 )
+# with words that every matching model of Spanish knows
+PROBE_LABELS = ("deportes de la ciudad", "economía en el campo")
 TOLERANCE = 1e-4  # of probabilities, before and after saving
 
 
@@ -55,6 +58,7 @@ def assemble_pipeline(
     version: str,
     textcat: str | Path | None = None,
     entailment: str | Path | None = None,
+    matching: str | Path | None = None,
     discriminator: str | Path | None = None,
     about: str | Path | None = None,
     hypothesis_template: str | None = None,
@@ -73,7 +77,8 @@ def assemble_pipeline(
         name: name in the package, without the language: `selectra_tiny`.
         version: version of the package.
         textcat: output of `spacy train` with `transformer` and `textcat`.
-        entailment: sequence-pair classifier in transformers' format.
+        entailment: sequence-pair classifier in transformers' format, for zero-shot labels.
+        matching: model of `labels match`, for zero-shot labels in place of `entailment`.
         discriminator: ELECTRA discriminator in transformers' format.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
             `sources` (name, url, license, use), `limits`; `watts` (drawn in pretraining) and
@@ -85,16 +90,18 @@ def assemble_pipeline(
     fine-tuned with `frozen_layers`, are stored once.
 
     Raises:
-        SelectraError: a part is missing or lacks its component, or the written
-            pipeline does not give what it gave in memory.
+        SelectraError: a part is missing or lacks its component, there are two models of zero-shot
+            labels, or the written pipeline does not give what it gave in memory.
     """
+    if entailment is not None and matching is not None:
+        raise SelectraError("zero-shot labels take one model: of entailment or matching, not both")
     nlp = entity_pipeline(ner) if is_token_classifier(ner) else _trained(ner, "ner")
     shared = False
     if textcat is not None:
         shared = _add_textcat(nlp, _trained(textcat, "textcat"))
     template = {} if hypothesis_template is None else {"hypothesis_template": hypothesis_template}
     for factory, component, model, config in (
-        ("selectra_zero_shot", "zero_shot", entailment, template),
+        ("selectra_zero_shot", "zero_shot", matching or entailment, template),
         ("selectra_replaced", "replaced", discriminator, {}),
     ):
         if model is not None:
@@ -102,6 +109,8 @@ def assemble_pipeline(
                 raise SelectraError(f"{model}: no model directory (config.json is missing)")
             nlp.add_pipe(factory, name=component, config={"model": str(model), **config})
     _set_meta(nlp, name, version, about, discriminator)
+    if matching is not None:
+        _add_origin(nlp.meta, zero_shot_component(nlp).loaded_model.model.origin)
     if half:
         round_pipeline_to_half(nlp)
     expected = _outputs(nlp)
@@ -174,6 +183,14 @@ def _set_meta(
         **said,
     }
     nlp.meta.update(meta)
+
+
+def _add_origin(meta: dict[str, Any], origin: Mapping[str, Any]) -> None:
+    """Tell in the meta what a matching model was made of, as is stored with it."""
+    for key in ("sources", "limits"):
+        known = list(meta.get(key) or [])
+        meta[key] = known + [one for one in origin.get(key) or [] if one not in known]
+    meta["matching"] = {key: origin[key] for key in ("vectors", "pairs") if key in origin}
 
 
 def _read_about(path: str | Path) -> dict[str, Any]:
@@ -250,7 +267,7 @@ def _outputs(nlp: Language) -> list[dict[str, Any]]:
         for result, doc in zip(results, docs, strict=True):
             result["replaced"] = {token.i: token._.replaced for token in doc}
     if "zero_shot" in nlp.pipe_names:
-        rows = zero_shot_component(nlp).classify(docs, ["deportes", "economía"])
+        rows = zero_shot_component(nlp).classify(docs, PROBE_LABELS)
         for result, row in zip(results, rows, strict=True):
             result["zero_shot"] = row
     return results

@@ -14,14 +14,23 @@ SCORES = {
     "cats_acc": "topics (`textcat`), accuracy",
     "cats_macro_f": "topics (`textcat`), macro F1",
     "zero_shot_acc": "zero-shot topics, accuracy",
+    "zero_shot_macro_f": "zero-shot topics, macro F1",
     "replaced_auc": "words replaced at random, area under the ROC curve",
     "rtd_auc": "pieces replaced by the generator, area under the ROC curve",
 }
+# what the score of zero-shot labels depends on
+MATCHING_LIMITS = (
+    "A label is known by its words alone. One of several meanings or of a wide field is matched "
+    "badly: describe it, or give it several wordings. A label of unknown words is refused.",
+    "Words are compared one by one: who did what to whom, and what is denied, makes no difference.",
+    "Probabilities were fitted on other labels and texts than yours; try a threshold on some of "
+    "yours before you rely on one.",
+)
 COMPONENTS = {
     "transformer": "the encoder shared by the components that listen to it",
     "ner": "named entities in `doc.ents`",
     "textcat": "topic scores in `doc.cats`",
-    "zero_shot": "scores for labels given at call time, from an entailment model",
+    "zero_shot": "scores for labels given at call time",
     "replaced": "the probability, in `token._.replaced`, that a word was replaced",
 }
 
@@ -47,6 +56,7 @@ def model_card(meta: Mapping[str, Any], comparison: str = "") -> str:
         _components(meta),
         "## Scores",
         _scores(meta.get("performance") or {}),
+        *_zero_shot(meta),
         *(
             ["## The encoder among others", f"{BEGIN}\n\n{comparison}\n\n{END}"]
             if comparison
@@ -91,6 +101,47 @@ def _scores(scores: Mapping[str, Any]) -> str:
     if not rows:
         return "Not measured."
     return _table(("measured on the test files", "score"), rows)
+
+
+def _zero_shot(meta: Mapping[str, Any]) -> list[str]:
+    """How zero-shot labels were learned and measured; nothing without such a component."""
+    if "zero_shot" not in (meta.get("pipeline") or []):
+        return []
+    parts = ["## Zero-shot labels"]
+    scores = meta.get("performance") or {}
+    if asked := scores.get("zero_shot_labels"):
+        left_out = scores.get("zero_shot_left_out") or []
+        count = len(asked) + len(left_out)
+        parts.append(
+            f"Measured on texts of {count} topics (chance {1 / count:.2f}), asked for by name: "
+            f"{_names(asked)}."
+            + (
+                f" Judged wrongly, since the model refuses them: {_names(left_out)}."
+                * bool(left_out)
+            )
+        )
+    if "matching" not in meta:
+        return [*parts, "The component reads each text with each label, and judges entailment."]
+    made = meta["matching"]
+    vectors = made.get("vectors") or {}
+    parts.append(
+        "The component reads a text once and compares its words with those of each label."
+        + (
+            f" It knows {vectors['words with vectors']:,} words, from what stands near them in "
+            f"{vectors['words read']:,} words of text."
+            if {"words with vectors", "words read"} <= vectors.keys()
+            else ""
+        )
+        + " How texts and labels go together it learned from texts that have labels:"
+    )
+    rows = [(f"`{one['file']}`", one["pairs"], one["labels"]) for one in made.get("pairs") or []]
+    parts.append(_table(("file", "pairs", "different labels"), rows))
+    parts.append("\n".join(f"- {limit}" for limit in MATCHING_LIMITS))
+    return parts
+
+
+def _names(labels: Iterable[str]) -> str:
+    return ", ".join(f"`{label}`" for label in labels)
 
 
 def _source(source: Mapping[str, Any] | str) -> Sequence[str]:

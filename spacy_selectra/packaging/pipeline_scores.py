@@ -38,8 +38,8 @@ def evaluate_pipeline(
 
     Returns:
         `ents_p`, `ents_r`, `ents_f`, `ents_per_type`; `cats_acc`, `cats_macro_f`;
-        `zero_shot_acc`; `replaced_auc`; `speed` (words a second through the whole
-        pipeline). All but the speed lie in [0, 1].
+        `zero_shot_acc`, `zero_shot_macro_f`, `zero_shot_labels` (that were asked for);
+        `replaced_auc`; `speed` (words a second through the whole pipeline). Scores lie in [0, 1].
 
     Raises:
         SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
@@ -72,7 +72,7 @@ def evaluate_pipeline(
             rates = class_scores(truth, found, sorted(set(truth)))
             scores |= {"cats_acc": rates["accuracy"], "cats_macro_f": rates["macro_f1"]}
         if "selectra_zero_shot" in factories:
-            scores["zero_shot_acc"] = zero_shot_accuracy(nlp, texts, truth)
+            scores |= zero_shot_scores(nlp, texts, truth)
     if speed_docs:
         scores["speed"] = words_per_second(nlp, speed_docs, batch_size)
     return scores
@@ -126,12 +126,24 @@ def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
     return sorted(left_out)
 
 
-def zero_shot_accuracy(nlp: Language, texts: Sequence[str], truth: Sequence[str]) -> float:
-    """Share of texts whose best zero-shot label, among those in `truth`, is the true one."""
+def zero_shot_scores(nlp: Language, texts: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
+    """Accuracy and macro F1 of the best zero-shot label among those in `truth`.
+
+    Labels that the model refuses are not asked for, so that their texts are judged wrongly; they
+    are listed under `zero_shot_left_out` if there are any.
+    """
+    component = zero_shot_component(nlp)
     labels = sorted(set(truth))
-    docs = [nlp.make_doc(text) for text in texts]
-    rows = zero_shot_component(nlp).classify(docs, labels)
-    return sum(_best(row) == label for row, label in zip(rows, truth, strict=True)) / len(truth)
+    left_out = component.refused(labels)
+    asked = [label for label in labels if label not in left_out]
+    rows = component.classify([nlp.make_doc(text) for text in texts], asked)
+    rates = class_scores(truth, [_best(row) if row else "" for row in rows], labels)
+    scores = {
+        "zero_shot_acc": rates["accuracy"],
+        "zero_shot_macro_f": rates["macro_f1"],
+        "zero_shot_labels": asked,
+    }
+    return {**scores, "zero_shot_left_out": left_out} if left_out else scores
 
 
 def replaced_auc(nlp: Language, docs: Sequence[Doc], batch_size: int = 64, seed: int = 0) -> float:

@@ -208,6 +208,25 @@ def test_no_pair_or_text_is_in_two_splits(files: dict[str, str]) -> None:
         assert not seen[1] & seen[2]
 
 
+def test_genres_have_nothing_of_the_topics(files: dict[str, str]) -> None:
+    """Zero-shot labels learn from genres and are measured on topics."""
+    genres, topics = (rows(files, f"{task}/train.jsonl") for task in ("genres", "topics"))
+    counts = Counter(row["label"] for row in genres)
+    assert len(counts) == 7
+    assert set(counts.values()) == {40}
+    assert not set(counts) & {row["label"] for row in topics}
+    unseen = [rows(files, f"topics/{split}.jsonl") for split in SPLITS]
+    assert not {row["text"] for row in genres} & {row["text"] for part in unseen for row in part}
+
+
+def test_raw_text_names_every_label(files: dict[str, str]) -> None:
+    """A label's words are known from text only, where no document has a label."""
+    text = Counter(re.findall(r"\w+", files["text/train.txt"].lower()))
+    for task in ("genres", "topics"):
+        for label in {row["label"] for row in rows(files, f"{task}/train.jsonl")}:
+            assert text[label] > 5, label
+
+
 @pytest.mark.parametrize(("task", "labels"), [("topics", 8), ("entailment", 3), ("paraphrase", 2)])
 @pytest.mark.parametrize("split", SPLITS)
 def test_labels_are_balanced(files: dict[str, str], task: str, labels: int, split: str) -> None:

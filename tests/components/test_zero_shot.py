@@ -9,7 +9,8 @@ import spacy
 from spacy.language import Language
 from transformers import pipeline
 
-from spacy_selectra.components.zero_shot import LONG_TEXTS, PRECISIONS, ZeroShotClassifier
+from spacy_selectra.components.zero_shot import ZeroShotClassifier
+from spacy_selectra.components.zero_shot.model import LONG_TEXTS, PRECISIONS
 from spacy_selectra.encoder import precision
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning import entailment

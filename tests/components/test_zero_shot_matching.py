@@ -91,6 +91,73 @@ def test_labels_for_each_document(directory, texts):
         component.classify(texts, sets[:2], per_document=True)
 
 
+def test_groups_are_independent_of_each_other(directory, texts, tmp_path):
+    """Labels of a group are alternatives; beside them stand those that are judged alone."""
+    groups = {"tema": ["gol", "horno", "coro"], "tono": {"Juego": ["liga", "balón"], "Sal": "sal"}}
+    nlp, component = make(directory, labels=["estadio"], multi_label=True, groups=groups)
+    assert component.groups == {"tema": ("gol", "horno", "coro"), "tono": ("Juego", "Sal")}
+    for doc in nlp.pipe(texts):
+        assert list(doc.cats) == ["estadio", "gol", "horno", "coro", "Juego", "Sal"]
+        for own in groups.values():
+            assert sum(doc.cats[name] for name in own) == pytest.approx(1)
+            assert {name: doc.cats[name] for name in own} == pytest.approx(
+                component.classify([doc.text], own, multi_label=False)[0], abs=1e-5
+            )
+        assert doc.cats["estadio"] == pytest.approx(
+            component.classify([doc.text], ["estadio"])[0]["estadio"], abs=1e-5
+        )
+    assert component.classify(texts) == [doc.cats for doc in nlp.pipe(texts)]
+    (row,) = component.classify(texts[:1], groups={"tema": ["gol", "horno"]})
+    assert list(row) == ["gol", "horno"]
+    (row,) = component.classify(texts[:1], ["liga"], groups={"tema": ["gol", "horno"]})
+    assert list(row) == ["liga", "gol", "horno"]
+    sets = [["gol"], ["sal", "balón"], ["coro"]]
+    rows = component.classify(texts, sets, groups={"tono": ["liga", "horno"]}, per_document=True)
+    assert [list(row)[:-2] for row in rows] == sets
+    component.none = "otro"
+    (row,) = component.classify(
+        texts[2:], groups={"tema": ["gol", "horno"], "tono": ["liga", "sal"]}
+    )
+    assert list(row) == ["gol", "horno", "tema: otro", "liga", "sal", "tono: otro"]
+    assert row["tema: otro"] > max(row["gol"], row["horno"])
+    assert nlp("").cats == dict.fromkeys(nlp("gol").cats, 0.0)
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded: Any = spacy.load(tmp_path / "pipeline").get_pipe("selectra_zero_shot")
+    assert loaded.groups == component.groups
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["gol", "horno"], "must be a mapping"),
+        ({"tema": ["gol"]}, "group 'tema' has 1 label"),
+        ({"tema": "gol"}, "must be a list of strings"),
+        ({"tema": ["gol", "gol"]}, "given twice"),
+        ({"tema": ["gol", "horno"], "tono": ["gol", "sal"]}, "in group 'tono' and in group 'tema'"),
+        ({"tema": ["gol", "estadio"]}, "in group 'tema' and among the labels of no group"),
+    ],
+)
+def test_bad_groups(directory, texts, groups, message):
+    _, component = make(directory, labels=["estadio"])
+    with pytest.raises(SelectraError, match=message):
+        component.groups = groups
+    assert component.groups == {}
+    with pytest.raises(SelectraError, match=message):
+        component.classify(texts, ["estadio"], groups=groups)
+    with pytest.raises(SelectraError, match=message):
+        type(component)(labels=["estadio"], groups=groups)
+
+
+def test_a_label_of_a_group_is_no_other(directory, texts):
+    _, component = make(directory, groups={"tema": ["gol", "horno"]})
+    for change in (lambda: component.add_label("gol"), lambda: component.fit({"gol": texts})):
+        with pytest.raises(SelectraError, match="in group 'tema'"):
+            change()
+    with pytest.raises(SelectraError, match="in group 'tema'"):
+        component.labels = ["gol"]
+    assert component.labels == ()
+
+
 def test_bad_labels(directory, texts):
     _, component = make(directory)
     for labels, message in (

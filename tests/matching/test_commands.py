@@ -32,10 +32,18 @@ def test_vectors_and_matching(corpus, sources, tmp_path):
         for text, label in sources["b"]:
             print(json.dumps({"text": text, "label": label}), file=file)
     files = (f"{tmp_path / 'a.tsv'}:texto:tema", tmp_path / "b.jsonl", tmp_path / "model")
-    found = run("match", *files, "--vectors", tmp_path / "vectors", "--steps", 20)
+    (tmp_path / "about.yml").write_text(
+        "sources: [{name: Texts, license: CC0}]\n", encoding="utf-8"
+    )
+    about = ("--about", tmp_path / "about.yml")
+    found = run("match", *files, "--vectors", tmp_path / "vectors", "--steps", 20, *about)
     assert found.exit_code == 0, found.output
     assert "180 pairs" in found.output
     model = load_matching(tmp_path / "model")
+    assert model.origin["vectors"]["words read"] == sum(len(text.split()) for text in corpus)
+    assert [one["pairs"] for one in model.origin["pairs"]] == [90, 90]
+    assert model.origin["pairs"][1]["file"].endswith("/b.jsonl")
+    assert model.origin["sources"] == [{"name": "Texts", "license": "CC0"}]
     labels = model.labels({"deporte": ["estadio"], "cocina": ["harina"]})
     rng = np.random.default_rng(4)
     texts = [text_about(subject, rng) for subject in list(SUBJECTS)[:2]]
@@ -51,6 +59,10 @@ def test_mistakes_are_named(sources, tmp_path):
     assert "no column 'label' (found: texto, tema)" in found.output
     found = run("match", f"{tmp_path / 'a.tsv'}:texto:tema", tmp_path / "x", "--vectors", tmp_path)
     assert "no word vectors there" in found.output
+    (tmp_path / "about.yml").write_text("sources: [{licence: CC0}]\n", encoding="utf-8")
+    wrong = ("--vectors", tmp_path, "--about", tmp_path / "about.yml")
+    found = run("match", tmp_path / "a.tsv", tmp_path / "x", *wrong)
+    assert "a source has a name" in found.output
 
 
 def test_labels_kept_back_are_in_no_training():

@@ -13,8 +13,11 @@ from spacy.training import Example
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.heads import Discriminator, SequenceClassifier
+from spacy_selectra.matching.calibrate import calibrate
+from spacy_selectra.matching.storage import save_matching
 from spacy_selectra.packaging.assemble import assemble_pipeline
 from spacy_selectra.text.tokenizer import make_tokenizer, save_tokenizer
+from tests.matching.conftest import corpus, model, sources, vectors  # noqa: F401
 
 TEXT = "El niño comió piñón en Cádiz."
 LETTERS = "abcdefghijklmnopqrstuvwxyzáéíóúüñABCDEFGHIJKLMNOPQRSTUVWXYZÁÉÍÓÚÑ0123456789.,;:¿?¡!-"
@@ -49,8 +52,8 @@ LISTENER = {
 def spacy_pipeline(component: str, encoder: Path) -> Any:
     """A blank pipeline with a transformer and `ner` or `textcat` listening to it."""
     nlp = spacy.blank("es")
-    model = {"@architectures": "spacy-selectra.SelectraModel.v1", "name": str(encoder)}
-    nlp.add_pipe("transformer", config={"model": model})
+    encode = {"@architectures": "spacy-selectra.SelectraModel.v1", "name": str(encoder)}
+    nlp.add_pipe("transformer", config={"model": encode})
     architecture: dict[str, Any] = {
         "ner": {
             "@architectures": "spacy.TransitionBasedParser.v2",
@@ -102,6 +105,19 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     result["about"] = root / "about.yml"
     result["about"].write_text(ABOUT, encoding="utf-8")
     return result
+
+
+@pytest.fixture(scope="session")
+def matching(model, sources, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """A matching model of three subjects, as `labels match` leaves it."""
+    directory = tmp_path_factory.mktemp("matching") / "model"
+    calibrated = calibrate(model, sources)
+    calibrated.origin |= {
+        "sources": [{"name": "Texts of three subjects", "license": "CC0", "use": "labels"}],
+        "limits": ["It knows three subjects."],
+    }
+    save_matching(calibrated, directory)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,27 @@ def test_textcat_with_other_weights_gets_its_own_transformer(parts, tmp_path):
     assert nlp(TEXT).cats == pytest.approx(other(TEXT).cats, abs=1e-5)
 
 
+def test_a_matching_model_and_what_is_known_of_it(parts, matching, tmp_path):
+    given = {name: path for name, path in parts.items() if name != "entailment"}
+    moved = tmp_path / "matching"
+    shutil.copytree(matching, moved)
+    report = assemble(tmp_path / "p", given, matching=moved, half=True)
+    shutil.rmtree(moved)
+    assert report.components == ["transformer", "ner", "textcat", "zero_shot", "replaced"]
+    nlp = spacy.load(tmp_path / "p")
+    (row,) = part(nlp, "zero_shot").classify(["el gol del portero"], ["gol", "horno"])
+    alone: Any = spacy.blank("es").add_pipe("selectra_zero_shot", config={"model": str(matching)})
+    assert row == alone.classify(["el gol del portero"], ["gol", "horno"])[0]
+    assert [source["name"] for source in nlp.meta["sources"]] == [
+        "Random numbers",
+        "Texts of three subjects",
+    ]
+    assert nlp.meta["limits"] == ["Its weights are random.", "It knows three subjects."]
+    assert nlp.meta["matching"]["pairs"][0] == {"file": "a", "pairs": 90, "labels": 3}
+    with pytest.raises(SelectraError, match="of entailment or matching, not both"):
+        assemble(tmp_path / "q", parts, matching=matching)
+
+
 def test_only_ner(parts, tmp_path):
     report = assemble_pipeline(tmp_path / "p", ner=parts["ner"], name="selectra_x", version="1.0.0")
     assert report.components == ["transformer", "ner"]

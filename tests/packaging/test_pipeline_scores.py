@@ -12,6 +12,7 @@ from spacy_selectra.packaging.pipeline_scores import (
     entity_scores,
     evaluate_pipeline,
     replaced_auc,
+    zero_shot_scores,
 )
 
 
@@ -79,10 +80,24 @@ def test_every_component_is_measured(pipeline, test_files):
     scores = evaluate_pipeline(spacy.load(pipeline), *test_files)
     assert set(scores) == {
         *("ents_p", "ents_r", "ents_f", "ents_per_type"),
-        *("cats_acc", "cats_macro_f", "zero_shot_acc", "replaced_auc", "speed"),
+        *("cats_acc", "cats_macro_f", "replaced_auc", "speed"),
+        *("zero_shot_acc", "zero_shot_macro_f", "zero_shot_labels"),
     }
     assert all(0 <= scores[key] <= 1 for key in ("cats_acc", "zero_shot_acc", "replaced_auc"))
     assert json.loads(json.dumps(scores)) == scores
+
+
+def test_labels_that_a_matching_model_refuses_count_as_wrong(matching):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("selectra_zero_shot", config={"model": str(matching)})
+    texts = ["el gol del portero", "la cebolla y el aceite", "sin nada"]
+    scores = zero_shot_scores(nlp, texts, ["gol", "horno", "astronomía"])
+    assert scores["zero_shot_labels"] == ["gol", "horno"]
+    assert scores["zero_shot_left_out"] == ["astronomía"]
+    assert scores["zero_shot_acc"] == pytest.approx(2 / 3)
+    scores = zero_shot_scores(nlp, texts[:1], ["astronomía"])
+    assert scores["zero_shot_acc"] == 0
+    assert scores["zero_shot_labels"] == []
 
 
 def test_absent_components_are_not_measured(parts, test_files):

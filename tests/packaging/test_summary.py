@@ -54,6 +54,30 @@ def test_card():
     assert "textcat" not in card
 
 
+def test_card_of_zero_shot_labels():
+    performance = {
+        "zero_shot_acc": 0.75,
+        "zero_shot_labels": ["cine", "salud", "deportes"],
+        "zero_shot_left_out": ["astrofísica"],
+    }
+    meta = {**META, "pipeline": ["zero_shot"], "performance": performance}
+    card = model_card(meta)
+    assert "4 topics (chance 0.25), asked for by name: `cine`, `salud`, `deportes`." in card
+    assert "refuses them: `astrofísica`." in card
+    assert "| zero-shot topics, accuracy | 0.750 |" in card
+    assert "judges entailment" in card
+    made = {
+        "vectors": {"words read": 60000, "words with vectors": 900},
+        "pairs": [{"file": "leyes/train.tsv", "pairs": 120, "labels": 9}],
+    }
+    card = model_card({**meta, "matching": made})
+    assert "It knows 900 words, from what stands near them in 60,000 words of text." in card
+    assert "| `leyes/train.tsv` | 120 | 9 |" in card
+    assert "A label is known by its words alone." in card
+    assert "entailment" not in card
+    assert "Zero-shot" not in model_card({**META, "performance": performance})
+
+
 def test_card_without_scores_says_so():
     assert "Not measured." in model_card({**META, "performance": {}})
 

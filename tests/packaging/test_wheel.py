@@ -5,13 +5,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from typing import Any
 
 import pytest
+import spacy
 from typer.testing import CliRunner
 
 import spacy_selectra
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.assemble import assemble_pipeline
 from spacy_selectra.packaging.smoke_test import library_wheel, try_wheel
 from spacy_selectra.packaging.wheel import (
     build_library_wheel,
@@ -25,6 +28,17 @@ METRICS = {"ents_f": 0.5, "ents_per_type": {"LOC": {"p": 0.5, "r": 0.5, "f": 0.5
 
 def try_by_command(wheel, *arguments):
     return CliRunner().invoke(app, ["package", "try", str(wheel), "--json", *arguments])
+
+
+@pytest.fixture(scope="module")
+def pipeline(parts, matching, tmp_path_factory):
+    """All parts assembled, with labels that are matched."""
+    output = tmp_path_factory.mktemp("assembled") / "pipeline"
+    given = {name: path for name, path in parts.items() if name != "entailment"}
+    assemble_pipeline(
+        output, name="selectra_test", version="0.1.0", matching=matching, half=True, **given
+    )
+    return output
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +61,9 @@ def test_scores_card_and_requirements_are_inside(wheels):
         assert meta["performance"] == METRICS
         card = archive.read(f"{root}/README.md").decode("utf-8")
         assert "entities, F1 | 0.500" in card
+        assert "| `a` | 90 | 3 |" in card
+        assert "| Texts of three subjects | CC0 | labels |" in card
+        assert "- It knows three subjects." in card
         metadata = archive.read("es_selectra_test-0.1.0.dist-info/METADATA").decode("utf-8")
         assert "Requires-Dist: spacy-selectra" in metadata
         assert "Requires-Dist: torch" in metadata
@@ -67,14 +84,15 @@ def test_same_input_same_wheel(pipeline, wheels, tmp_path):
 
 
 @pytest.mark.slow
-def test_installed_wheel_works_offline_in_an_empty_folder(wheels, tmp_path):
+def test_installed_wheel_works_offline_in_an_empty_folder(wheels, pipeline, tmp_path):
     (tmp_path / "more.txt").write_text("Otra frase más.\n\nÚltima frase.\n", encoding="utf-8")
     files = ("--library", str(wheels[1]), "--texts", str(tmp_path / "more.txt"))
-    result = try_by_command(wheels[0], *files, "--text", TEXT, "--labels", "deportes, cultura")
+    texts = ("--text", TEXT, "--text", "el gol del portero")
+    result = try_by_command(wheels[0], *files, *texts, "--labels", "gol, horno")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert (found["package"], found["version"]) == ("es_selectra_test", "0.1.0")
-    doc, *more = found["docs"]
+    doc, goal, *more = found["docs"]
     assert [other["text"] for other in more] == ["Otra frase más.", "Última frase."]
     assert doc["text"] == TEXT  # every accent and ñ
     assert [word for word, _ in doc["words"]] == [
@@ -86,7 +104,12 @@ def test_installed_wheel_works_offline_in_an_empty_folder(wheels, tmp_path):
         "Cádiz",
         ".",
     ]
-    assert sum(doc["zero_shot"].values()) == pytest.approx(1, abs=1e-3)
+    here: Any = spacy.load(pipeline).get_pipe("zero_shot")
+    for row, expected in zip(
+        (doc, goal), here.classify([TEXT, goal["text"]], ["gol", "horno"]), strict=True
+    ):
+        assert row["zero_shot"] == pytest.approx(expected, abs=1e-4)
+    assert goal["zero_shot"]["gol"] > 0.5
     assert set(doc["cats"]) == {"cultura", "deportes"}
 
 

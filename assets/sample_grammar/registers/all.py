@@ -18,6 +18,7 @@ from sample_grammar.registers import (
     legal,
     novel,
     politics,
+    press,
     recipe,
     review,
     science,
@@ -29,7 +30,7 @@ from sample_grammar.registers import (
 
 @dataclass(frozen=True)
 class Register:
-    """The templates of one kind of document; `label` is the topic, "" for the other registers."""
+    """The templates of one kind of document; `label` is its topic or genre, "" if it has none."""
 
     name: str
     label: str
@@ -54,14 +55,16 @@ def _register(module: ModuleType) -> Register:
 
 
 _TOPIC_MODULES = (sports, politics, economy, culture, science, food, society, technology)
-_OTHER_MODULES = (novel, encyclopedia, biography, recipe, legal, chat, review)
+_GENRE_MODULES = (novel, encyclopedia, biography, recipe, legal, chat, review)
 
 TOPICS = tuple(_register(module) for module in _TOPIC_MODULES)
-REGISTERS = TOPICS + tuple(_register(module) for module in _OTHER_MODULES)
+GENRES = tuple(_register(module) for module in _GENRE_MODULES)
+LABELLED = TOPICS + GENRES
+REGISTERS = (*LABELLED, _register(press))
 
 
 @cache
 def lexicon() -> Lexicon:
     """The common words of all registers."""
-    modules = (general, *_TOPIC_MODULES, *_OTHER_MODULES)
+    modules = (general, *_TOPIC_MODULES, *_GENRE_MODULES, press)
     return Lexicon(module.WORDS for module in modules)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "biografía"
+
 WORDS = """
 profession.p: escritor pintor arquitecto ingeniero político médico compositor matemático
  militar/militar

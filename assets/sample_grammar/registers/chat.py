@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "conversación"
+
 WORDS = """
 plan.f: película excursión fiesta barbacoa clase compra mudanza reunión
 plan.m: concierto partido viaje paseo cumpleaños examen ensayo

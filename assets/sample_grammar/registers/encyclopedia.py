@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "viajes"
+
 WORDS = """
 monument.f: catedral muralla iglesia ermita torre basílica universidad plaza+mayor
 monument.m: castillo palacio acueducto convento puente+romano monasterio alcázar teatro+romano

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "leyes"
+
 WORDS = """
 party_to.p: solicitante/solicitante interesado beneficiario propietario arrendatario
  demandante/demandante

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "novela"
+
 WORDS = """
 gesture.v: sonreír suspirar callar asentir llorar temblar reír bostezar
 speak.v: decir murmurar responder preguntar susurrar contestar gritar

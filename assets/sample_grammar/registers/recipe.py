@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "receta"
+
 WORDS = """
 dishware.m: bol cuenco+hondo tarro vaso
 dishware.f: bandeja_de_horno fiambrera copa taza

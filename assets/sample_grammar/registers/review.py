@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sample_grammar.pools import templates
 
+LABEL = "opinión"
+
 WORDS = """
 lodging.m: hotel hostal apartamento parador balneario
 lodging.f: pensión habitación+doble casa+rural cabaña

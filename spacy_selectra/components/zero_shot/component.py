@@ -5,38 +5,30 @@ are not postponed, because spaCy reads the factory's own as types.
 """
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import get_torch_default_device
 
-from spacy_selectra.components.checked import (
+from spacy_selectra.components.checked import strings
+from spacy_selectra.components.model_component import use_one_thread_if_forked
+from spacy_selectra.components.zero_shot.labels import (
+    GivenGroups,
     GivenLabels,
     Wordings,
+    check_apart,
+    check_groups,
     check_labels,
     check_template,
-    one_of,
-    strings,
 )
-from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
+from spacy_selectra.components.zero_shot.model import ZeroShotModel
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json, write_json
 
-if TYPE_CHECKING:
-    from spacy_selectra.finetuning.entailment import EntailmentScorer
-    from spacy_selectra.matching.scorer import MatchingScorer
-
 EXAMPLES_FILE = "examples.json"
-
 DEFAULT_TEMPLATE = "Este ejemplo es {}."
-# Those of encoder/precision.py and finetuning/entailment.py, which import torch.
-PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
-LONG_TEXTS = ("cut", "max", "mean")
 
 
 @Language.factory(
@@ -50,6 +42,7 @@ LONG_TEXTS = ("cut", "max", "mean")
         "precision": "fast",
         "long_texts": "cut",
         "none": None,
+        "groups": {},
     },
 )
 def make_zero_shot(
@@ -62,6 +55,7 @@ def make_zero_shot(
     precision: str,
     long_texts: str,
     none: str | None,
+    groups: dict[str, list[str] | dict[str, str | list[str]]],
 ) -> "ZeroShotClassifier":
     """Make the component; see `ZeroShotClassifier`."""
     return ZeroShotClassifier(
@@ -73,10 +67,11 @@ def make_zero_shot(
         precision=precision,
         long_texts=long_texts,
         none=none,
+        groups=groups,
     )
 
 
-class ZeroShotClassifier(ModelComponent):
+class ZeroShotClassifier(ZeroShotModel):
     """Scores labels in `doc.cats` that nothing was trained for.
 
     The model is of one of two kinds. A *matching* model (`selectra labels match`) reads a text
@@ -95,7 +90,12 @@ class ZeroShotClassifier(ModelComponent):
     wordings of which the one that fits best counts. A matching model refuses a label of whose
     words it knows none.
 
-    With `none`, alternatives leave room for that answer: no label fits (matching models).
+    Labels of a group are alternatives that add up to 1, and groups do not depend on each other:
+    one for the subject, another for the tone. All scores stand side by side, so a name is that of
+    one label only.
+
+    With `none`, alternatives leave room for that answer: no label fits (matching models). In a
+    group it goes by "GROUP: NONE".
 
     A text longer than an entailment model takes beside the longest hypothesis is cut at its end,
     which is announced once; `truncated` counts all such texts. With `long_texts` "max" or "mean"
@@ -115,14 +115,12 @@ class ZeroShotClassifier(ModelComponent):
             `encoder.precision.precision`.
         long_texts: "cut", "max" or "mean", see above.
         none: name of the answer that no label fits; None leaves it out.
+        groups: labels of each group, by its name, beside those of `labels`.
 
     Raises:
         SelectraError: a template without {}, labels that are empty or not distinct, an unknown
             precision or way with long texts.
     """
-
-    precision = one_of(PRECISIONS)
-    long_texts = one_of(LONG_TEXTS)
 
     def __init__(
         self,
@@ -135,16 +133,16 @@ class ZeroShotClassifier(ModelComponent):
         precision: str = "fast",
         long_texts: str = "cut",
         none: str | None = None,
+        groups: GivenGroups | None = None,
     ) -> None:
-        super().__init__(name, model)
-        self.precision = precision
-        self.long_texts = long_texts
+        super().__init__(name, model, precision, long_texts)
+        self._groups: dict[str, Wordings] = {}
         self.labels = labels
+        self.groups = groups or {}
         self._examples: dict[str, list[str]] = {}
         self.hypothesis_template = check_template(hypothesis_template, DEFAULT_TEMPLATE)
         self.multi_label = multi_label
         self.none = none
-        self.truncated = 0
         self._warned_of_overwriting = False
 
     @property
@@ -158,7 +156,24 @@ class ZeroShotClassifier(ModelComponent):
 
     @labels.setter
     def labels(self, labels: GivenLabels) -> None:
-        self._labels = check_labels(labels)
+        checked = check_labels(labels)
+        check_apart(checked, self._groups)
+        self._labels = checked
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Labels of each group, one of which every document is scored to have.
+
+        As with `labels`, those set here are not stored. Setting them raises SelectraError if they
+        are unusable or one of their names is already that of a label.
+        """
+        return {name: tuple(labels) for name, labels in self._groups.items()}
+
+    @groups.setter
+    def groups(self, groups: GivenGroups) -> None:
+        checked = check_groups(groups)
+        check_apart(self._labels, checked)
+        self._groups = checked
 
     def add_label(self, label: str) -> int:
         """Score every document for one label more; 0 if it is there already, else 1.
@@ -169,6 +184,7 @@ class ZeroShotClassifier(ModelComponent):
         added = check_labels([label])
         if label in self._labels:
             return 0
+        check_apart(added, self._groups)
         self._labels = self._labels | added
         return 1
 
@@ -191,14 +207,15 @@ class ZeroShotClassifier(ModelComponent):
         self._learn(wordings, texts)
 
     def _learn(self, wordings: Wordings, examples: dict[str, list[str]]) -> None:
-        if not _matches(self.loaded_model):
+        if not self.matches:
             raise SelectraError("fit needs a matching model; this one is of entailment")
+        check_apart(wordings, self._groups)
         self.loaded_model.fit(wordings, examples)
         self._labels, self._examples = wordings, examples
 
     def annotate(self, docs: list[Doc]) -> None:
         """Add the scores of all labels to `doc.cats`."""
-        if not self._labels or not docs:
+        if not (self._labels or self._groups) or not docs:
             return
         for doc, scores in zip(docs, self.classify(docs), strict=True):
             taken = sorted(scores.keys() & doc.cats.keys())
@@ -217,6 +234,7 @@ class ZeroShotClassifier(ModelComponent):
         docs: Iterable[Doc | str],
         labels: GivenLabels | Iterable[GivenLabels] | None = None,
         *,
+        groups: GivenGroups | None = None,
         hypothesis_template: str | None = None,
         multi_label: bool | None = None,
         per_document: bool = False,
@@ -225,10 +243,12 @@ class ZeroShotClassifier(ModelComponent):
 
         Args:
             docs: documents or texts, or any column of them, as of pandas or numpy.
-            labels: labels to score, any such column, or a mapping of names to wordings; the
-                component's own if None. So with the others.
+            labels: labels to score, any such column, or a mapping of names to wordings.
+            groups: groups of alternatives, by name. If neither these nor labels are given, the
+                component's own of both are scored; else those that are given.
             hypothesis_template: sentence with {} where the label goes.
-            multi_label: judge every label alone.
+            multi_label: judge every label of `labels` alone. As with the template, the
+                component's own setting if None.
             per_document: `labels` holds labels for each document, in the order of the documents.
 
         Returns:
@@ -240,19 +260,27 @@ class ZeroShotClassifier(ModelComponent):
         if isinstance(docs, str | Doc):
             raise SelectraError("classify takes a list of documents or texts, not a single one")
         texts = strings("texts", docs, lambda item: item.text if isinstance(item, Doc) else item)
-        template = self.hypothesis_template
-        if hypothesis_template is not None:
-            template = check_template(hypothesis_template, DEFAULT_TEMPLATE)
+        template = self._template(hypothesis_template)
         alone = self.multi_label if multi_label is None else multi_label
-        if not per_document:
-            wordings = self._labels if labels is None else check_labels(labels)
-            return self._scores(texts, wordings, template, alone)
-        sets = [check_labels(own) for own in labels or ()]
-        if len(sets) != len(texts):
-            raise SelectraError(f"there are labels for {len(sets)} of {len(texts)} documents")
+        own = labels is None and groups is None
+        grouped = self._groups if own else check_groups(groups or {})
+        given = () if labels is None else labels
+        if per_document:
+            sets = [check_labels(some) for some in given]
+            if len(sets) != len(texts):
+                raise SelectraError(f"there are labels for {len(sets)} of {len(texts)} documents")
+            runs = _together(texts, sets)
+        else:
+            runs = [(texts, self._labels if own else check_labels(given))]
         results: list[dict[str, float]] = []
-        for own, some in groupby(zip(texts, sets, strict=True), lambda one: list(one[1].items())):
-            results += self._scores([text for text, _ in some], dict(own), template, alone)
+        for some, wordings in runs:
+            check_apart(wordings, grouped)
+            results += self._scores(some, wordings, template, alone, self.none)
+        for group, wordings in grouped.items():
+            none = None if self.none is None else f"{group}: {self.none}"
+            scores = self._scores(texts, wordings, template, False, none)
+            for row, more in zip(results, scores, strict=True):
+                row.update(more)
         return results
 
     def cut(
@@ -268,83 +296,43 @@ class ZeroShotClassifier(ModelComponent):
             SelectraError: as there.
         """
         texts = strings("texts", docs, lambda item: item.text if isinstance(item, Doc) else item)
-        if _matches(self.loaded_model) or self.long_texts != "cut":
-            return [False] * len(texts)
-        wordings = self._labels if labels is None else check_labels(labels)
-        template = self.hypothesis_template
-        if hypothesis_template is not None:
-            template = check_template(hypothesis_template, DEFAULT_TEMPLATE)
-        return self.loaded_model.too_long(texts, wordings, template)
+        given = [self._labels, *self._groups.values()] if labels is None else [check_labels(labels)]
+        wordings = {name: words for own in given for name, words in own.items()}
+        return self.too_long(texts, wordings, self._template(hypothesis_template))
+
+    def _template(self, given: str | None) -> str:
+        if given is None:
+            return self.hypothesis_template
+        return check_template(given, DEFAULT_TEMPLATE)
 
     def _scores(
-        self, texts: list[str], wordings: Wordings, template: str, alone: bool
+        self, texts: list[str], wordings: Wordings, template: str, alone: bool, none: str | None
     ) -> list[dict[str, float]]:
         names = list(wordings)
-        if self.none is not None and not alone:
-            if self.none in wordings:
-                raise SelectraError(f"'{self.none}' is the name of a label, and of none of them")
-            names.append(self.none)
+        if none is not None and not alone:
+            if none in wordings:
+                raise SelectraError(f"'{none}' is the name of a label, and of none of them")
+            names.append(none)
         results = [dict.fromkeys(names if wordings else (), 0.0) for _ in texts]
         wordful = [place for place, text in enumerate(texts) if text.strip()]
         if not wordings or not wordful:
             return results
         use_one_thread_if_forked()
         some = [texts[place] for place in wordful]
-        scores = self._probabilities(some, wordings, template, alone)
+        nothing = len(names) > len(wordings)
+        scores = self.probabilities(some, wordings, template, alone=alone, nothing=nothing)
         for place, row in zip(wordful, scores.tolist(), strict=True):
             if len(row) < len(names):
                 row.append(max(0.0, 1 - sum(row)))
             results[place] = dict(zip(names, row, strict=True))
         return results
 
-    def _probabilities(
-        self, texts: list[str], wordings: Wordings, template: str, alone: bool
-    ) -> np.ndarray:
-        """(texts, labels) in [0, 1]."""
-        scorer = self.loaded_model
-        if _matches(scorer):
-            return scorer.probabilities(
-                texts, wordings, multi_label=alone, nothing=self.none is not None
-            )
-        if self.none is not None:
-            raise SelectraError("'none' needs a matching model; this one is of entailment")
-        scores, truncated = scorer.probabilities(texts, wordings, template, multi_label=alone)
-        self._announce(truncated, len(texts), scorer.max_length)
-        return scores
-
-    def load(self, directory: Path) -> "EntailmentScorer | MatchingScorer":
-        """Read a matching model, or an entailment model and its tokenizer."""
-        from spacy_selectra.matching.storage import is_matching_model, load_matching
-
-        if is_matching_model(directory):
-            from spacy_selectra.matching.scorer import MatchingScorer
-
-            return MatchingScorer(load_matching(directory))
-        from spacy_selectra.finetuning.entailment import EntailmentScorer
-
-        device = get_torch_default_device()
-        settings = {"mode": self.precision, "long_texts": self.long_texts}
-        return EntailmentScorer.of(directory, device, **settings)
-
     def _needed_at_once(self) -> bool:
         stored = isinstance(self._source, Path) and (self._source / EXAMPLES_FILE).is_file()
-        return bool(self._labels) or stored
-
-    def round_to_half(self) -> None:
-        """Round an entailment model's weights; a matching model's vectors are bytes already."""
-        if not _matches(self.loaded_model):
-            super().round_to_half()
-
-    def _network(self) -> Any:
-        return self.loaded_model.model
+        return bool(self._labels or self._groups) or stored
 
     def _save(self, directory: Path) -> None:
-        if not _matches(self.loaded_model):
-            super()._save(directory)
-            return
-        from spacy_selectra.matching.storage import save_matching
-
-        save_matching(self.loaded_model.model, directory)
+        super()._save(directory)
         if self._examples:
             stored = {"labels": self._labels, "examples": self._examples}
             write_json(directory / EXAMPLES_FILE, stored)
@@ -355,17 +343,8 @@ class ZeroShotClassifier(ModelComponent):
             stored = read_json(directory / EXAMPLES_FILE)
             self._learn(check_labels(stored["labels"]), stored["examples"])
 
-    def _announce(self, truncated: int, texts: int, limit: int) -> None:
-        if truncated and not self.truncated:
-            warnings.warn(
-                f"{self.name}: {truncated} of {texts} texts are longer than the model's {limit} "
-                "pieces and were cut at their end (said once; see its attribute 'truncated'; "
-                'long_texts = "max" or "mean" reads all of them)',
-                UserWarning,
-                stacklevel=3,
-            )
-        self.truncated += truncated
 
-
-def _matches(scorer: Any) -> bool:
-    return hasattr(scorer, "fit")
+def _together(texts: list[str], sets: list[Wordings]) -> Iterator[tuple[list[str], Wordings]]:
+    """Runs of texts that have the same labels in the same order."""
+    for own, run in groupby(zip(texts, sets, strict=True), lambda one: list(one[1].items())):
+        yield [text for text, _ in run], dict(own)

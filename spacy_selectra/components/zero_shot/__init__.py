@@ -1,0 +1,5 @@
+"""`selectra_zero_shot`: document labels without training. Read component.py first."""
+
+from spacy_selectra.components.zero_shot.component import ZeroShotClassifier, make_zero_shot
+
+__all__ = ["ZeroShotClassifier", "make_zero_shot"]

@@ -1,0 +1,90 @@
+"""Labels as users give them: names, wordings, and groups of which one label must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from spacy_selectra.components.checked import strings
+from spacy_selectra.errors import SelectraError
+
+# Names, or names with what stands for each: a wording, a description, or several of them.
+GivenLabels = Iterable[str] | Mapping[str, str | Sequence[str]]
+Wordings = dict[str, tuple[str, ...]]
+GivenGroups = Mapping[str, GivenLabels]
+
+
+def check_labels(labels: Any) -> Wordings:
+    """Zero-shot labels and the wordings of each, which is its name if nothing else is given.
+
+    Raises:
+        SelectraError: they are no strings, empty or not distinct.
+    """
+    if isinstance(labels, Mapping):
+        names = strings("labels", list(labels))
+        given = [[one] if isinstance(one, str) else one for one in labels.values()]
+        own = [tuple(strings(f"wordings of '{n}'", w)) for n, w in zip(names, given, strict=True)]
+    else:
+        names = strings("labels", labels)
+        own = [(name,) for name in names]
+    if empty := [name for name, words in zip(names, own, strict=True) if not words]:
+        raise SelectraError(f"zero-shot label '{empty[0]}' has no wording")
+    if empty := [word for words in [names, *own] for word in words if not word.strip()]:
+        raise SelectraError(f"a zero-shot label is empty: {empty[0]!r}")
+    if len(set(names)) < len(names):
+        raise SelectraError(f"a zero-shot label is given twice: {', '.join(names)}")
+    return dict(zip(names, own, strict=True))
+
+
+def check_template(template: str, example: str) -> str:
+    """A sentence with a place for a label.
+
+    Raises:
+        SelectraError: it has none, or is no string.
+    """
+    if not isinstance(template, str) or "{}" not in template:
+        raise SelectraError(
+            f"hypothesis_template '{template}' has no {{}} where the label goes, as in '{example}'"
+        )
+    return template
+
+
+def check_groups(groups: Any) -> dict[str, Wordings]:
+    """Labels of each group, of which one holds.
+
+    Raises:
+        SelectraError: no mapping of names to labels, a group with less than two of them, or labels
+            that `check_labels` refuses.
+    """
+    if not isinstance(groups, Mapping):
+        raise SelectraError(
+            "groups must be a mapping of a name to the labels of each group, as in "
+            f"{{'tema': ['cine', 'salud']}}, not {type(groups).__name__}"
+        )
+    names = strings("names of groups", list(groups))
+    checked = {
+        name: check_labels(labels) for name, labels in zip(names, groups.values(), strict=True)
+    }
+    if small := [name for name, labels in checked.items() if len(labels) < 2]:
+        raise SelectraError(
+            f"group '{small[0]}' has {len(checked[small[0]])} label(s); one of several must hold"
+        )
+    return checked
+
+
+def check_apart(labels: Iterable[str], groups: Mapping[str, Wordings]) -> None:
+    """See that every name is that of one label, since all scores end up in one mapping.
+
+    Raises:
+        SelectraError: one is in a group and elsewhere.
+    """
+    homes = dict.fromkeys(labels, "among the labels of no group")
+    for group, own in groups.items():
+        for name in own:
+            if name in homes:
+                raise SelectraError(
+                    f"zero-shot label '{name}' is in group '{group}' and {homes[name]}; give it "
+                    "another name in one of them, and its wording: {'otro nombre': "
+                    f"'{name}'}}"
+                )
+            homes[name] = f"in group '{group}'"
