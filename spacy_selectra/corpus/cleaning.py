@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from spacy_selectra.corpus.documents import Document, batches
 from spacy_selectra.corpus.holdout import text_key
 from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.workers import Engine
+from spacy_selectra.util.workers import Engine, Workers
 
 # The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
 # in lists, code and other languages hardly any.
@@ -150,7 +150,7 @@ class Examiner:
 class Cleaner:
     """Cleans a stream of documents and counts what it drops, and why.
 
-    Deduplication keeps a 16-byte key of each text: about 100 bytes of memory a document. A
+    Deduplication keeps a 16-byte key of each kept text: about 100 bytes of memory a document. A
     `max_repeated` below 1 keeps a sixteenth of its runs of words, 5 bytes a word.
 
     Attributes:
@@ -158,11 +158,20 @@ class Cleaner:
         kept: documents passed on.
         dropped: for each of `REASONS`, how many; the first reason that applies counts.
 
+    Args:
+        settings: see there.
+        workers: those of an `Examiner` with the same settings; by default this process. The result
+            does not depend on them.
+
     Raises:
         SelectraError: settings out of range.
     """
 
-    def __init__(self, settings: CleaningSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: CleaningSettings | None = None,
+        workers: Workers[list[Document], list[Examined]] | None = None,
+    ) -> None:
         self.settings = settings or CleaningSettings()
         for name in ("min_letters", "min_function_words", "max_repeated"):
             value = getattr(self.settings, name)
@@ -170,39 +179,50 @@ class Cleaner:
                 raise SelectraError(f"{name} must be between 0 and 1 (found {value})")
         self.read = self.kept = 0
         self.dropped = dict.fromkeys(REASONS, 0)
+        self._workers = workers or Engine().workers(partial(Examiner, self.settings))
         self._seen: set[bytes] = set()
         self._repeats = Repeats()
 
-    def clean(
-        self, documents: Iterable[Document], engine: Engine | None = None
-    ) -> Iterator[Document]:
-        """The cleaned documents that are kept.
+    def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The cleaned documents that are kept; may be called for one part after the other."""
+        for batch, examined in self._workers.results(batches(documents)):
+            for document, one in zip(batch, examined, strict=True):
+                self.read += 1
+                reason = one.reason or self._reason_to_drop(one)
+                if reason is None:
+                    self._remember(one)
+                    self.kept += 1
+                    yield replace(document, text=one.text)
+                else:
+                    self.dropped[reason] += 1
 
-        Args:
-            documents: any number.
-            engine: where documents are examined; the result does not depend on it.
-        """
-        with (engine or Engine()).workers(partial(Examiner, self.settings)) as workers:
-            for batch, examined in workers.results(batches(documents)):
-                for document, one in zip(batch, examined, strict=True):
-                    self.read += 1
-                    reason = one.reason or self._reason_to_drop(one)
-                    if reason is None:
-                        self.kept += 1
-                        yield replace(document, text=one.text)
-                    else:
-                        self.dropped[reason] += 1
+    def counts(self) -> dict[str, Any]:
+        """What was counted so far, as JSON values."""
+        return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
+
+    def resume(self, counts: Mapping[str, Any], written: Iterable[Document]) -> None:
+        """Go on where another one was, which had kept these documents."""
+        self.read, self.kept = counts["read"], counts["kept"]
+        self.dropped = dict(counts["dropped"])
+        for _, examined in self._workers.results(batches(written)):
+            for one in examined:
+                self._remember(one)
 
     def _reason_to_drop(self, examined: Examined) -> str | None:
+        if self.settings.deduplicate and examined.key in self._seen:
+            return "duplicate"
+        if (
+            self.settings.max_repeated < 1.0
+            and self._repeats.share(examined.shingles) > self.settings.max_repeated
+        ):
+            return "mostly read before"
+        return None
+
+    def _remember(self, examined: Examined) -> None:
         if self.settings.deduplicate:
-            if examined.key in self._seen:
-                return "duplicate"
             self._seen.add(examined.key)
         if self.settings.max_repeated < 1.0:
-            if self._repeats.share(examined.shingles) > self.settings.max_repeated:
-                return "mostly read before"
             self._repeats.add(examined.shingles)
-        return None
 
 
 def _is_visible(char: str) -> bool:

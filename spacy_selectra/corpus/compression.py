@@ -9,6 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -66,9 +67,16 @@ def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_for_writing(path: Path, compression: str) -> Iterator[IO[bytes]]:
-    """Yield a binary stream that compresses into `path`; equal contents give equal bytes."""
-    with path.open("wb") as raw, _compressor(raw, compression) as stream:
+def open_for_writing(path: Path, compression: str, *, append: bool = False) -> Iterator[IO[bytes]]:
+    """Yield a binary stream that compresses into `path`; equal contents give equal bytes.
+
+    Args:
+        path: file.
+        compression: its suffix, or "".
+        append: whether what is there stays in front. All formats allow that: a file of several
+            compressed parts is read as one.
+    """
+    with path.open("ab" if append else "wb") as raw, _compressor(raw, compression) as stream:
         yield stream
 
 
@@ -85,23 +93,41 @@ def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]
 # Objects and documents to `.jsonl` files, plain or compressed.
 
 
-@contextmanager
-def json_lines_writer(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield a function that writes an object as a line of a file, which appears when all is done.
+Write = Callable[[Mapping[str, Any]], None]
+
+
+def json_lines_compression(path: str | Path) -> str:
+    """The suffix of the compression of a `.jsonl` file that is to be written, or "".
 
     Raises:
-        SelectraError: the name does not end in .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.zst,
-            or the disk is full.
+        SelectraError: the name does not end in .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.zst.
     """
     kind, compression = split_suffix(path)
     if kind != ".jsonl":
         raise SelectraError(f"{path}: the output must end in .jsonl, .jsonl.gz, .jsonl.xz or .zst")
+    return compression
+
+
+@contextmanager
+def json_lines_writer(path: str | Path) -> Iterator[Write]:
+    """Yield a function that writes an object as a line of a file, which appears when all is done.
+
+    Raises:
+        SelectraError: a name of another kind, or the disk is full.
+    """
+    compression = json_lines_compression(path)
     with atomic_file(path) as temporary, open_for_writing(temporary, compression) as stream:
+        yield partial(write_json_line, stream)
 
-        def write(record: Mapping[str, Any]) -> None:
-            stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
 
-        yield write
+def write_json_line(stream: IO[bytes], record: Mapping[str, Any]) -> None:
+    """Write an object as a line."""
+    stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+
+
+def document_record(document: Document) -> dict[str, Any]:
+    """A document as it is written: `text`, `source` and `id`."""
+    return {"text": document.text, "source": document.source, "id": document.id}
 
 
 def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
@@ -115,6 +141,6 @@ def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
     count = 0
     with json_lines_writer(path) as write:
         for document in documents:
-            write({"text": document.text, "source": document.source, "id": document.id})
+            write(document_record(document))
             count += 1
     return count

@@ -19,17 +19,18 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
+from spacy_selectra.corpus.hub import HUB_PREFIX, HubStream
+from spacy_selectra.corpus.hub import hub_records as hub_records
 from spacy_selectra.corpus.lines import decoded_lines, json_objects
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required
 
 FORMATS = (".txt", ".jsonl", ".parquet")
-HUB_PREFIX = "hub:"
 
 # A file of lines without any blank one among them may be larger than memory.
 _LONGEST_TXT = 100_000  # characters
@@ -105,9 +106,67 @@ def read_documents(
             reading when a file is damaged, not UTF-8 or not of its format; at the
             end when there was not one document.
     """
-    sources = list_sources(paths)
-    keys = Keys(text_key, source_key, id_key)
-    return _nonempty(sources, chain.from_iterable(_read(source, keys) for source in sources))
+    return iter(DocumentStream(paths, text_key, source_key, id_key))
+
+
+class DocumentStream(Iterator[Document]):
+    """The same with a position, from which another stream goes on.
+
+    Args:
+        paths: as for `read_documents`, and so on.
+        text_key: see there.
+        source_key: see there.
+        id_key: see there.
+        position: what `position` of an earlier stream of the same sources has told; the first
+            document is the one behind.
+    """
+
+    def __init__(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        text_key: str = "text",
+        source_key: str | None = None,
+        id_key: str | None = None,
+        position: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.sources = list_sources(paths)
+        self._keys = Keys(text_key, source_key, id_key)
+        self._place, self._count = 0, 0
+        self._hub: HubStream | None = None
+        start = position or {"source": 0, "documents": 0, "hub": None}
+        self._documents = self._read(start["source"], start["documents"], start["hub"])
+
+    def __next__(self) -> Document:
+        return next(self._documents)
+
+    def position(self) -> dict[str, Any]:
+        """After the last document that was given, as JSON values: the source's place in the list,
+        documents of it that were given, and where the hub's stream is.
+        """
+        hub = None if self._hub is None else self._hub.position()
+        return {"source": self._place, "documents": self._count, "hub": hub}
+
+    def _read(self, first: int, given: int, hub: Mapping[str, Any] | None) -> Iterator[Document]:
+        found = first > 0 or given > 0
+        for place, source in enumerate(self.sources[first:], first):
+            self._place, self._count, self._hub = place, given, None
+            for document in self._documents_of(source, given, hub):
+                self._count += 1
+                found = True
+                yield document
+            given, hub = 0, None
+        if not found:
+            raise SelectraError(f"{', '.join(self.sources)}: not one document in it (empty corpus)")
+
+    def _documents_of(
+        self, source: str, given: int, hub: Mapping[str, Any] | None
+    ) -> Iterator[Document]:
+        if not source.startswith(HUB_PREFIX):
+            yield from islice(_read(source, self._keys), given, None)
+            return
+        self._hub = HubStream(source, hub)
+        for number, row in self._hub:
+            yield self._keys.document(row, source, number, "row")
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -180,19 +239,7 @@ def _refuse(error: OSError) -> None:
     raise SelectraError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
-def _nonempty(sources: list[str], documents: Iterable[Document]) -> Iterator[Document]:
-    found = False
-    for document in documents:
-        found = True
-        yield document
-    if not found:
-        raise SelectraError(f"{', '.join(sources)}: not one document in it (empty corpus)")
-
-
 def _read(source: str, keys: Keys) -> Iterator[Document]:
-    if source.startswith(HUB_PREFIX):
-        yield from _read_hub(source, keys)
-        return
     read = {".txt": _read_txt, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
     with open_for_reading(source) as stream:
         yield from read[split_suffix(source)[0]](source, stream, keys)
@@ -264,55 +311,6 @@ def parquet_batches(
             yield from file.iter_batches(batch_size=_PARQUET_ROWS, columns=chosen)
         except pa.ArrowException as error:
             raise SelectraError(f"{source}: not a readable parquet file ({error})") from error
-
-
-def _read_hub(source: str, keys: Keys) -> Iterator[Document]:
-    for number, row in hub_records(source):
-        yield keys.document(row, source, number, "row")
-
-
-def hub_records(source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows of a data set, streamed from the hub, numbered from 1.
-
-    Args:
-        source: its address, see `parse_hub_address`.
-
-    Raises:
-        SelectraError: it cannot be opened, or stops before its end.
-    """
-    name, config, split = parse_hub_address(source)
-    datasets = required("datasets")
-
-    try:
-        rows = iter(datasets.load_dataset(name, config, split=split, streaming=True))
-    except Exception as error:  # datasets and huggingface-hub raise many unrelated types
-        raise SelectraError(f"{source}: cannot be opened ({error})") from error
-    number = 0
-    while True:
-        try:
-            row: Any = next(rows)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise SelectraError(f"{source}: stopped after row {number} ({error})") from error
-        number += 1
-        yield number, row
-
-
-def parse_hub_address(address: str) -> tuple[str, str | None, str]:
-    """`hub:NAME[:CONFIG[:SPLIT]]` as (name, config or None, split); the split is train by default.
-
-    Raises:
-        SelectraError: not of that form.
-    """
-    parts = address.removeprefix(HUB_PREFIX).split(":")
-    if not parts[0] or len(parts) > 3:
-        raise SelectraError(
-            f"{address}: a hub address is hub:NAME[:CONFIG[:SPLIT]], "
-            "for example hub:oscar-corpus/OSCAR-2301:es:train"
-        )
-    name, config, split = (*parts, "", "")[:3]
-    return name, config or None, split or "train"
 
 
 def _value(record: Mapping[str, Any], key: str, place: str, option: str) -> str:

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from spacy_selectra.corpus.documents import Document
 from spacy_selectra.corpus.holdout import text_key, uniform
@@ -51,16 +52,36 @@ class Mixer:
         Raises:
             SelectraError: at the end, if a source with a factor of its own did not occur.
         """
+        yield from self.process(documents)
+        self.check()
+
+    def process(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The same of a part of them."""
         for document in documents:
             copies = self._copies(document)
             self.read[document.source] += 1
             self.written[document.source] += copies
             for _ in range(copies):
                 yield document
+
+    def check(self) -> None:
+        """Look at what was read.
+
+        Raises:
+            SelectraError: a source with a factor of its own did not occur.
+        """
         for name in self.factors:
             if name not in self.read:
                 known = ", ".join(sorted(self.read)[:30])
                 raise SelectraError(f"no document of source '{name}' (found: {known})")
+
+    def counts(self) -> dict[str, Any]:
+        """What was counted so far, as JSON values."""
+        return {"read": dict(self.read), "written": dict(self.written)}
+
+    def resume(self, counts: Mapping[str, Any], written: Iterable[Document]) -> None:
+        """Go on where another one was; what it has written does not matter."""
+        self.read, self.written = Counter(counts["read"]), Counter(counts["written"])
 
     def _copies(self, document: Document) -> int:
         factor = self.factors.get(document.source, self.default)

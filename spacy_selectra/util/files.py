@@ -22,6 +22,11 @@ def temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp-{os.getpid()}")
 
 
+def partial_directory(output: Path) -> Path:
+    """Where an unfinished output is kept from which the same command goes on: beside its place."""
+    return output.with_name(output.name + ".partial")
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it replaces `path` in one step.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -50,17 +50,21 @@ class StopRequest:
         if self.requested:
             raise Stopped
 
-    def until(self, items: Iterable[Item]) -> Iterator[Item]:
+    def until(
+        self, items: Iterable[Item], what: Callable[[], str] = lambda: "nothing was written"
+    ) -> Iterator[Item]:
         """The items; once it was requested, an error takes the place of the next one.
 
-        For work that is worth nothing unless it is whole: files that appear when all is done.
+        Args:
+            items: work to be done.
+            what: says what becomes of the work that was done.
 
         Raises:
             SelectraError: it was requested.
         """
         for item in items:
             if self.requested:
-                raise SelectraError("stopped on request: nothing was written")
+                raise SelectraError(f"stopped on request: {what()}")
             yield item
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

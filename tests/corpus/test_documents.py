@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_selectra.corpus.compression import open_for_reading, write_documents
-from spacy_selectra.corpus.documents import Document, parse_hub_address, read_documents
+from spacy_selectra.corpus.documents import Document, read_documents
+from spacy_selectra.corpus.hub import parse_hub_address
 from spacy_selectra.errors import SelectraError
 
 TEXTS = ["El niño comió piñón.\nEn Cádiz.", "Otra canción.", "¿Y el año?\nAsí es."]

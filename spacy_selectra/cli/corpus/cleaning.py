@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,7 @@ from spacy_selectra.cli.corpus.options import (
     SOURCES,
     TEXT_KEY,
     print_summary,
+    write_parts,
 )
 from spacy_selectra.cli.options import Replace, split_new_file
 
@@ -49,34 +52,36 @@ def clean(
 
     python -m spacy_selectra corpus clean raw/ clean.jsonl.zst
     """
-    from spacy_selectra.corpus.cleaning import Cleaner, CleaningSettings
-    from spacy_selectra.corpus.compression import write_documents
-    from spacy_selectra.corpus.documents import read_documents
-    from spacy_selectra.util.progress import Progress
+    from spacy_selectra.corpus.cleaning import Cleaner, CleaningSettings, Examiner
+    from spacy_selectra.corpus.resuming import Work
     from spacy_selectra.util.signals import StopRequest
     from spacy_selectra.util.workers import Engine
 
     paths, out = split_new_file(sources, replace)
-    cleaner = Cleaner(
-        CleaningSettings(
-            min_characters=min_characters,
-            max_characters=max_characters,
-            min_letters=min_letters,
-            min_function_words=min_function_words,
-            deduplicate=deduplicate,
-            max_repeated=max_repeated,
-        )
+    settings = CleaningSettings(
+        min_characters=min_characters,
+        max_characters=max_characters,
+        min_letters=min_letters,
+        min_function_words=min_function_words,
+        deduplicate=deduplicate,
+        max_repeated=max_repeated,
     )
     with (
-        Engine(engine, processes) as workers,
+        Engine(engine, processes) as place,
+        place.workers(partial(Examiner, settings)) as workers,
         StopRequest() as stop,
-        Progress("cleaning", None, "documents", quiet=quiet) as progress,
     ):
-        documents = (
-            progress.update() or document
-            for document in stop.until(read_documents(paths, text_key, source_key))
+        cleaner = Cleaner(settings, workers)
+        write_parts(
+            out,
+            paths,
+            Work(cleaner.clean, cleaner.counts, cleaner.resume),
+            {"clean": asdict(settings)},
+            stop,
+            text_key=text_key,
+            source_key=source_key,
+            progress=("cleaning", quiet),
         )
-        write_documents(out, cleaner.clean(documents, workers))
     if not cleaner.kept:
         typer.echo(f"warning: {out} is empty, every document was dropped", err=True)
     summary: dict[str, Any] = {

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from spacy_selectra.corpus.resuming import Work
+    from spacy_selectra.util.signals import StopRequest
 
 SOURCES = typer.Argument(
     metavar="SRC... OUT",
@@ -28,3 +35,50 @@ def print_summary(summary: dict[str, Any], lines: list[str], as_json: bool) -> N
     import json
 
     typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def write_parts(
+    out: Path,
+    paths: list[str],
+    work: Work,
+    settings: Mapping[str, Any],
+    stop: StopRequest,
+    *,
+    text_key: str,
+    source_key: str | None,
+    progress: tuple[str, bool],
+) -> None:
+    """Write what `work` makes of documents, going on where an interrupted command was.
+
+    Args:
+        out: the output.
+        paths: sources.
+        work: see there.
+        settings: JSON values that decide the result, but for the sources and keys.
+        stop: ends it.
+        text_key: as in `read_documents`.
+        source_key: as there.
+        progress: what is being done, and whether nothing is to be said of it.
+    """
+    from spacy_selectra.corpus.documents import DocumentStream
+    from spacy_selectra.corpus.resuming import write_resumable
+    from spacy_selectra.util.progress import Progress
+
+    keys = {"text_key": text_key, "source_key": source_key}
+    description, quiet = progress
+    with Progress(description, None, "documents", quiet=quiet) as bar:
+
+        def process(documents: Any) -> Any:
+            return work.process(bar.update() or document for document in documents)
+
+        def resumed(documents: int) -> None:
+            typer.echo(f"note: goes on after {documents:,} documents of an earlier run", err=True)
+
+        write_resumable(
+            out,
+            lambda position: DocumentStream(paths, **keys, position=position),
+            replace(work, process=process),
+            {**settings, **keys},
+            stop,
+            resumed,
+        )

@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from spacy_selectra.cli.corpus.options import JSON, QUIET, SOURCES, TEXT_KEY, print_summary
+from spacy_selectra.cli.corpus.options import (
+    JSON,
+    QUIET,
+    SOURCES,
+    TEXT_KEY,
+    print_summary,
+    write_parts,
+)
 from spacy_selectra.cli.options import Replace, split_new_file
 
 
@@ -90,19 +97,24 @@ def mix(
     python -m spacy_selectra corpus mix corpus/*.jsonl.xz mixed.jsonl.zst --source-key source
     --factor news=5 --factor laws=0.4
     """
-    from spacy_selectra.corpus.compression import write_documents
-    from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.corpus.mixing import Mixer, parse_factors
-    from spacy_selectra.util.progress import Progress
+    from spacy_selectra.corpus.resuming import Work
+    from spacy_selectra.util.signals import StopRequest
 
     paths, out = split_new_file(sources, replace)
     mixer = Mixer(parse_factors(factor), default, seed)
-    with Progress("mixing", None, "documents", quiet=quiet) as progress:
-        documents = (
-            progress.update() or document
-            for document in read_documents(paths, text_key, source_key)
+    with StopRequest() as stop:
+        write_parts(
+            out,
+            paths,
+            Work(mixer.process, mixer.counts, mixer.resume, mixer.check),
+            {"mix": mixer.factors, "default": default, "seed": seed},
+            stop,
+            text_key=text_key,
+            source_key=source_key,
+            progress=("mixing", quiet),
         )
-        written = write_documents(out, mixer.mix(documents))
+    written = mixer.written.total()
     counts = {name: [mixer.read[name], mixer.written[name]] for name in sorted(mixer.read)}
     summary = {"output": str(out), "written": written, "sources": counts}
     lines = [f"{out}: {written:,} documents"]

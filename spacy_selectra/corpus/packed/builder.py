@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from spacy_selectra.corpus.documents import HUB_PREFIX, list_sources, read_documents
+from spacy_selectra.corpus.documents import DocumentStream, list_sources
+from spacy_selectra.corpus.hub import HUB_PREFIX
 from spacy_selectra.corpus.packed.format import (
     FORMAT_VERSION,
     MANIFEST,
@@ -29,7 +31,6 @@ from spacy_selectra.corpus.packed.format import (
     Source,
     Split,
     SplitRecord,
-    partial_directory,
 )
 from spacy_selectra.corpus.packed.shards import ShardRecord, ShardStore, SourcesChanged, save_array
 from spacy_selectra.corpus.packed.units import (
@@ -42,7 +43,7 @@ from spacy_selectra.corpus.packed.units import (
 )
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, fingerprint, load_backend
-from spacy_selectra.util.files import read_json, write_json
+from spacy_selectra.util.files import partial_directory, read_json, write_json
 from spacy_selectra.util.signals import StopRequest
 from spacy_selectra.util.workers import Engine, EngineName
 
@@ -126,7 +127,11 @@ def pack_corpus(
         notices.append("the settings changed since the interrupted run: started afresh")
     while True:
         store = ShardStore(partial, UNITS_PER_SHARD, vocab_size)
-        units = _units([s.path for s in sources], [s.path for s in heldout_sources], settings)
+        groups = (sources, heldout_sources)
+        start = _start(store, groups)
+        if start is not None:
+            progress(store.skip_joined())
+        units = _units(groups, settings, start)
         try:
             records = _pack_units(units, store, tokenizer, settings, progress)
             break
@@ -231,19 +236,46 @@ def _prepare(partial: Path, identity: dict[str, object]) -> bool:
     return cleared
 
 
-def _units(paths: list[str], heldout_paths: list[str], settings: PackSettings) -> Iterator[Unit]:
-    number = 0
-    for sources, heldout in ((paths, False), (heldout_paths, True)):
-        if not sources:
+Groups = tuple[tuple[Source, ...], tuple[Source, ...]]  # of training, held out
+
+
+def _start(store: ShardStore, groups: Groups) -> dict[str, Any] | None:
+    """Where to go on reading a data set of the hub, so that what is packed is not fetched again.
+
+    Files are read again from their beginning, and compared with what was packed of them.
+    """
+    record = store.joined()
+    position = None if record is None else record.position
+    if position is None or position["groups"] != _paths(groups):
+        return None
+    return position
+
+
+def _paths(groups: Groups) -> list[list[str]]:
+    return [[source.path for source in group] for group in groups]
+
+
+def _units(
+    groups: Groups, settings: PackSettings, start: dict[str, Any] | None
+) -> Iterator[tuple[Unit, dict[str, Any] | None]]:
+    """Each unit, and where the reading is behind it, if it is at the hub."""
+    number = 0 if start is None else start["number"]
+    first = 0 if start is None else start["group"]
+    for place, group in enumerate(_paths(groups)):
+        if not group or place < first:
             continue
-        texts = (document.text for document in read_documents(sources, settings.text_key))
-        for unit in units_of(texts, number, heldout=heldout):
+        position = start["stream"] if start is not None and place == first else None
+        stream = DocumentStream(group, settings.text_key, position=position)
+        texts = (document.text for document in stream)
+        for unit in units_of(texts, number, heldout=place == 1):
             number = unit.number + 1
-            yield unit
+            behind = stream.position()
+            found = {"groups": _paths(groups), "group": place, "number": number, "stream": behind}
+            yield unit, found if behind["hub"] is not None else None
 
 
 def _pack_units(
-    units: Iterator[Unit],
+    units: Iterator[tuple[Unit, dict[str, Any] | None]],
     store: ShardStore,
     tokenizer: str | Path,
     settings: PackSettings,
@@ -257,8 +289,8 @@ def _pack_units(
         StopRequest() as stop,
         engine.workers(make) as workers,
     ):
-        for unit in chain(units, (None,)):
-            if unit is not None and not store.is_finished(unit):
+        for unit, position in chain(units, ((None, None),)):
+            if unit is not None and not store.is_finished(unit, position):
                 workers.submit(unit)
                 waiting.append(unit)
             elif unit is not None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import Vocabulary
-from spacy_selectra.util.files import read_json, sha256_of
+from spacy_selectra.util.files import partial_directory, read_json, sha256_of
 
 MANIFEST = "manifest.json"
 FORMAT = "spacy-selectra packed corpus"
@@ -115,11 +115,6 @@ def read_manifest(directory: str | Path) -> Manifest:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise SelectraError(f"{path}: damaged manifest ({place}: {problem['msg']})") from error
-
-
-def partial_directory(output: Path) -> Path:
-    """Where an unfinished corpus is kept: beside its final place."""
-    return output.with_name(output.name + ".partial")
 
 
 @dataclass(frozen=True)

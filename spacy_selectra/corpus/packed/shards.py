@@ -34,6 +34,7 @@ class ShardRecord:
     Attributes:
         digests: of its units, in order.
         piece_counts: int64, shape (vocabulary,): how often each piece occurs in train.
+        position: where the reading was behind its last unit, if it is worth going on from there.
     """
 
     digests: list[str]
@@ -42,6 +43,7 @@ class ShardRecord:
     too_short: int
     splits: dict[Split, SplitRecord]
     piece_counts: np.ndarray
+    position: dict[str, Any] | None = None
 
 
 class ShardStore:
@@ -68,21 +70,36 @@ class ShardStore:
             name = path.name.removesuffix(".npz")
             number, _, digest = name.removeprefix("unit-").partition(".")
             self._digests[int(number)] = digest
-        self._current: list[Unit] = []
+        self._positions: dict[int, dict[str, Any]] = {}
         self._last = -1
+
+    def joined(self) -> ShardRecord | None:
+        """The last shard that is complete, or None."""
+        return self._records[-1] if self._records else None
+
+    def skip_joined(self) -> int:
+        """Take the units of complete shards for granted; returns how many documents they hold."""
+        self._last = self._joined_units() - 1
+        return sum(record.documents for record in self._records)
 
     def path_of(self, unit: Unit) -> Path:
         """Where the packed unit is written."""
         return self.directory / f"unit-{unit.number:08}.{unit.digest}.npz"
 
-    def is_finished(self, unit: Unit) -> bool:
+    def is_finished(self, unit: Unit, position: dict[str, Any] | None = None) -> bool:
         """Whether the unit needs no packing; must be asked in the order of units.
+
+        Args:
+            unit: the next one.
+            position: where the reading is behind it, see `ShardRecord`.
 
         Raises:
             SourcesChanged: it was packed, but from other texts.
         """
         self._last = unit.number
         shard, place = divmod(unit.number, self._per_shard)
+        if position is not None and place == self._per_shard - 1:
+            self._positions[unit.number] = position
         if shard < self._taken_up:
             digests = self._records[shard].digests
             if place >= len(digests) or digests[place] != unit.digest:
@@ -148,8 +165,9 @@ class ShardStore:
         for place, split in enumerate(SPLITS):
             totals = {"documents": int(counts[3 + place]), "unknown": int(counts[5 + place])}
             splits[split] = splits[split].model_copy(update=totals)
+        position = self._positions.pop(numbers[-1], None)
         record = ShardRecord(
-            digests, int(counts[0]), int(counts[1]), int(counts[2]), splits, piece_counts
+            digests, int(counts[0]), int(counts[1]), int(counts[2]), splits, piece_counts, position
         )
         self._write_record(shard, record)
         self._records.append(record)
@@ -194,6 +212,7 @@ class ShardStore:
             "documents": record.documents,
             "empty": record.empty,
             "too_short": record.too_short,
+            "position": record.position,
             "splits": {name: split.model_dump() for name, split in record.splits.items()},
         }
         write_json(self.directory / f"shard-{shard:05}.json", values)
