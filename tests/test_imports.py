@@ -21,7 +21,7 @@ BELOW: dict[str, set[str]] = {
     "finetuning": {"util", "text", "corpus", "encoder"},
     "matching": {"util", "text"},
     "components": {"util", "text", "corpus", "encoder", "finetuning", "matching"},
-    "serving": {"util", "text", "corpus", "components"},
+    "serving": {"util", "text", "corpus", "finetuning", "components"},
     "packaging": {
         *("util", "text", "corpus", "encoder", "pretraining", "finetuning", "matching"),
         *("components", "serving"),

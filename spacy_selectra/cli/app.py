@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from spacy_selectra.cli.annotate import annotate
 from spacy_selectra.cli.corpus.app import corpus_app
 from spacy_selectra.cli.evaluate import evaluate_app
 from spacy_selectra.cli.finetune import finetune
@@ -12,7 +13,7 @@ from spacy_selectra.cli.options import WITH_OVERRIDES, ReportingGroup
 from spacy_selectra.cli.package import package_app
 from spacy_selectra.cli.pretrain import pretrain_command
 from spacy_selectra.cli.report import report
-from spacy_selectra.cli.serve import annotate, serve
+from spacy_selectra.cli.serve import serve
 from spacy_selectra.cli.vocab import vocab_app
 
 app = typer.Typer(

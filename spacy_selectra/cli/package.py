@@ -197,7 +197,7 @@ def try_(
 
     from spacy_selectra.packaging.smoke_test import try_wheel
     from spacy_selectra.packaging.summary import trial_lines
-    from spacy_selectra.serving.annotate import read_records
+    from spacy_selectra.serving.bulk.rows import read_records
     from spacy_selectra.util.files import write_json
 
     annotated = list(text or [])

@@ -1,4 +1,4 @@
-"""`selectra serve` and `selectra annotate`: a pipeline behind a port, or over a file."""
+"""`selectra serve`: a pipeline behind a port."""
 
 from __future__ import annotations
 
@@ -59,58 +59,3 @@ def serve(
     server = AnnotationServer(load_pipeline(pipeline), host, port, limits, quiet=quiet)
     typer.echo(f"Serving {pipeline} on {server.url}")
     server.serve_until_stopped()
-
-
-# `selectra annotate`: a file of texts in, JSON lines with annotations out.
-
-
-def annotate(
-    pipeline: Annotated[str, typer.Argument(help="Pipeline package or directory.")],
-    input_path: Annotated[
-        str,
-        typer.Argument(metavar="INPUT", help=".txt (one document a line), .jsonl, or - for stdin."),
-    ],
-    output_path: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help=".jsonl file, or - for stdout.")
-    ] = "-",
-    labels: Annotated[
-        str, typer.Option(help="Comma-separated labels to score with the zero-shot component.")
-    ] = "",
-    text_key: Annotated[str, typer.Option(help="Key of the text in JSON lines.")] = "text",
-    batch_size: Annotated[int, typer.Option(min=1, help="Documents a batch.")] = 64,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
-) -> None:
-    """Annotate texts with a pipeline; one JSON object a document.
-
-    Example: python -m spacy selectra annotate es_selectra_tiny noticias.txt noticias.jsonl
-    """
-    share_the_machine()
-    import json
-
-    from spacy_selectra.serving.annotate import (
-        annotate_records,
-        load_pipeline,
-        open_output,
-        read_records,
-        zero_shot_component,
-    )
-    from spacy_selectra.util.progress import Progress
-
-    wanted = [label.strip() for label in labels.split(",") if label.strip()]
-    nlp = load_pipeline(pipeline)
-    if wanted:
-        zero_shot_component(nlp)  # fail before the first document, not after the first batch
-    found = annotate_records(
-        nlp,
-        read_records(input_path, text_key, nlp.max_length),
-        text_key=text_key,
-        labels=wanted,
-        batch_size=batch_size,
-    )
-    with (
-        Progress("Annotating", unit="documents", quiet=quiet) as progress,
-        open_output(output_path) as stream,
-    ):
-        for record in found:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-            progress.update()

@@ -80,6 +80,14 @@ def open_for_writing(path: Path, compression: str, *, append: bool = False) -> I
         yield stream
 
 
+def compressed(data: bytes, compression: str) -> bytes:
+    """Data as a whole compressed file would hold it; such files may follow each other in one."""
+    raw = io.BytesIO()
+    with _compressor(raw, compression) as stream:
+        stream.write(data)
+    return raw.getvalue()
+
+
 def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]:
     if compression == ".gz":
         return gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)

@@ -28,16 +28,20 @@ def partial_directory(output: Path) -> Path:
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it replaces `path` in one step.
 
     On any error the temporary file is removed and whatever stood at `path` stays.
+
+    Args:
+        path: the file.
+        within: directory of the temporary file, on the same file system; beside `path` by default.
 
     Raises:
         SelectraError: the disk is full or the file cannot be written.
     """
     path = Path(path)
-    temporary = temporary_sibling(path)
+    temporary = temporary_sibling(path if within is None else within / path.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

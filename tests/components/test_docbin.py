@@ -23,7 +23,7 @@ from spacy_selectra.finetuning.data.dataset import (
     read_unlabelled,
 )
 from spacy_selectra.finetuning.tasks.registry import TASKS
-from spacy_selectra.serving.annotate import read_records
+from spacy_selectra.serving.bulk.rows import read_records
 from tests.finetuning.tiny import save_discriminator
 
 NLP = spacy.blank("es")

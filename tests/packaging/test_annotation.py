@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import annotate_texts, describe, read_records
+from spacy_selectra.serving.annotate import annotate_texts, describe
+from spacy_selectra.serving.bulk.rows import read_records
 
 TEXT = "El niño comió piñón en Cádiz."
 
@@ -34,10 +35,11 @@ def test_texts_that_cannot_be_read_are_named(pipeline, tmp_path):
         ("long.txt", "long.txt, line 2: 1,000,001 characters, at most 1,000,000 are read"),
         ("deep.jsonl", "deep.jsonl, line 1: not JSON"),
     ):
-        result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))
+        out = tmp_path / f"{name}.out.jsonl"
+        result = run(str(pipeline), str(tmp_path / name), str(out))
         assert result.exit_code == 1
         assert message in result.stderr
-        assert not (tmp_path / "out.jsonl").exists()
+        assert not out.exists()
 
 
 def test_offsets_are_characters_of_the_text(nlp):
@@ -106,7 +108,7 @@ def test_bad_input(tmp_path, name, content, message):
         list(read_records(str(tmp_path / name)))
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.md", "a.json", "a.docx", "textos"])
+@pytest.mark.parametrize("name", ["a.md", "a.json", "a.docx", "textos"])
 def test_kinds_of_files_that_are_not_known(pipeline, tmp_path, name):
     (tmp_path / name).write_text("text,x\nAna,1\n", "utf-8")
     result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))

@@ -1,0 +1,83 @@
+"""Parts annotated by Ray Data: files are read by tasks, parts annotated by actors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from spacy_selectra.serving.bulk.annotator import Annotator, Outcome, Work, found, parts_of
+from spacy_selectra.util.signals import StopRequest
+
+Batch = dict[str, Any]
+"""A row of Ray Data: each column a list, or array, of one value."""
+
+# Actors get the next part while they work on one. More would only wait.
+_IN_FLIGHT = 2
+
+
+def annotate_with_ray(
+    ray: Any, work: Work, sources: Sequence[str], workers: int, processors: int, stop: StopRequest
+) -> Generator[Outcome]:
+    """What came of all parts, in the order they are finished, until a stop is requested.
+
+    Where parts have no files, they come in their own order.
+
+    A part is one row of Ray Data, and a block of its own, so that it goes to whichever actor is
+    free. A task for each source reads it; how far it is ahead of the actors, Ray decides.
+
+    Args:
+        ray: what `ray_cluster` yields.
+        work: what is done with each row; its directory has to be the same on all machines.
+        sources: files, which all machines have to see, or addresses.
+        workers: actors.
+        processors: that all actors together take, of each as many threads as it has of them.
+        stop: after a request no further part is waited for.
+    """
+    numbered = [{"number": number, "source": source} for number, source in enumerate(sources)]
+    context = ray.data.DataContext.get_current()
+    before, context.target_max_block_size = context.target_max_block_size, 1
+    if work.directory is None:  # what comes is written as it comes
+        context.execution_options.preserve_order = True
+    try:
+        read = ray.data.from_items(numbered, override_num_blocks=len(numbered)).map_batches(
+            PartReader(work), batch_size=1, num_cpus=0
+        )
+        outcomes = read.map_batches(
+            PartActor,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            num_cpus=max(1, processors // workers),
+            compute=ray.data.ActorPoolStrategy(
+                size=workers, max_tasks_in_flight_per_actor=_IN_FLIGHT
+            ),
+        )
+        for row in outcomes.iter_rows():
+            yield row["outcome"]
+            if stop.requested:
+                return
+    finally:
+        context.target_max_block_size = before
+
+
+class PartReader:
+    """Reads a source as parts; those that are there already are only counted."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
+        """The parts of one source."""
+        for part in parts_of(self.work, int(batch["number"][0]), str(batch["source"][0])):
+            yield {"part": [found(part) if self.work.is_finished(part) else part]}
+
+
+class PartActor:
+    """Loads the pipeline once, and annotates part after part."""
+
+    def __init__(self, work: Work) -> None:
+        self._annotator = Annotator(work)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Annotate one part."""
+        part = batch["part"][0]
+        return {"outcome": [part if isinstance(part, Outcome) else self._annotator(part)]}
