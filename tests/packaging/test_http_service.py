@@ -1,15 +1,19 @@
 """`serve`: contract of the HTTP answers, refusals, and a clean stop."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from email.message import Message
 from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -19,7 +23,7 @@ import spacy
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.serving.service.limits import Limits
 from spacy_selectra.serving.service.server import AnnotationServer
-from tests.processes import HANGS
+from tests.processes import HANGS, NEW_PROCESSES, Running
 
 TEXT = "El niño comió piñón en Cádiz."
 
@@ -208,46 +212,43 @@ def test_a_body_without_a_stated_length(url):
     assert b"Content-Length is missing" in received
 
 
-# The pipeline is told to read by a file, so that the signal comes while requests wait for it.
-WAITING = """
-import os, sys, time
-import spacy
+@spacy.Language.factory("waits_for_file", default_config={"path": ""})
+def make_waiting(nlp: spacy.Language, name: str, path: str):
+    """A component that waits until there is a file."""
 
-@spacy.Language.component("waits_for_file")
-def wait(doc):
-    while not os.path.exists(sys.argv[1]):
-        time.sleep(0.01)
-    return doc
+    def wait(doc):
+        while not Path(path).exists():
+            time.sleep(0.01)
+        return doc
 
-nlp = spacy.blank("es")
-nlp.add_pipe("waits_for_file")
-from spacy_selectra.serving.service.limits import Limits
-from spacy_selectra.serving.service.server import AnnotationServer
-
-server = AnnotationServer(nlp, "127.0.0.1", 0, Limits(waiting=20), quiet=True)
-print(server.url, flush=True)
-server.serve_until_stopped()
-"""
+    return wait
 
 
-@pytest.mark.slow
+def serve_waiting(path: str, address: Connection) -> None:
+    nlp = spacy.blank("es")
+    nlp.add_pipe("waits_for_file", config={"path": path})
+    server = AnnotationServer(nlp, "127.0.0.1", 0, Limits(waiting=20), quiet=True)
+    address.send(server.url)
+    server.serve_until_stopped()
+
+
 def test_all_requests_under_way_are_answered_after_sigterm(tmp_path):
     go_on = tmp_path / "go_on"
-    command = [sys.executable, "-c", WAITING, str(go_on)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with ThreadPoolExecutor(40) as clients:
-            asked = [clients.submit(call, url, {"text": f"Niño {n}"}) for n in range(40)]
-            refused = set(islice(as_completed(asked, HANGS), 20))
-            assert {each.result()[0] for each in refused} == {429}
-            process.send_signal(signal.SIGTERM)  # the other twenty are in, and wait
-            go_on.touch()
-            for number, each in enumerate(asked):
-                if each not in refused:
-                    status, answer = each.result()
-                    assert (status, answer.get("text")) == (200, f"Niño {number}")
-        assert process.wait(timeout=HANGS) == 0
+    receiving, sending = NEW_PROCESSES.Pipe(duplex=False)
+    service = Running(serve_waiting, str(go_on), sending)
+    url = receiving.recv()
+    with ThreadPoolExecutor(40) as clients:
+        asked = [clients.submit(call, url, {"text": f"Niño {n}"}) for n in range(40)]
+        refused = set(islice(as_completed(asked, HANGS), 20))
+        assert {each.result()[0] for each in refused} == {429}
+        os.kill(service.process.pid, signal.SIGTERM)  # the other twenty are in, and wait
+        go_on.touch()
+        for number, each in enumerate(asked):
+            if each not in refused:
+                status, answer = each.result()
+                assert (status, answer.get("text")) == (200, f"Niño {number}")
+    ended = service.wait()
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.slow

@@ -75,6 +75,9 @@ def test_library_wheel_holds_the_package_only(wheels):
     with zipfile.ZipFile(wheels[1]) as archive:
         top = {name.split("/")[0] for name in archive.namelist()}
         assert "spacy_selectra/py.typed" in archive.namelist()
+        page = "spacy_selectra/serving/service/page/"
+        found = {name.removeprefix(page) for name in archive.namelist() if name.startswith(page)}
+        assert found == {"index.html", "page.css", "page.js", "words.js"}
     assert {name for name in top if not name.endswith(".dist-info")} == {"spacy_selectra"}
 
 
