@@ -11,9 +11,10 @@ import pytest
 import spacy
 from confection import Config
 
+from spacy_selectra.components.readers import conll_reader
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
-from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start
+from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start, write_encoder
 
 SMALL = {
     "hidden_size": 32,
@@ -125,3 +126,21 @@ def test_ordinary_use(tmp_path: Path):
     assert everything["right"] == everything["other_type"] == everything["superfluous"] == 1
     assert found["names"]["mail"]["right"] == 1
     assert "absurd" not in found
+
+
+def test_spellings(tmp_path: Path):
+    encoder = write_encoder(tmp_path / "encoder")
+    nlp = spacy.blank("es")
+    model = {"@architectures": "spacy-selectra.SelectraModel.v1", "name": str(encoder)}
+    nlp.add_pipe("transformer", config={"model": {**model, "get_spans": None}})
+    nlp.add_pipe("selectra_ner", name="ner")
+    test = tmp_path / "test.tsv"
+    test.write_text("Ana\tB-PER\ntambién\tO\nvive\tO\nen\tO\nCádiz\tB-LOC\n", encoding="utf-8")
+    reader = conll_reader(str(test))
+    nlp.initialize(lambda: list(reader(nlp)))
+    nlp.to_disk(tmp_path / "nlp")
+    found = record(run("spellings.py", str(tmp_path / "nlp"), "--test", str(test)))["f1"]
+    assert set(found) == {"as it is", "capitals", "no accents", "both"}
+    # all four are the same text once they are restored
+    assert len({row["restored"] for row in found.values()}) == 1
+    assert found["as it is"]["restored"] == found["as it is"]["as it stands"]

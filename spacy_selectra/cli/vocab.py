@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spacy_selectra.cli.options import split_output
+from spacy_selectra.cli.options import Replace, split_new_file, split_output
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:
@@ -224,3 +224,45 @@ def _table(result: Repair, dry_run: bool) -> list[str]:
     if dry_run:
         lines[-1] = "dry run, nothing written"
     return lines
+
+
+# `selectra vocab spell`.
+
+
+@vocab_app.command("spell")
+def spell(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... OUT",
+            help="Text in its usual case (as for 'vocab train'), then the file to write (.txt, "
+            ".txt.gz).",
+        ),
+    ],
+    min_count: Annotated[int, typer.Option(min=1, help="Occurrences a word needs.")] = 5,
+    text_key: Annotated[str, typer.Option(help="Key or column that holds the text.")] = "text",
+    replace: Replace = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """List how words are usually spelled, by which text in capitals or without accents is read.
+
+    Needed for languages other than Spanish, and for words of a field. Example:
+
+    python -m spacy_selectra vocab spell corpus/*.jsonl.xz spellings.txt.gz
+    """
+    from spacy_selectra.corpus.documents import read_documents
+    from spacy_selectra.text.spelling_counts import count_spellings
+    from spacy_selectra.text.spellings import save_spellings
+    from spacy_selectra.util.progress import Progress
+
+    paths, out = split_new_file(sources, replace)
+    with Progress("counting", None, "documents", quiet=quiet) as progress:
+        found = count_spellings(
+            (progress.update() or document.text for document in read_documents(paths, text_key)),
+            min_count,
+        )
+    if not found.words:
+        raise SelectraError(f"no word occurs {min_count} times; nothing was written")
+    save_spellings(found, out)
+    if not quiet:
+        typer.echo(f"{out}: usual spellings of {len(found.words):,} words")

@@ -18,6 +18,7 @@ from spacy_selectra.components.checked import Checked, is_share, own_extension
 from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.align import pieces_of_words, word_maxima
+from spacy_selectra.text.spellings import spanish_spellings
 from spacy_selectra.text.windows import overlapping_windows
 
 if TYPE_CHECKING:
@@ -32,13 +33,25 @@ SPAN_LABEL = "REPLACED"
 @Language.factory(
     "selectra_replaced",
     assigns=["token._.replaced", "doc.spans"],
-    default_config={"threshold": 0.5, "model": None, "upstream": None},
+    default_config={"threshold": 0.5, "model": None, "upstream": None, "restore_case": True},
 )
 def make_replaced(
-    nlp: Language, name: str, threshold: float, model: str | None, upstream: str | None
+    nlp: Language,
+    name: str,
+    threshold: float,
+    model: str | None,
+    upstream: str | None,
+    restore_case: bool,
 ) -> "ReplacedWordDetector":
     """Make the component; see `ReplacedWordDetector`."""
-    return ReplacedWordDetector(name, threshold=threshold, model=model, upstream=upstream, nlp=nlp)
+    return ReplacedWordDetector(
+        name,
+        threshold=threshold,
+        model=model,
+        upstream=upstream,
+        restore_case=restore_case,
+        nlp=nlp,
+    )
 
 
 class ReplacedWordDetector(ModelComponent):
@@ -69,6 +82,8 @@ class ReplacedWordDetector(ModelComponent):
         threshold: probability in [0, 1] above which a word counts as replaced.
         model: directory or hub id of a discriminator, None if it comes with the pipeline.
         upstream: name of the transformer component to read from, None for an own encoder.
+        restore_case: without `upstream`, read stretches in capitals in their usual case (see
+            `spacy_selectra.text.spellings`), so that headlines do not count as replaced.
         nlp: the pipeline whose transformer is compared with the fingerprint.
 
     Raises:
@@ -84,11 +99,13 @@ class ReplacedWordDetector(ModelComponent):
         threshold: float = 0.5,
         model: str | None = None,
         upstream: str | None = None,
+        restore_case: bool = True,
         nlp: Language | None = None,
     ) -> None:
         super().__init__(name, model)
         self.threshold = threshold
         self.upstream = upstream
+        self.restore_case = restore_case
         self._tokenizer: PieceTokenizer | None = None
         self._pipeline = _PipelineReference(nlp)
         self._compared = False
@@ -161,7 +178,10 @@ class ReplacedWordDetector(ModelComponent):
         model: Discriminator = self.loaded_model
         tokenizer = self._tokenizer
         assert tokenizer is not None  # read together with the model
-        pieces = tokenizer.encode([doc.text for doc in docs])
+        texts = [doc.text for doc in docs]
+        if self.restore_case:
+            texts = [spanish_spellings().restored(text, accents=False) for text in texts]
+        pieces = tokenizer.encode(texts)
         size = tokenizer.budget
         windows = [
             (number, window)

@@ -27,6 +27,7 @@ from spacy_selectra.components.transformer.windows import (
 from spacy_selectra.encoder.precision import PRECISIONS
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.spellings import load_spellings
 from spacy_selectra.util.files import atomic_file
 
 
@@ -43,6 +44,9 @@ def selectra_model(
     max_batch_pieces: int = 2048,
     pooling: Model[Ragged, Floats2d] | None = None,
     grad_factor: float = 1.0,
+    restore_case: bool = True,
+    restore_accents: bool = True,
+    spellings: str | None = None,
 ) -> Model:
     """A transformer for spaCy, in the place of `spacy-transformers.TransformerModel.v3`.
 
@@ -74,6 +78,11 @@ def selectra_model(
             `nlp.replace_listeners` leaves it behind: pieces are reduced to tokens by this
             layer.
         grad_factor: with `pooling`, factor on the gradients of the encoder.
+        restore_case: read stretches in capitals, such as headlines, in their usual case; the
+            document and its characters stay as they are (see `spacy_selectra.text.spellings`).
+        restore_accents: read texts that were written without accents with them.
+        spellings: file of `vocab spell` to do so by, which `nlp.initialize` reads and the
+            pipeline then holds itself; the list for Spanish that comes with the library if None.
 
     Returns:
         A layer from documents to a `FullTransformerBatch`, or with `pooling` to one array
@@ -104,6 +113,9 @@ def selectra_model(
         "get_spans": get_spans,
         "window": window,
         "stride": stride,
+        "restore_case": restore_case,
+        "restore_accents": restore_accents,
+        "spellings": spellings,
         "has_transformer": False,
         "set_transformer": set_transformer,
         "flush_cache_chance": 0.0,
@@ -177,8 +189,13 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         get_spans: SpanGetter | None = self.attrs["get_spans"]
         pieces = self.shim.pieces
         if get_spans is None:
-            return document_windows(docs, pieces, self.attrs["window"], self.attrs["stride"])
-        return span_windows(docs, get_spans, pieces)
+            window, stride = self.attrs["window"], self.attrs["stride"]
+            return document_windows(docs, pieces, window, stride, self._text_read)
+        return span_windows(docs, get_spans, pieces, self._text_read)
+
+    def _text_read(self, text: str) -> str:
+        case, accents = self.attrs["restore_case"], self.attrs["restore_accents"]
+        return self.shim.spellings.restored(text, case=case, accents=accents)
 
     def _copy(self, seen: dict[int, Any] | None = None) -> "SelectraModel":
         # thinc's own would make a plain Model; `seen` keeps shared layers shared
@@ -230,6 +247,8 @@ def set_transformer(model: SelectraModel, hf_model: HFObjects) -> None:
 def _initialize(model: SelectraModel, X: Any = None, Y: Any = None) -> None:  # noqa: N803
     if not model.shim.loaded:
         model.shim.load(model.attrs["name"])
+    if model.attrs["spellings"]:
+        model.shim.own_spellings = load_spellings(model.attrs["spellings"])
     model.note_loaded()
     # windows out of range shall not wait for the first document
     model.windows([])

@@ -28,6 +28,7 @@ from spacy_selectra.encoder.predict import packed_batches
 from spacy_selectra.encoder.serialization import packed_encoder, stored_config, unpacked_encoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.encode import PieceTokenizer, load_pieces, pieces_like
+from spacy_selectra.text.spellings import Spellings, spanish_spellings
 from spacy_selectra.text.transformers_tokenizer import transformers_tokenizer
 
 # Pieces after which freed memory goes back to the system, whether of one long document or of
@@ -62,6 +63,7 @@ class SelectraShim(Shim):
         self.options = options
         self.tokenizer: PieceTokenizer | None = None
         self._for_transformers: Any = None
+        self.own_spellings: Spellings | None = None
         self.truncation_announced = False
         self._since_return = 0
 
@@ -101,6 +103,11 @@ class SelectraShim(Shim):
         if self._for_transformers is None:
             self._for_transformers = transformers_tokenizer(self.pieces)
         return self._for_transformers
+
+    @property
+    def spellings(self) -> Spellings:
+        """How words are usually spelled: by the pipeline's own list, or the library's."""
+        return self.own_spellings or spanish_spellings()
 
     @property
     def width(self) -> int:
@@ -247,6 +254,7 @@ class SelectraShim(Shim):
         """An independent copy with an id of its own, so that optimizers keep them apart."""
         copied = SelectraShim(copy.deepcopy(self.options))
         copied.tokenizer = None if self.tokenizer is None else copy.copy(self.pieces)
+        copied.own_spellings = self.own_spellings
         copied._model = copy.deepcopy(self._model)
         copied.truncation_announced = self.truncation_announced
         return copied
@@ -263,7 +271,12 @@ class SelectraShim(Shim):
     def to_bytes(self) -> bytes:
         """A safetensors file of weights, configuration and tokenizer (see `packed_encoder`);
         empty if nothing is loaded."""
-        return b"" if self._model is None else packed_encoder(self._model, self.pieces.to_dict())
+        if self._model is None:
+            return b""
+        about = self.pieces.to_dict()
+        if self.own_spellings is not None:
+            about["spellings"] = self.own_spellings.words
+        return packed_encoder(self._model, about)
 
     def from_bytes(self, data: bytes) -> SelectraShim:
         """Load what `to_bytes` wrote; nothing else is read.
@@ -279,6 +292,8 @@ class SelectraShim(Shim):
         encoder = _with_config(encoder, {key: True for key in OUTPUTS if changes.get(key)})
         self._for_transformers = None
         self.tokenizer = PieceTokenizer.from_dict(tokenizer)
+        words = tokenizer.get("spellings")
+        self.own_spellings = None if words is None else Spellings(words)
         self._model = encoder.to(get_torch_default_device())
         return self
 

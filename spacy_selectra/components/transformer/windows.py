@@ -17,6 +17,7 @@ from spacy_selectra.text.windows import Window, sentence_windows
 from spacy_selectra.util.arrays import runs
 
 SpanGetter = Callable[[list[Doc]], list[list[Span]]]
+TextReader = Callable[[str], str]
 
 # Beyond all characters: where the last token ends, whatever follows it.
 _NO_END = 1 << 62
@@ -114,6 +115,7 @@ def document_windows(
     tokenizer: PieceTokenizer,
     window: int | None = None,
     stride: int | None = None,
+    read: TextReader = str,
 ) -> PackedWindows:
     """Read each document whole if it fits, else in windows of nearly equal size.
 
@@ -126,12 +128,13 @@ def document_windows(
         window: most pieces of a window, special ones included; the encoder's limit if None.
         stride: most new pieces of a window, the others being repeated from the window
             before as context; None for no overlap.
+        read: gives the text that is read in place of a document's, of the same length.
 
     Raises:
         SelectraError: window or stride out of range.
     """
     limit, step = _limits(tokenizer, window, stride)
-    texts = [doc.text for doc in docs]
+    texts = [read(doc.text) for doc in docs]
     bases = text_bases(texts)
     packer = _Packer(tokenizer)
     spans: list[list[Span]] = []
@@ -148,22 +151,30 @@ def document_windows(
 
 
 def span_windows(
-    docs: Sequence[Doc], get_spans: SpanGetter, tokenizer: PieceTokenizer
+    docs: Sequence[Doc],
+    get_spans: SpanGetter,
+    tokenizer: PieceTokenizer,
+    read: TextReader = str,
 ) -> PackedWindows:
     """One window for each span of a span getter, as spacy-transformers reads them.
 
     A window longer than the encoder allows loses the pieces at its end (its last special
-    piece stays); the result says how many.
+    piece stays); the result says how many. `read` as for `document_windows`.
     """
-    bases = text_bases([doc.text for doc in docs])
+    whole = [read(doc.text) for doc in docs]
+    bases = text_bases(whole)
     spans = [[span for span in inner if len(span)] for inner in get_spans(list(docs))]
-    flat = [span for inner in spans for span in inner]
+    texts = [
+        text[span.start_char : span.end_char]
+        for text, inner in zip(whole, spans, strict=True)
+        for span in inner
+    ]
     starts = [
         base + span.start_char for base, inner in zip(bases, spans, strict=True) for span in inner
     ]
     packer = _Packer(tokenizer)
     dropped = truncated = 0
-    for start, pieces in zip(starts, tokenizer.encode([span.text for span in flat]), strict=True):
+    for start, pieces in zip(starts, tokenizer.encode(texts), strict=True):
         excess = max(0, len(pieces.ids) - tokenizer.budget)
         dropped += excess
         truncated += excess > 0

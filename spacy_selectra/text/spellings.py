@@ -1,0 +1,208 @@
+"""Case and accents that a text lacks, from the usual spelling of its words.
+
+Headlines, forms and old systems write in capitals, and many people without accents. An encoder that
+tells case and accents apart has hardly ever seen such words. What is put in their place has the
+same number of characters, so that characters count as before.
+
+1. Case. Words without a lower-case letter that follow each other are a stretch in capitals if
+   half of them, and at least three (two where they fill their lines), are usually written
+   otherwise. Each gets its usual case; words that are not known are taken for names. Acronyms are
+   usually in capitals, and stay.
+2. Accents. A text without any accent lacks them if it holds a word in lower case that is no word
+   without one ("politica"). Then all such words get theirs, names too; where both are words
+   ("esta", "está"), nothing is changed.
+
+Each word is judged by itself, the simplest of the methods in Lita et al. 2003 ("tRuEcasIng").
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.normalization import strip_accents
+from spacy_selectra.util.files import atomic_file, refuse_pointer
+
+WORD = re.compile(r"[^\W\d_]+")
+# Words of a stretch that are usually not in capitals: how many at least, in a line with others and
+# where they fill their lines, and which share. "EL PERIÓDICO" within a sentence is a name.
+LEAST_WITHIN = 3
+LEAST_ALONE = 2
+LEAST_SHARE = 0.5
+
+_TWO_CAPITALS = re.compile(r"[^\W\d_a-z]{2}")
+_ACCENTED = re.compile(r"[áéíóúüñÁÉÍÓÚÜÑ\u0300\u0301\u0303\u0308]")
+# What stands before the first word of a sentence.
+_SENTENCE = re.compile(r"(?:^|[.!?…:][\"'»”’)]*\s|\n\s*\n)\W*$")
+_BEFORE = 12  # characters in which that is looked for
+_ROMAN = re.compile(r"[IVX]{2,}")
+_WORDS_OF_ONE_LETTER = frozenset("aáeoóuy")
+_INITIAL = frozenset(".'’")  # what follows a letter that stands for a name
+
+
+class Spellings:
+    """Usual spellings of words, the most frequent first: each word once, as it is written within
+    sentences ("casa", "Madrid", "ONU").
+
+    Args:
+        words: of letters only.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+        self._exact: dict[str, str] = {}
+        self._plain: dict[str, str] = {}
+        for word in self.words:
+            lower = word.lower()
+            self._exact.setdefault(lower, word)
+            self._plain.setdefault(_plain(lower), word)
+
+    def restored(self, text: str, *, case: bool = True, accents: bool = True) -> str:
+        """The text with the case and the accents it lacks, of the same length; mostly itself.
+
+        Args:
+            text: a whole document, since it is the whole that lacks accents or does not.
+            case: whether words in capitals are changed.
+            accents: whether words without accents are.
+        """
+        recased = self._with_case(text) if case else text
+        if accents and _ACCENTED.search(text) is None:
+            return self._with_accents(recased, sure=recased != text)
+        return recased
+
+    def usual(self, word: str) -> str | None:
+        """The usual spelling of a word, whatever its case; of one that only exists with accents,
+        that with them; None if it is not known."""
+        lower = word.lower()
+        return self._exact.get(lower) or self._plain.get(_plain(lower))
+
+    def _with_case(self, text: str) -> str:
+        if _TWO_CAPITALS.search(text) is None:
+            return text
+        letters = list(text)
+        for stretch in _capitals(text):
+            usual = [self.usual(match[0]) for match in stretch]
+            longer = [u for match, u in zip(stretch, usual, strict=True) if len(match[0]) > 1]
+            known = sum(form is not None and not form.isupper() for form in longer)
+            least = LEAST_ALONE if _alone(text, stretch) else LEAST_WITHIN
+            if known < max(least, LEAST_SHARE * len(longer)):
+                continue
+            for match, form in zip(stretch, usual, strict=True):
+                begin, end = match.span()
+                new = _cased(match[0], form, text[end : end + 1])
+                if _SENTENCE.search(text[max(0, begin - _BEFORE) : begin]):
+                    new = new[0].upper() + new[1:]
+                if len(new) == end - begin:
+                    letters[begin:end] = new
+        return "".join(letters)
+
+    def _with_accents(self, text: str, sure: bool) -> str:
+        found = []
+        for match in WORD.finditer(text):
+            lower = match[0].lower()
+            form = None if lower in self._exact else self._plain.get(lower)
+            if form is not None and len(form) == len(lower):
+                sure = sure or match[0] == lower
+                found.append((match, form))
+        if not sure:
+            return text
+        letters = list(text)
+        for match, form in found:
+            letters[match.start() : match.end()] = _like(form, match[0])
+        return "".join(letters)
+
+
+def save_spellings(spellings: Spellings, path: str | Path) -> None:
+    """Write one word a line, compressed if the name ends in .gz."""
+    data = "".join(f"{word}\n" for word in spellings.words).encode()
+    with atomic_file(path) as temporary:
+        # no time in it: the same words give the same file
+        temporary.write_bytes(gzip.compress(data, mtime=0) if _is_gzip(path) else data)
+
+
+def load_spellings(path: str | Path) -> Spellings:
+    """Read what `save_spellings` wrote.
+
+    Raises:
+        SelectraError: no such file, or it holds something else.
+    """
+    path = Path(path).expanduser()
+    refuse_pointer(path)
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if _is_gzip(path) else data).decode("utf-8")
+    except FileNotFoundError as error:
+        raise SelectraError(f"{path}: no such file") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise SelectraError(f"{path}: no list of spellings ({error})") from error
+    return Spellings(_checked(text, path))
+
+
+@cache
+def spanish_spellings() -> Spellings:
+    """The list that comes with the library (`assets/README.md`); read when first needed."""
+    data = (files("spacy_selectra.text") / "spellings_es.txt.gz").read_bytes()
+    return Spellings(gzip.decompress(data).decode("utf-8").splitlines())
+
+
+def _checked(text: str, path: Path) -> list[str]:
+    words = text.splitlines()
+    for number, word in enumerate(words, 1):
+        if WORD.fullmatch(word) is None:
+            raise SelectraError(f"{path}, line {number}: {word!r} is not a single word")
+    return words
+
+
+def _is_gzip(path: str | Path) -> bool:
+    return Path(path).suffix == ".gz"
+
+
+def _plain(word: str) -> str:
+    return word if word.isascii() else strip_accents(word)
+
+
+def _capitals(text: str) -> Iterator[list[re.Match[str]]]:
+    """Words that follow each other, none of which has a lower-case letter."""
+    stretch: list[re.Match[str]] = []
+    for match in WORD.finditer(text):
+        if match[0].isupper():
+            stretch.append(match)
+        elif stretch:
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch
+
+
+def _alone(text: str, stretch: list[re.Match[str]]) -> bool:
+    """Whether the lines on which a stretch lies hold no other words."""
+    begin, end = stretch[0].start(), stretch[-1].end()
+    line = text.rfind("\n", 0, begin) + 1
+    rest = text.find("\n", end)
+    around = text[line:begin] + text[end : len(text) if rest < 0 else rest]
+    return WORD.search(around) is None
+
+
+def _cased(word: str, usual: str | None, following: str) -> str:
+    """A word in capitals in its usual case; a name if there is none."""
+    if _ROMAN.fullmatch(word) or (
+        len(word) == 1 and (word.lower() not in _WORDS_OF_ONE_LETTER or following in _INITIAL)
+    ):
+        return word
+    if usual is None or len(usual) != len(word):
+        return word[0] + word[1:].lower()
+    return "".join(
+        char if form.isupper() else char.lower() for char, form in zip(word, usual, strict=True)
+    )
+
+
+def _like(form: str, word: str) -> str:
+    """The letters of `form`, in the case of `word`."""
+    return "".join(
+        new.upper() if old.isupper() else new.lower() for new, old in zip(form, word, strict=True)
+    )
