@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,16 @@ class Running:
         # a process with threads cannot be forked safely
         with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"):
             forkserver.ensure_running()
+        for name in ("stdout", "stderr"):
+            (self.directory / name).touch()
         self.process.start()
+
+    def first_line(self) -> str:
+        """What it prints first, as soon as it has printed that; less if it has ended before."""
+        while "\n" not in (printed := (self.directory / "stdout").read_text("utf-8")):
+            if wait([self.process.sentinel], timeout=0.01):
+                return (self.directory / "stdout").read_text("utf-8")
+        return printed.partition("\n")[0]
 
     def wait(self) -> subprocess.CompletedProcess[str]:
         """Its exit status and what it has printed, when it has ended."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -27,6 +24,7 @@ from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead, TokenHead
 from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.encoder.precision import precision
+from tests import processes
 
 MIXED = [5, 33, 33, 7, 1, 60, 18, 18, 19, 2]
 BATCHES = {
@@ -163,34 +161,36 @@ def test_few_sizes_pay_where_products_are_onednns():
     assert not few_sizes_pay()
 
 
-COUNTED = """
-import torch
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.heads import Discriminator
-from spacy_selectra.encoder.precision import precision
-torch.manual_seed(0)
-model = Discriminator(EncoderConfig(
-    vocab_size=50, embedding_size=16, hidden_size=32, num_hidden_layers=2,
-    num_attention_heads=2, intermediate_size=48, hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0, max_position_embeddings=64))
-for _ in range(60):
-    lengths = torch.randint(1, 41, (12,)).tolist()
-    ids = torch.randint(5, 50, (sum(lengths),))
-    with precision("bf16"):
-        model(ids, lengths).sum().backward()
-        with torch.no_grad():
-            model.eval()(ids, lengths)
-    model.train()
-"""
+def sixty_batches() -> None:
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocab_size=50,
+        embedding_size=16,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        max_position_embeddings=64,
+    )
+    model = heads.Discriminator(config)
+    for _ in range(60):
+        lengths = torch.randint(1, 41, (12,)).tolist()
+        ids = torch.randint(5, 50, (sum(lengths),))
+        with precision("bf16"):
+            model(ids, lengths).sum().backward()
+            with torch.no_grad():
+                model.eval()(ids, lengths)
+        model.train()
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_code_is_generated_once():
     """Of 60 batches of all sizes; one by one they made some 2,000 kernels."""
-    environment = {**os.environ, "ONEDNN_VERBOSE": "profile_create"}
-    done = subprocess.run(
-        [sys.executable, "-c", COUNTED], env=environment, capture_output=True, text=True, check=True
-    )
+    # read when oneDNN computes for the first time
+    done = processes.run(sixty_batches, environment={"ONEDNN_VERBOSE": "profile_create"})
+    assert done.returncode == 0, done.stderr
     if "onednn_verbose" not in done.stdout:
         pytest.skip("oneDNN computes nothing here, or says nothing")
     assert len(re.findall("create:cache_miss", done.stdout)) < 400
