@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,7 +21,7 @@ import spacy
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.serving.service.limits import Limits
 from spacy_selectra.serving.service.server import AnnotationServer
-from tests.processes import HANGS, NEW_PROCESSES, Running
+from tests.processes import HANGS, NEW_PROCESSES, Running, command
 
 TEXT = "El niño comió piñón en Cádiz."
 
@@ -253,12 +251,8 @@ def test_all_requests_under_way_are_answered_after_sigterm(tmp_path):
 
 @pytest.mark.slow
 def test_command_starts_answers_and_stops_on_sigterm(pipeline):
-    command = [sys.executable, "-u", "-m", "spacy_selectra", "serve", str(pipeline), "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[-1]
-        assert call(url, {"text": TEXT})[0] == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=HANGS) == 0
+    service = Running(command, "serve", str(pipeline), "--port", "0")
+    url = service.first_line().split()[-1]
+    assert call(url, {"text": TEXT})[0] == 200
+    service.process.terminate()
+    assert service.wait().returncode == 0
