@@ -13,6 +13,7 @@ accuracy and macro F1, and texts a second for several numbers of labels.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from pathlib import Path
 import spacy
 
 from spacy_selectra.components.zero_shot import ZeroShotClassifier
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.labelled_texts import read_names, read_pairs
 from spacy_selectra.finetuning.metrics import class_scores
 from spacy_selectra.matching.words import split_words
@@ -51,6 +53,15 @@ def accuracy(
     truth = [one if one in own else own[0] for one, (_, own) in zip(given, texts, strict=True)]
     scores = class_scores(truth, given, labels)
     return scores["accuracy"], scores["macro_f1"], len(labels)
+
+
+def accepted(component: ZeroShotClassifier, label: str) -> bool:
+    """Whether the model knows what the label says."""
+    try:
+        component.classify([label], [label])
+    except SelectraError:
+        return False
+    return True
 
 
 def speed(component: ZeroShotClassifier, texts: list[str], labels: list[str]) -> float:
@@ -87,7 +98,9 @@ def main() -> None:
         print(f"| {address} | {len(texts)} | {count} | {right:.3f} | {macro:.3f} |", flush=True)
     some = everything[:: max(1, len(everything) // TEXTS)][:TEXTS]
     words = Counter(word for text in everything for word in split_words(text) if len(word) > 5)
-    common = [word for word, _ in words.most_common(max(arguments.labels, default=0))]
+    most = max(arguments.labels, default=0)
+    known = (word for word, _ in words.most_common() if accepted(component, word))
+    common = list(itertools.islice(known, most))
     for count in arguments.labels:
         if len(common) >= count:
             speeds = speed(component, some, common[:count])

@@ -13,6 +13,9 @@ from spacy_selectra.text.normalization import strip_accents
 # Letters with hyphens or apostrophes between them; any number counts as the same word.
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|\d+")
 NUMBER = "0"
+# A verb and the one or two pronouns that Spanish writes together with it (RAE and ASALE 2009,
+# Nueva gramática de la lengua española, section 16.6): recuérda-me, apaga-r-las, di-ciéndo-se-lo.
+_ENCLITIC = re.compile(r"(.{2,}(?:[aeiourd]|os))(?:me|te|se|nos|os|l[aeo]s?)")
 _CACHED = 500_000
 
 
@@ -38,7 +41,8 @@ class WordIndex:
 
     A word that is not there is looked for as others write it: without its hyphens ("ex-ministro"
     is two words then), without accents, or as the most frequent word that is the same without
-    accents ("politica" is política). Only what remains is unknown.
+    accents ("politica" is política); then without the pronouns at the end of a verb
+    ("recuérdamelo" is recuerda). Only what remains is unknown.
 
     Args:
         words: distinct, the most frequent first.
@@ -84,9 +88,11 @@ class WordIndex:
 
     def _look(self, parts: Iterable[str]) -> Iterable[int]:
         for part in parts:
-            place = self._places.get(part)
-            if place is None:
-                place = self._plain.get(without_accents(part))
+            plain = without_accents(part)
+            place = self._places.get(part, self._plain.get(plain))
+            while place is None and (verb := _ENCLITIC.fullmatch(plain)):
+                plain = verb[1]
+                place = self._plain.get(plain)
             if place is not None:
                 yield place
 

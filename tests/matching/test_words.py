@@ -37,6 +37,16 @@ def test_words_are_found_as_others_write_them():
     assert index.unknown("El xyz de politica") == ["xyz", "de"]
 
 
+def test_pronouns_at_the_end_of_a_verb():
+    index = WordIndex(["recuerda", "apagar", "diciendo", "tela", "pon", "o"])
+    for word in ("recuérdame", "Recuérdamelo", "recuerdanoslas"):
+        assert index.places(word).tolist() == [0]
+    assert index.places("apagarlas apagármela diciéndoselo").tolist() == [1, 1, 2]
+    # a word that is known keeps its own place, and what is no verb form stays unknown
+    assert index.places("tela").tolist() == [3]
+    assert index.unknown("once mesa atlas lo") == ["once", "mesa", "atlas", "lo"]
+
+
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6))
 def test_sums_over_parts(parts):
     places, bounds = flat([np.array(part, dtype=np.int64) for part in parts])
