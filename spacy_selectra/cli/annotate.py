@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spacy_selectra.cli.corpus.options import ENGINE, PROCESSES
 from spacy_selectra.cli.threads import share_the_machine, usable_processors
 
 
@@ -24,17 +25,8 @@ def annotate(
     ] = "",
     text_key: Annotated[str, typer.Option(help="Key of the text in JSON lines.")] = "text",
     batch_size: Annotated[int, typer.Option(min=1, help="Documents a batch.")] = 64,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="local|ray",
-            help="Who does the work: processes of this machine, or Ray (the cluster that "
-            "RAY_ADDRESS names, else one that is started here).",
-        ),
-    ] = "local",
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes, or actors of Ray; they share the processors.")
-    ] = 1,
+    engine: Annotated[str, ENGINE] = "local",
+    processes: Annotated[int, PROCESSES] = 1,
     errors: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +50,7 @@ def annotate(
     """
     share_the_machine()
     from spacy_selectra.serving.bulk.annotator import Work
-    from spacy_selectra.serving.bulk.job import Engine, annotate_input
+    from spacy_selectra.serving.bulk.job import Force, annotate_input
 
     work = Work(
         pipeline=pipeline,
@@ -69,7 +61,7 @@ def annotate(
         errors=errors,
     )
     processors = int(os.environ.get("OMP_NUM_THREADS") or usable_processors())
-    by = Engine(engine, workers, processors)
-    broken = annotate_input(input_path, work, by, restart=restart, quiet=quiet)
+    force = Force(engine, processes, processors)
+    broken = annotate_input(input_path, work, force, restart=restart, quiet=quiet)
     if broken:
         typer.echo(f"{broken:,} rows could not be annotated: {errors} says why", err=True)

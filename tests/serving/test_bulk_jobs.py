@@ -12,7 +12,7 @@ from spacy_selectra.cli.app import app
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.serving.bulk import annotator, job
 from spacy_selectra.serving.bulk.annotator import Work
-from spacy_selectra.serving.bulk.job import Engine, annotate_input
+from spacy_selectra.serving.bulk.job import Force, annotate_input
 from tests.processes import run_and_signal
 
 
@@ -22,7 +22,7 @@ def small_parts(monkeypatch):
 
 
 def annotate(path: Path, work: Work, **others) -> int:
-    return annotate_input(str(path), work, Engine(), quiet=True, **others)
+    return annotate_input(str(path), work, Force(), quiet=True, **others)
 
 
 def stop_after(monkeypatch, parts: int) -> None:
@@ -193,7 +193,7 @@ def test_killed_twice_and_then_on_two_processes(rules, tmp_path, monkeypatch):
         killed = run_and_signal(command, signal.SIGKILL, "000000-0000000[1-9]", parts)
         assert killed.returncode == -signal.SIGKILL
         assert len(list((tmp_path / "out.jsonl.parts").glob("0*"))) == parts
-    result = CliRunner().invoke(app, [*command, "--workers", "2"])
+    result = CliRunner().invoke(app, [*command, "--processes", "2"])
     assert result.exit_code == 0, result.output
     found = [json.loads(line)["text"] for line in out.read_text("utf-8").splitlines()]
     assert found == source.read_text("utf-8").splitlines()

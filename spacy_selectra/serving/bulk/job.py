@@ -34,8 +34,8 @@ from spacy_selectra.util.files import atomic_file, only_user_of, read_json, writ
 from spacy_selectra.util.progress import Progress
 from spacy_selectra.util.ray_cluster import ray_cluster
 from spacy_selectra.util.signals import StopRequest
+from spacy_selectra.util.workers import ENGINES
 
-ENGINES = ("local", "ray")
 _FORMAT = 1
 _JOB = "job.json"
 # Everything that is ever in the directory, so that nothing else is deleted.
@@ -43,33 +43,33 @@ _OWN = (_JOB, "[0-9]*-[0-9]*", ".*.tmp-*")
 
 
 @dataclass(frozen=True)
-class Engine:
+class Force:
     """Who does the work.
 
     Attributes:
-        name: "local", or "ray" (a cluster that RAY_ADDRESS names, or this machine).
-        workers: processes, or actors.
+        engine: "local", or "ray" (a cluster that RAY_ADDRESS names, or this machine).
+        processes: worker processes.
         processors: of this machine, for all of them together.
     """
 
-    name: str = "local"
-    workers: int = 1
+    engine: str = "local"
+    processes: int = 1
     processors: int = 1
 
 
 def annotate_input(
-    path: str, work: Work, engine: Engine, *, restart: bool = False, quiet: bool = False
+    path: str, work: Work, force: Force, *, restart: bool = False, quiet: bool = False
 ) -> int:
     """Annotate a file, a folder, a data set of the hub or a stream, and write the output.
 
     Work that was interrupted is continued. The result does not depend on the engine, on the number
-    of its workers, or on interruptions, but for the last digit of scores, which may depend on the
+    of its processes, or on interruptions, but for the last digit of scores, which may depend on the
     number of threads.
 
     Args:
         path: see `rows.read_rows`.
         work: what is done with each row, without a directory.
-        engine: who does it.
+        force: who does it.
         restart: leave unfinished work aside and begin anew.
         quiet: no progress on stderr.
 
@@ -82,12 +82,12 @@ def annotate_input(
         OtherRunError: there is unfinished work, of another kind.
     """
     inputs = list_inputs(path)
-    if engine.name not in ENGINES:
-        raise SelectraError(f"engine '{engine.name}' is not known (use {' or '.join(ENGINES)})")
-    if engine.name == "ray" and is_stream(path):
+    if force.engine not in ENGINES:
+        raise SelectraError(f"unknown engine '{force.engine}' (known: {', '.join(ENGINES)})")
+    if force.engine == "ray" and is_stream(path):
         raise SelectraError(f"{path}: the engine ray reads files and data sets, not streams")
     if is_stream(work.output):
-        return _to_stream(inputs, work, engine, quiet)
+        return _to_stream(inputs, work, force, quiet)
     output_class(work.output)
     _refuse_own_output(path, work)
     kept = not is_stream(path)
@@ -96,7 +96,7 @@ def annotate_input(
     with only_user_of(directory):
         begin_job(directory, identity(path, inputs, work), restart=restart or not kept)
         try:
-            names = [outcome.name for outcome in _outcomes(inputs, work, engine, quiet)]
+            names = [outcome.name for outcome in _outcomes(inputs, work, force, quiet)]
             broken = _join(work, sorted(names))
         except BaseException:
             if not kept or not any(directory.glob(_OWN[1])):
@@ -191,7 +191,7 @@ def _refuse_own_output(path: str, work: Work) -> None:
             raise SelectraError(f"{written}: within the folder that is read; write it elsewhere")
 
 
-def _outcomes(inputs: Sequence[str], work: Work, engine: Engine, quiet: bool) -> Iterator[Outcome]:
+def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> Iterator[Outcome]:
     """Everything that is done, with progress on stderr.
 
     Raises:
@@ -200,20 +200,20 @@ def _outcomes(inputs: Sequence[str], work: Work, engine: Engine, quiet: bool) ->
     total = None if quiet else count_rows(inputs)
     with ExitStack() as stack:
         ray = None
-        if engine.name == "ray":
+        if force.engine == "ray":
             # actors that find no processors would be waited for without end
-            ray = stack.enter_context(ray_cluster(max(engine.processors, engine.workers)))
+            ray = stack.enter_context(ray_cluster(max(force.processors, force.processes)))
         stop = StopRequest()
         if not any(map(is_stream, inputs)):  # while one is waited for, nobody would look
             stack.enter_context(stop)
         progress = stack.enter_context(Progress("Annotating", total, unit="documents", quiet=quiet))
         if ray is not None:
-            outcomes = annotate_with_ray(ray, work, inputs, engine.workers, engine.processors, stop)
+            outcomes = annotate_with_ray(ray, work, inputs, force.processes, force.processors, stop)
         else:
             parts = chain.from_iterable(
                 parts_of(work, number, source) for number, source in enumerate(inputs)
             )
-            outcomes = annotate_locally(work, parts, engine.workers, engine.processors, stop)
+            outcomes = annotate_locally(work, parts, force.processes, force.processors, stop)
         # closed before Ray is, and before signals are handled as ever
         stack.callback(outcomes.close)
         for outcome in outcomes:
@@ -263,7 +263,7 @@ def _errors_file(path: str, within: Path | None = None) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _to_stream(inputs: Sequence[str], work: Work, engine: Engine, quiet: bool) -> int:
+def _to_stream(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> int:
     """Write to a stream as the work goes on: nothing is kept of it."""
     if output_class(work.output) is not JsonLines:
         raise SelectraError(f"{work.output}: only JSON lines can be written to a stream")
@@ -275,7 +275,7 @@ def _to_stream(inputs: Sequence[str], work: Work, engine: Engine, quiet: bool) -
             stream: IO[bytes] = sys.stdout.buffer
         else:
             stream = stack.enter_context(open(work.output, "wb"))
-        for outcome in _outcomes(inputs, work, engine, quiet):
+        for outcome in _outcomes(inputs, work, force, quiet):
             stream.write(outcome.data)
             stream.flush()
             if errors is not None:

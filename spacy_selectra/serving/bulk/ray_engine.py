@@ -16,7 +16,7 @@ _IN_FLIGHT = 2
 
 
 def annotate_with_ray(
-    ray: Any, work: Work, sources: Sequence[str], workers: int, processors: int, stop: StopRequest
+    ray: Any, work: Work, sources: Sequence[str], processes: int, processors: int, stop: StopRequest
 ) -> Generator[Outcome]:
     """What came of all parts, in the order they are finished, until a stop is requested.
 
@@ -29,7 +29,7 @@ def annotate_with_ray(
         ray: what `ray_cluster` yields.
         work: what is done with each row; its directory has to be the same on all machines.
         sources: files, which all machines have to see, or addresses.
-        workers: actors.
+        processes: actors.
         processors: that all actors together take, of each as many threads as it has of them.
         stop: after a request no further part is waited for.
     """
@@ -46,9 +46,9 @@ def annotate_with_ray(
             PartActor,
             fn_constructor_args=(work,),
             batch_size=1,
-            num_cpus=max(1, processors // workers),
+            num_cpus=max(1, processors // processes),
             compute=ray.data.ActorPoolStrategy(
-                size=workers, max_tasks_in_flight_per_actor=_IN_FLIGHT
+                size=processes, max_tasks_in_flight_per_actor=_IN_FLIGHT
             ),
         )
         for row in outcomes.iter_rows():
