@@ -9,9 +9,9 @@ loading and joining; the whole command's are printed as well. Memory is the sum 
 all processes that it has started (shared pages counted in each), in the middle of the work and
 towards its end: if it grows with the number of documents, the second is larger.
 
-With `--kills`, two processes work on another output, and the command is ended with SIGKILL as often,
-each time after a random number of further parts; the last start is left to finish, and its output
-has to be the undisturbed one's to the byte. Exit status 1 if an output differs.
+With `--kills`, two processes work on another output. The command is ended with SIGKILL so often,
+each time after a random number of further parts. The last start is left to finish; its output has
+to be the undisturbed one's to the byte. Exit status 1 if an output differs.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
+Annotated = tuple[dict[str, Any], "Doc"]
+"""What `describe` says of a document, and the document."""
+
 # A part is what is done again after a kill, and what a stop waits for: some seconds of work.
 _PART_ROWS = 1024
 _PART_CHARACTERS = 500_000
@@ -182,8 +185,13 @@ class Annotator:
                 refused += self._batch(batch, output)
         return output.part(), b"".join(refused)
 
-    def _batch(self, batch: list[tuple[int, Row]], output: Output) -> Iterator[bytes]:
-        """Add rows to the output; those that cannot be are yielded, as lines of the errors."""
+    def annotated(
+        self, batch: list[tuple[int, Row]]
+    ) -> tuple[dict[int, Annotated], dict[int, str]]:
+        """What the pipeline finds in numbered rows, and why it can say nothing of the others.
+
+        Call it within `nlp.memory_zone()`, which the documents must not leave.
+        """
         problems: dict[int, str] = {}
         for number, row in batch:
             problem = row.problem or text_problem(
@@ -191,7 +199,11 @@ class Annotator:
             )
             if problem:
                 problems[number] = problem
-        docs = self._docs([item for item in batch if item[0] not in problems], problems)
+        return self._docs([item for item in batch if item[0] not in problems], problems), problems
+
+    def _batch(self, batch: list[tuple[int, Row]], output: Output) -> Iterator[bytes]:
+        """Add rows to the output; those that cannot be are yielded, as lines of the errors."""
+        docs, problems = self.annotated(batch)
         for number, row in batch:
             if number in docs:
                 try:
@@ -201,9 +213,7 @@ class Annotator:
                     problems[number] = str(error)
             yield self._refused(number, row, problems[number])
 
-    def _docs(
-        self, rows: list[tuple[int, Row]], problems: dict[int, str]
-    ) -> dict[int, tuple[dict[str, Any], Doc]]:
+    def _docs(self, rows: list[tuple[int, Row]], problems: dict[int, str]) -> dict[int, Annotated]:
         """Record and document of each row; rows at which the pipeline fails become problems."""
         texts = [row.values[self.work.text_key] for _, row in rows]
         try:
