@@ -25,7 +25,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
 from spacy_selectra.corpus.hub import HUB_PREFIX, HubStream
-from spacy_selectra.corpus.hub import hub_records as hub_records
 from spacy_selectra.corpus.lines import decoded_lines, json_objects
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from spacy_selectra.corpus.compression import open_for_reading, split_suffix
-from spacy_selectra.corpus.documents import HUB_PREFIX, files_in, hub_records, parquet_batches
+from spacy_selectra.corpus.documents import files_in, parquet_batches
+from spacy_selectra.corpus.hub import HUB_PREFIX, hub_records
 from spacy_selectra.corpus.lines import decoded_lines, json_object, numbered_lines, wrong_byte
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.sources import file_rows
