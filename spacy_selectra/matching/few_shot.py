@@ -12,7 +12,7 @@ from spacy_selectra.matching.model import Labels, MatchingModel
 # Found on SIB-200's and fb-tod's training texts, with 1, 4 and 16 examples of each label: how much
 # of the logits without examples stays, and the penalty, which every further example lowers.
 PRIOR = 0.3
-PENALTY = 0.1
+PENALTY = 1.0
 _STEPS = 500
 
 
@@ -27,12 +27,14 @@ class FewShot:
         examples: texts of each label, by name; every label has at least one.
 
     Raises:
-        SelectraError: a label without an example, or an example of no label.
+        SelectraError: no labels, a label without an example, or an example of no label.
     """
 
     def __init__(
         self, model: MatchingModel, labels: Labels, examples: Mapping[str, Sequence[str]]
     ) -> None:
+        if not examples:
+            raise SelectraError("there are no examples; give at least one of each label")
         if unknown := [name for name in examples if name not in labels.names]:
             raise SelectraError(f"there are examples of '{unknown[0]}', which is no label")
         if empty := [name for name in labels.names if not examples.get(name)]:

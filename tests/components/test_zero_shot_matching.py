@@ -203,6 +203,7 @@ def test_a_few_examples(directory, texts, tmp_path):
         for doc, expected in zip(other.pipe(some), docs, strict=True):
             assert doc.cats == pytest.approx(expected.cats, abs=1e-6)
     for wrong, message in (
+        ({}, "there are no examples"),
         ({"con": ["gol"], "por": []}, "'por' has no example"),
         ({"con": "gol", "por": ["sal"]}, "must be a list of strings"),
         ({"con": ["gol"], "por": [1]}, "item 1 is int"),
