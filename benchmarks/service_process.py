@@ -53,6 +53,12 @@ def entities_by_transformers(pipeline: str) -> Callable[[str], dict[str, Any]]:
     return read
 
 
+def all_by_spacy(pipeline: str) -> Callable[[str], dict[str, Any]]:
+    """The whole pipeline, called for each text."""
+    nlp = spacy.load(pipeline)
+    return lambda text: describe(nlp(text))
+
+
 def main() -> None:
     """Serve on a free port until SIGTERM."""
     name, pipeline = sys.argv[1:]
@@ -60,22 +66,15 @@ def main() -> None:
     if name.startswith("transformers"):
         read = entities_by_transformers(pipeline)
     else:
-        nlp = spacy.load(pipeline)
+        read = all_by_spacy(pipeline)
 
-        def read(text: str) -> dict[str, Any]:
-            return describe(nlp(text))
+    def annotate(request: Request) -> dict[str, Any]:
+        return read(request.text)
 
-    if name.endswith("async def"):
+    async def annotate_in_the_loop(request: Request) -> dict[str, Any]:
+        return read(request.text)
 
-        @app.post("/annotate")
-        async def annotate(request: Request) -> dict[str, Any]:
-            return read(request.text)
-    else:
-
-        @app.post("/annotate")
-        def annotate(request: Request) -> dict[str, Any]:
-            return read(request.text)
-
+    app.post("/annotate")(annotate_in_the_loop if name.endswith("async def") else annotate)
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listening])
