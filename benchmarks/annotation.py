@@ -84,10 +84,13 @@ def measure(arguments: Sequence[str], output: Path, cores: int | None) -> dict[s
         time.sleep(0.2)
     if running.returncode:
         raise SystemExit(f"{' '.join(arguments)}: status {running.returncode}")
+    seconds = time.perf_counter() - begun
+    if not seen:  # too few documents to see anything
+        return {"seconds": seconds}
     (first, few, _), (last, many, end) = seen[0], seen[-1]
     return {
-        "seconds": time.perf_counter() - begun,
-        "rows_per_second": 1024 * (many - few) / (last - first),
+        "seconds": seconds,
+        "rows_per_second": 1024 * (many - few) / (last - first or seconds),
         "mib_middle": seen[len(seen) // 2][2] / 2**20,
         "mib_end": end / 2**20,
     }
