@@ -15,7 +15,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.model import MatchingModel, WordTables
 from spacy_selectra.matching.probabilities import Calibration
 from spacy_selectra.matching.vectors import TrainedVectors
-from spacy_selectra.util.files import atomic_directory, read_json, write_json, write_text
+from spacy_selectra.util.files import atomic_directory, read_json, refuse_pointer, write_json, write_text
 
 MODEL_TYPE = "selectra_matching"
 VECTORS_TYPE = "selectra_word_vectors"
@@ -127,6 +127,7 @@ def _read(
     for name in (WORDS_FILE, WEIGHTS_FILE):
         if not (path / name).is_file():
             raise SelectraError(f"{path}: {name} is missing")
+        refuse_pointer(path / name)
     try:
         words = (path / WORDS_FILE).read_text(encoding="utf-8").splitlines()
         return config, words, load_file(path / WEIGHTS_FILE)

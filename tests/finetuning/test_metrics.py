@@ -53,6 +53,18 @@ def test_the_best_of_several_right_answers_counts():
     assert scores["f1"] == pytest.approx((1 + 1 + 0.5) / 3)
 
 
+ANSWERS = ["el gato", "El  gato!", "the cat", "A cat", "", "¿Qué?", "12,5 %", "cat-a-log", "un gato"]
+
+
+@pytest.mark.parametrize("right", ANSWERS)
+def test_answers_are_compared_as_transformers_does(right):
+    squad = pytest.importorskip("transformers.data.metrics.squad_metrics")
+    for answer in ANSWERS:
+        scores = answer_scores([[right]], [answer])
+        assert scores["exact_match"] == squad.compute_exact(right, answer)
+        assert scores["f1"] == pytest.approx(squad.compute_f1(right, answer))
+
+
 @pytest.mark.parametrize(
     ("head", "entities", "module"),
     [

@@ -12,6 +12,8 @@ import spacy
 
 from spacy_selectra.components.readers import text_reader
 from spacy_selectra.corpus.lines import numbered_lines
+from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
+from spacy_selectra.corpus.packed.format import PackedCorpus
 from spacy_selectra.encoder.hub import load_encoder
 from spacy_selectra.encoder.serialization import unpacked_encoder
 from spacy_selectra.errors import SelectraError
@@ -54,6 +56,17 @@ def test_pointers_are_named(model: Path, tmp_path: Path, name: str):
     path.write_text(POINTER, encoding="utf-8")
     with pytest.raises(SelectraError, match=rf"{name}: only the Git LFS pointer .*git lfs pull"):
         READERS[name](path)
+
+
+@pytest.mark.parametrize("part", ["bin", "index.npy"])
+def test_pointers_in_place_of_a_packed_corpus_shards(model: Path, tmp_path: Path, part: str):
+    text = tmp_path / "a.txt"
+    text.write_text("Ana vive en Cádiz.\n\n" * 9, encoding="utf-8")
+    pack_corpus([str(text)], tmp_path / "packed", model, PackSettings(length=16, heldout=0.0))
+    [shard] = (tmp_path / "packed").glob(f"train-*.{part}")
+    shard.write_text(POINTER, encoding="utf-8")
+    with pytest.raises(SelectraError, match=rf"{shard.name}: only the Git LFS pointer"):
+        PackedCorpus(tmp_path / "packed", "train")
 
 
 def test_a_tilde_is_the_home_directory(model: Path, monkeypatch):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import Vocabulary
-from spacy_selectra.util.files import partial_directory, read_json, sha256_of
+from spacy_selectra.util.files import partial_directory, read_json, refuse_pointer, sha256_of
 
 MANIFEST = "manifest.json"
 FORMAT = "spacy-selectra packed corpus"
@@ -233,6 +233,7 @@ class PackedCorpus:
             SelectraError: a file has other contents than when it was packed.
         """
         for shard in self.manifest.splits[self.split].shards:
+            refuse_pointer(self.directory / shard.file)
             if sha256_of(self.directory / shard.file) != shard.sha256:
                 raise SelectraError(
                     f"{self.directory / shard.file}: contents have changed since packing; "
@@ -246,6 +247,7 @@ class PackedCorpus:
         expected = shard.tokens * dtype.itemsize
         found = path.stat().st_size if path.is_file() else None
         if found != expected:
+            refuse_pointer(path)
             state = "is missing" if found is None else f"has {found:,} bytes, not {expected:,}"
             raise SelectraError(f"{path} {state}: copy the corpus again or pack it again")
         # A plain array: slices of np.memmap cost four times as much.
@@ -253,6 +255,7 @@ class PackedCorpus:
 
     def _map_index(self, shard: Shard) -> np.ndarray:
         path = self.directory / shard.index
+        refuse_pointer(path)
         try:
             index = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
