@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import spacy
@@ -18,7 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.readers import read_entities
 from spacy_selectra.packaging.pipeline_scores import entity_scores
 from spacy_selectra.text.normalization import strip_accents
 
@@ -41,7 +42,7 @@ def respelled(nlp: Language, doc: Doc, spell: Callable[[str], str]) -> Example:
 
 def measure(nlp: Language, test: str) -> dict[str, dict[str, float]]:
     """F1 in percent of each spelling, as it stands and restored."""
-    docs = [example.reference for example in conll_reader(test)(nlp)]
+    docs = [example.reference for _, example in read_entities(nlp, Path(test), {})]
     transformer: Any = nlp.get_pipe("transformer")
     results: dict[str, dict[str, float]] = {}
     for name, spell in SPELLINGS.items():

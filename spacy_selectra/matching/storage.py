@@ -15,7 +15,13 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.model import MatchingModel, WordTables
 from spacy_selectra.matching.probabilities import Calibration
 from spacy_selectra.matching.vectors import TrainedVectors
-from spacy_selectra.util.files import atomic_directory, read_json, refuse_pointer, write_json, write_text
+from spacy_selectra.util.files import (
+    atomic_directory,
+    read_json,
+    refuse_pointer,
+    write_json,
+    write_text,
+)
 
 MODEL_TYPE = "selectra_matching"
 VECTORS_TYPE = "selectra_word_vectors"

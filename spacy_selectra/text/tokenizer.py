@@ -111,7 +111,8 @@ def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
     settings = repair_normalizer(tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS)
     if settings is not None:
         tokenizer.init_kwargs.update(settings)
-        tokenizer.do_lower_case = settings["do_lower_case"]
+        for key, value in settings.items():  # transformers 5 saves these in place of the former
+            setattr(tokenizer, key, value)
     if tokenizer.model_max_length > _NO_LENGTH:
         config = Path(directory) / "config.json"
         values = read_json(config) if config.is_file() else {}

@@ -87,7 +87,8 @@ def test_discriminator_written_by_transformers_is_read_by_us(config, batch, tmp_
 
 
 def test_layer_outputs_and_their_gradients(config, batch):
-    reference = ElectraModel(theirs(config, output_attentions=True, output_hidden_states=True))
+    wanted = {"output_attentions": True, "output_hidden_states": True}
+    reference = ElectraModel(theirs(config, **wanted, attn_implementation="eager"))
     model = encoder_from_tensors(config.to_dict(), reference.state_dict())
     present = batch["attention_mask"].bool()
     ids = {key: batch[key] for key in ("input_ids", "attention_mask")}

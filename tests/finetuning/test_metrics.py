@@ -53,7 +53,17 @@ def test_the_best_of_several_right_answers_counts():
     assert scores["f1"] == pytest.approx((1 + 1 + 0.5) / 3)
 
 
-ANSWERS = ["el gato", "El  gato!", "the cat", "A cat", "", "¿Qué?", "12,5 %", "cat-a-log", "un gato"]
+ANSWERS = [
+    "el gato",
+    "El  gato!",
+    "the cat",
+    "A cat",
+    "",
+    "¿Qué?",
+    "12,5 %",
+    "cat-a-log",
+    "un gato",
+]
 
 
 @pytest.mark.parametrize("right", ANSWERS)
