@@ -134,9 +134,9 @@ class Twin(NamedTuple):
 class SketchIndex:
     """Remembers texts by their sketches.
 
-    About 2.6 kB of memory a text with the default settings: 4 bytes for each of the 126 places
-    of a signature, 105 for each of the 18 bands, and 200 for the key. A text without signature
-    takes the last part only.
+    About 2.4 kB of memory a text with the default settings: 504 bytes for the 126 places of its
+    signature, some 95 for each of the 18 bands, and 200 for its key. A text without signature takes
+    the last part only.
     """
 
     def __init__(self, settings: SignatureSettings) -> None:
