@@ -32,7 +32,7 @@ _WORDS = _LINE.split()
 
 
 def write_data_set(folder: Path, documents: int, shards: int) -> None:
-    """Documents of 10 to 60 words, all different."""
+    """Documents of 20 to 200 words, all different."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -47,7 +47,7 @@ def write_data_set(folder: Path, documents: int, shards: int) -> None:
             while left:
                 size = min(left, 1000)
                 texts = [
-                    f"{number + n}: {' '.join(chance.choices(_WORDS, k=chance.randint(10, 60)))}"
+                    f"{number + n}: {' '.join(chance.choices(_WORDS, k=chance.randint(20, 200)))}"
                     for n in range(size)
                 ]
                 names = [f"<{number + n}>" for n in range(size)]
