@@ -73,6 +73,18 @@ def test_no_cluster_at_the_address(ray, monkeypatch):
         pass
 
 
+def test_ray_that_does_not_start(ray):
+    def timed_out(**_):
+        raise Exception("The current node timed out during startup.")
+
+    ray.init = timed_out
+    with (
+        pytest.raises(SelectraError, match=r"Ray does not start here \(The current"),
+        ray_cluster(1),
+    ):
+        pass
+
+
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SelectraError, match=r"pip install 'spacy-selectra\[ray\]'"), ray_cluster(1):
