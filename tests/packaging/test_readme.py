@@ -17,6 +17,8 @@ PAGES = {
 }
 # Sizes of seconds instead of hours; what the command is about stays as the page has it.
 SMALLER = {
+    "words": "--dimensions 12 --min-count 2 --epochs 1",
+    "match": "--steps 2",
     "vocab train": "--heldout 0 --size 300",
     "corpus pack": "--heldout 0.2",
     "pretrain": "--training.max_steps 2 --encoder.num_hidden_layers 1 --encoder.hidden_size 32 "
@@ -36,6 +38,8 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sentences = (sample / "ner" / "dev.conll").read_text(encoding="utf-8").split("\n\n")
     for name in ("train", "dev"):
         (tmp_path / f"{name}.conll").write_text("\n\n".join(sentences[:20]), encoding="utf-8")
+    labelled = (sample / "genres" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "labelled.jsonl").write_text("\n".join(labelled[:60]), encoding="utf-8")
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     return tmp_path
 
@@ -58,8 +62,9 @@ def test_the_steps_one_by_one(
             runpy.run_module("spacy", run_name="__main__")
         assert not end.value.code, f"{command}\n{capfd.readouterr().err}"
         ran.append(command)
-    assert len(ran) == 6
+    assert len(ran) == 9
     assert (texts / "ner" / "model-last" / "meta.json").is_file()
+    assert (texts / "pipeline" / "zero_shot" / "words.txt").is_file()
 
 
 def test_the_encoder_loads_without_spacy(
