@@ -39,6 +39,7 @@ from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabular
 from spacy_selectra.encoder.checkpoint import save_model
 from spacy_selectra.encoder.config import PRESETS, preset
 from spacy_selectra.encoder.heads import SequenceClassifier
+from spacy_selectra.matching.storage import load_matching
 from spacy_selectra.text.tokenizer import load_backend, save_tokenizer
 
 SCRIPT = Path(__file__).with_name("zero_shot_process.py")
@@ -97,14 +98,20 @@ def sample_texts(documents: int, words: int, spread: float) -> list[str]:
     return [" ".join(itertools.islice(source, size)) for size in sizes]
 
 
-def sample_labels(count: int) -> list[str]:
+def sample_labels(count: int, matching: Path | None) -> list[str]:
     """Topics, and where they are not enough the longer words of the sample, the commonest first.
+
+    Words that a matching model does not know are left out, as it would refuse them.
 
     Raises:
         ValueError: the sample has fewer.
     """
     words = Counter(re.findall(r"\b[a-záéíóúüñ]{6,}\b", TEXT.read_text(encoding="utf-8")))
-    labels = list(dict.fromkeys([*TOPICS, *(word for word, _ in words.most_common())]))[:count]
+    labels = list(dict.fromkeys([*TOPICS, *(word for word, _ in words.most_common())]))
+    if matching is not None:
+        index = load_matching(matching).index
+        labels = [label for label in labels if len(index.places(label))]
+    labels = labels[:count]
     if len(labels) < count:
         raise ValueError(f"the sample is enough for {len(labels)} labels")
     return labels
@@ -214,7 +221,7 @@ def main() -> None:
     known = [name for name in CONTENDERS if name != MATCHING or arguments.matching]
     chosen = [name for name in known if arguments.only is None or name in arguments.only]
     texts = sample_texts(arguments.documents, arguments.words, arguments.spread)
-    topics = sample_labels(arguments.labels)
+    topics = sample_labels(arguments.labels, arguments.matching)
     with tempfile.TemporaryDirectory() as directory:
         model = arguments.model or make_model(Path(directory), arguments.preset)
         (Path(directory) / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
