@@ -60,7 +60,8 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary directory; on success it takes the place of `path`.
 
     An existing directory is moved aside first and deleted only once the new one
-    is in place, so that at every moment one complete version is on disk.
+    is in place, so that at every moment one complete version is on disk. Files that only their
+    owner may read, as safetensors writes them, become readable to all whom the umask allows.
 
     Raises:
         SelectraError: the disk is full or the directory cannot be written.
@@ -72,8 +73,10 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         yield temporary
+        usual = temporary.stat().st_mode & 0o666
         for child in [*temporary.rglob("*"), temporary]:
             if child.is_file():
+                child.chmod(child.stat().st_mode | usual)
                 _flush_to_disk(child)
             elif child.is_dir():
                 _flush_directory(child)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import (
@@ -88,3 +91,17 @@ def test_digest_covers_all_files_in_order(tmp_path: Path):
     (tmp_path / "c").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a", tmp_path / "b") == sha256_of(tmp_path / "c")
     assert sha256_of(tmp_path / "b", tmp_path / "a") != sha256_of(tmp_path / "c")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_others_may_read_what_a_directory_holds(tmp_path: Path):
+    with atomic_directory(tmp_path / "model") as temporary:
+        save_file({"a": np.zeros(2)}, temporary / "weights.safetensors")
+        (temporary / "script.sh").touch(0o700)
+        (temporary / "config.json").write_text("{}")
+    usual, weights, script = (
+        stat.S_IMODE((tmp_path / "model" / name).stat().st_mode)
+        for name in ("config.json", "weights.safetensors", "script.sh")
+    )
+    assert weights == usual
+    assert script == usual | 0o700
