@@ -33,5 +33,7 @@ def transformers_tokenizer(pieces: PieceTokenizer) -> PreTrainedTokenizerFast:
         tokenizer_object=backend,
         model_max_length=pieces.max_length,
         clean_up_tokenization_spaces=False,
+        # transformers 5 leaves out the second otherwise
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **roles,
     )

@@ -67,7 +67,8 @@ def test_whole_batch(make_nlp):
     output = transformer(make_nlp(**settings)).model.predict(docs).model_output
     stock = transformer(make_nlp(STOCK, **settings)).model.predict(docs)
     mask = stock.wordpieces.attention_mask > 0
-    assert list(output) == list(stock.model_output)
+    # transformers 5 adds those of a decoder, which is not there
+    assert list(output) == [name for name in stock.model_output if name != "cross_attentions"]
     for mine, theirs in zip(output.hidden_states, stock.model_output.hidden_states, strict=True):
         assert mine.shape == theirs.shape
         assert np.allclose(mine[mask], theirs[mask], atol=1e-4)

@@ -11,6 +11,8 @@ from spacy import registry
 import spacy_selectra
 from spacy_selectra.components.requirements import RUNTIME, requirements_callback
 
+TO_COME = ("transformers", "tokenizers", "huggingface-hub")
+
 
 def test_ranges_hold_what_runs_here_and_more():
     nlp = spacy.blank("es")
@@ -18,7 +20,9 @@ def test_ranges_hold_what_runs_here_and_more():
     found = {r.name: r.specifier for r in map(Requirement, nlp.meta["requirements"])}
     assert set(found) == {"spacy-selectra", *RUNTIME}
     for name, specifier in found.items():
-        assert specifier.contains(version(name), prereleases=True), name
+        # the job that tests with versions to come has installed them in spite of the ranges
+        if name not in TO_COME or version("transformers") < "5":
+            assert specifier.contains(version(name), prereleases=True), name
         assert len({str(s.operator) for s in specifier}) >= 1
     assert not found["spacy-selectra"].contains("99.0")
     assert found["spacy-selectra"].contains(spacy_selectra.__version__)

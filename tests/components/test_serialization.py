@@ -180,7 +180,14 @@ def test_other_adapters_too(tmp_path):
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hola", "mundo", "##s"]
     save_tokenizer(make_tokenizer(words), tmp_path / "bert", max_length=16)
-    config = BertConfig(len(words), 16, 1, 2, 16, max_position_embeddings=16)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=16,
+    )
     BertModel(config).save_pretrained(tmp_path / "bert")
     nlp = spacy.blank("es")
     model = {"@architectures": "spacy-selectra.SelectraModel.v1", "get_spans": None}

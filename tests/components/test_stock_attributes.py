@@ -186,6 +186,8 @@ def test_set_transformer_takes_the_encoder_of_a_classifier(encoder_directory: Pa
 
 def test_slow_tokenizers_cannot_be_set(encoder_directory: Path):
     slow: Any = ElectraTokenizer.from_pretrained(encoder_directory)
+    if slow.is_fast:
+        pytest.skip("transformers 5 has no slow tokenizer of this kind")
     network: Any = AutoModel.from_pretrained(encoder_directory)
     model = selectra_model()
     with pytest.raises(SelectraError, match="fast"):
