@@ -13,7 +13,7 @@ from typing import Any
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required
 
-_ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
+ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
 
 
 @contextmanager
@@ -52,12 +52,12 @@ def ray_cluster(processors: int) -> Iterator[Any]:
 
 
 def _connect(ray: Any, processors: int) -> None:
-    address = os.environ.get(_ADDRESS)
+    address = os.environ.get(ADDRESS)
     where: dict[str, Any] = {"address": address}
     if not address:
         where = {"address": "local", "num_cpus": processors, "include_dashboard": False}
     try:
         ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # a bare one when it takes too long to start
-        place = f"no Ray cluster at {_ADDRESS}={address}" if address else "Ray does not start here"
+        place = f"no Ray cluster at {ADDRESS}={address}" if address else "Ray does not start here"
         raise SelectraError(f"{place} ({error})") from error

@@ -14,7 +14,7 @@ from spacy_selectra.serving.bulk.annotator import Outcome, Part, Work
 from spacy_selectra.serving.bulk.frames import annotate_frames
 from spacy_selectra.serving.bulk.job import Force, annotate_input
 from spacy_selectra.serving.bulk.outputs import annotation_types
-from spacy_selectra.serving.bulk.ray_engine import PartActor, PartReader
+from spacy_selectra.serving.bulk.ray_engine import PartActor, PartReader, from_anywhere
 
 
 def test_a_reader_and_an_actor_do_every_part_once(rules, rows, tmp_path):
@@ -44,6 +44,13 @@ def test_an_actor_reports_what_stops_the_work(rows):
     )
     outcome = PartActor(Work("no_such_pipeline", "out.jsonl"))({"part": [part]})["outcome"][0]
     assert outcome.error.startswith("no_such_pipeline: not a pipeline that loads")
+
+
+def test_other_machines_get_whole_paths(rules, rows, monkeypatch):
+    monkeypatch.chdir(rows.parent)
+    work, sources = from_anywhere(Work("es_selectra_tiny", "o"), [rows.name, "hub:NAME:es"])
+    assert sources == [str(rows), "hub:NAME:es"]
+    assert work.pipeline == "es_selectra_tiny"
 
 
 def test_ray_reads_no_streams(rules):

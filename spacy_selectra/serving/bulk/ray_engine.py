@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from spacy_selectra.serving.bulk.annotator import Annotator, Outcome, Work, found, parts_of
+from spacy_selectra.util.ray_cluster import ADDRESS
 from spacy_selectra.util.signals import StopRequest
 
 Batch = dict[str, Any]
@@ -33,6 +37,8 @@ def annotate_with_ray(
         processors: that all actors together take, of each as many threads as it has of them.
         stop: after a request no further part is waited for.
     """
+    if os.environ.get(ADDRESS):
+        work, sources = from_anywhere(work, sources)
     numbered = [{"number": number, "source": source} for number, source in enumerate(sources)]
     context = ray.data.DataContext.get_current()
     before, context.target_max_block_size = context.target_max_block_size, 1
@@ -57,6 +63,15 @@ def annotate_with_ray(
                 return
     finally:
         context.target_max_block_size = before
+
+
+def from_anywhere(work: Work, sources: Sequence[str]) -> tuple[Work, list[str]]:
+    """The same with whole paths, as actors on other machines begin in other directories."""
+
+    def whole(path: str) -> str:
+        return str(Path(path).absolute()) if Path(path).exists() else path
+
+    return replace(work, pipeline=whole(work.pipeline)), [whole(source) for source in sources]
 
 
 class PartReader:
