@@ -63,6 +63,10 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
     """
     limits = limits or Limits()
     annotator = Annotator(nlp)
+    # of a pipeline that the thread is not reading with yet
+    described = _described(nlp, annotator, limits)
+    about = {key: described[key] for key in ("pipeline", "version")}
+    about["components"] = [each["name"] for each in described["components"]]
     batcher: Batcher[Item] = Batcher(annotator, lambda item: len(item.text), limits)
 
     @asynccontextmanager
@@ -104,19 +108,12 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
     @app.get(HEALTH, response_model=Health)
     async def health() -> Response:
         """Say that the service answers."""
-        return _answer(
-            {
-                "status": "ok",
-                "pipeline": _name(nlp),
-                "version": nlp.meta["version"],
-                "components": nlp.pipe_names,
-            }
-        )
+        return _answer({"status": "ok", **about})
 
     @app.get(INFO, response_model=Info)
     async def info() -> Response:
         """Describe the pipeline, and what a request may hold."""
-        return _answer(_described(nlp, annotator, limits))
+        return _answer(described)
 
     async def schema() -> Response:
         return _answer(app.openapi())
@@ -185,9 +182,9 @@ async def _body(request: Request, limits: Limits) -> bytes:
         Refusal: it is too large, or does not come.
     """
     stated = request.headers.get("content-length")
-    if stated is None and "transfer-encoding" not in request.headers:
+    if not (stated or "").isdecimal() and "transfer-encoding" not in request.headers:
         raise Refusal(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing")
-    if stated is not None and int(stated) > limits.body:
+    if stated and stated.isdecimal() and int(stated) > limits.body:
         raise _too_many_bytes(stated, limits)
     parts, size = [], 0
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 # Clients that come together queue up in the system; the kernel cuts this to its own limit.
 BACKLOG = 1024
-# Seconds after the request to stop in which a request that is on its way still counts as accepted.
-LAST_CALL = 0.5
+# Seconds after the request to stop in which a connection that is idle may bring a request yet.
+LAST_CALL = 2.0
+POLL = 0.05
 
 
 class AnnotationServer(uvicorn.Server):
@@ -84,12 +86,15 @@ class AnnotationServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections; answer what has come in, then close."""
-        self._app.state.stopping = True
         for _ in range(2):  # the event loop takes what the system has accepted for it
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        await asyncio.sleep(LAST_CALL)
+        # not before: a client whose connection ends comes back at once
+        self._app.state.stopping = True
+        end = time.monotonic() + LAST_CALL
+        while self.server_state.connections and time.monotonic() < end:
+            await asyncio.sleep(POLL)
         await super().shutdown(sockets)
 
 
