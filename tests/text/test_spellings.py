@@ -49,7 +49,7 @@ UNCHANGED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "right"), CAPITALS.items() | WITHOUT_ACCENTS.items())
+@pytest.mark.parametrize(("text", "right"), [*CAPITALS.items(), *WITHOUT_ACCENTS.items()])
 def test_restored(text, right):
     assert spanish_spellings().restored(text) == right
 
