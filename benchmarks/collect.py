@@ -71,7 +71,7 @@ def measured(command: list[str]) -> dict[str, Any] | None:
     row = json.loads(lines[-1])
     row.pop("processor", None)
     return {
-        "command": " ".join(command),
+        "command": " ".join(command).replace(f"{BENCHMARKS.parent}/", ""),
         "date": time.strftime("%Y-%m-%d"),
         "took_seconds": round(time.monotonic() - begin),
         "figures": row,
