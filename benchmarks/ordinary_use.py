@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from marked_texts import without_marks
 from processor import conclude
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -33,13 +34,10 @@ def read_names(path: Path) -> list[tuple[str, str, set[Name]]]:
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
         kind, marked = line.split("\t")
-        text, names, done = "", set(), 0
-        for match in _NAME.finditer(marked):
-            text += marked[done : match.start()]
-            names.add((len(text), len(text) + len(match.group(2)), match.group(1)))
-            text += match.group(2)
-            done = match.end()
-        found.append((kind, text + marked[done:], names))
+        text, places = without_marks(marked, _NAME)
+        types = [match.group(1) for match in _NAME.finditer(marked)]
+        names = {(*place, one) for place, one in zip(places, types, strict=True)}
+        found.append((kind, text, names))
     return found
 
 
@@ -68,11 +66,10 @@ def count_absurd(nlp: Any, path: Path) -> tuple[int, int]:
     right = 0
     lines = path.read_text(encoding="utf-8").splitlines()
     for marked in lines:
-        match = _WORD.search(marked)
-        assert match is not None, marked
-        doc = nlp(marked.replace("[", "").replace("]", ""))
+        text, [(start, _)] = without_marks(marked, _WORD)
+        doc = nlp(text)
         first = max(doc, key=lambda token: token._.replaced)
-        right += first.idx == match.start()
+        right += first.idx == start
     return right, len(lines)
 
 

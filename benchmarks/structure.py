@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from marked_texts import without_marks
 from processor import conclude
 
 from spacy_selectra.components.entity_spans import BOUNDARIES
@@ -27,13 +28,8 @@ def read_texts(path: Path) -> list[tuple[str, list[tuple[int, int]]]]:
     """Each text without brackets, and first character and the one after the last of entities."""
     found = []
     for marked in path.read_text(encoding="utf-8").split("%%\n"):
-        text, entities, done = "", [], 0
-        for match in _MARKED.finditer(marked):
-            text += marked[done : match.start()]
-            entities.append((len(text), len(text) + len(match.group(1))))
-            text += match.group(1)
-            done = match.end()
-        found.append(((text + marked[done:]).strip("\n"), entities))
+        text, entities = without_marks(marked, _MARKED)
+        found.append((text.strip("\n"), entities))
     return found
 
 

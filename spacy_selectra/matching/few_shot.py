@@ -43,10 +43,11 @@ class FewShot:
         self._labels = labels
         texts = [text for name in labels.names for text in examples[name]]
         own = [number for number, name in enumerate(labels.names) for _ in examples[name]]
-        self._vectors = model.text_vectors(texts)
+        known = model.read(texts)
+        self._vectors = model.vectors_of(known)
         self._weights = np.zeros((len(texts), len(labels)))
         right = np.eye(len(labels))[own]
-        prior = PRIOR * model.match(texts, labels).logits.astype(np.float64)
+        prior = PRIOR * model.match_words(known, labels).logits.astype(np.float64)
         alike = (self._vectors @ self._vectors.T).astype(np.float64)
         penalty = PENALTY * len(labels) / len(texts)
         # Nesterov's descent in the space of the examples; a softmax bends by a half at most
@@ -61,6 +62,6 @@ class FewShot:
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """(texts, labels) logits of labels of which one is right."""
-        vectors = self._model.text_vectors(texts)
-        learned = vectors @ (self._vectors.T @ self._weights)
-        return PRIOR * self._model.match(texts, self._labels).logits + learned
+        known = self._model.read(texts)
+        learned = self._model.vectors_of(known) @ (self._vectors.T @ self._weights)
+        return PRIOR * self._model.match_words(known, self._labels).logits + learned

@@ -83,6 +83,10 @@ class Matches:
     known: np.ndarray
 
 
+KnownWords = tuple[np.ndarray, np.ndarray]
+"""(n,) int64 places of the known words of several texts, (texts + 1,) int64 bounds of the texts."""
+
+
 class MatchingModel:
     """Tells how well labels fit texts by comparing each word of both.
 
@@ -157,9 +161,17 @@ class MatchingModel:
         )
         return self._with_usual(labels)
 
+    def read(self, texts: Sequence[str]) -> KnownWords:
+        """Look up the words of texts, for `match_words` and `vectors_of`."""
+        return flat([self.index.places(text) for text in texts])
+
     def match(self, texts: Sequence[str], labels: Labels) -> Matches:
         """Score every label for every text; a text without known words has 0 words in common."""
-        words, bounds = flat([self.index.places(text) for text in texts])
+        return self.match_words(self.read(texts), labels)
+
+    def match_words(self, known: KnownWords, labels: Labels) -> Matches:
+        """`match` for texts whose words were looked up."""
+        words, bounds = known
         weights = self._weight[words]
         total = np.maximum(sums(weights, bounds), 1e-9)
         effective = total**2 / np.maximum(sums(weights**2, bounds), 1e-9)
@@ -181,7 +193,11 @@ class MatchingModel:
 
         A text without known words has zeros.
         """
-        words, bounds = flat([self.index.places(text) for text in texts])
+        return self.vectors_of(self.read(texts))
+
+    def vectors_of(self, known: KnownWords) -> np.ndarray:
+        """`text_vectors` for texts whose words were looked up."""
+        words, bounds = known
         vectors = self.tables.vectors
         width = vectors.shape[1]
         return unit(self._weighted_sums(words, bounds, width, lambda some: unit(vectors[some])))

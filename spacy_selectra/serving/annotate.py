@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def annotate_docs(
     if labels and docs:
         scores = zero_shot_component(nlp).classify(docs, list(labels))
         for record, row in zip(records, scores, strict=True):
-            record["zero_shot"] = {label: round(float(row[label]), 4) for label in labels}
+            record["zero_shot"] = rounded({label: row[label] for label in labels})
     return docs, records
 
 
@@ -79,12 +79,17 @@ def zero_shot_component(nlp: Language) -> Any:
     )
 
 
+def rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores by label, as records hold them."""
+    return {label: round(float(score), 4) for label, score in scores.items()}
+
+
 def describe(doc: Doc) -> dict[str, Any]:
     """What the pipeline found in `doc`; offsets are characters of `doc.text`."""
     record: dict[str, Any] = {
         "text": doc.text,
         "ents": [_described(ent) for ent in doc.ents],
-        "cats": {label: round(float(score), 4) for label, score in doc.cats.items()},
+        "cats": rounded(doc.cats),
     }
     if "replaced" in doc.spans:
         record["replaced"] = [

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import ZERO_SHOT, describe, zero_shot_component
+from spacy_selectra.serving.annotate import ZERO_SHOT, describe, rounded, zero_shot_component
 from spacy_selectra.serving.service.limits import Refusal
 
 if TYPE_CHECKING:
@@ -165,10 +165,7 @@ class Annotator:
             rows = component.classify(
                 docs, labels, hypothesis_template=wanted.template, multi_label=wanted.multi_label
             )
-            found: list[dict[str, Any] | Exception] = [
-                {"zero_shot": {name: round(float(score), 4) for name, score in row.items()}}
-                for row in rows
-            ]
+            found: list[dict[str, Any] | Exception] = [{"zero_shot": rounded(row)} for row in rows]
             if component.truncated > before:
                 cut = component.cut(docs, labels, hypothesis_template=wanted.template)
                 for one, is_cut in zip(found, cut, strict=True):
