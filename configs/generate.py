@@ -1,8 +1,7 @@
-"""Write the .cfg files of `selectra pretrain` and `finetune` and docs/settings.md.
+"""Write the .cfg files of `selectra pretrain` and `selectra finetune`, and docs/settings.md.
 
-`python configs/generate.py`. A setting is described once, where it is defined
-(`pretraining/config.py`, `finetuning/config.py`): comments and the page are these descriptions.
-`configs/recipes.py` says what each file sets, and why.
+Run `python configs/generate.py`. Descriptions come from the settings in `pretraining/config.py` and
+`finetuning/config.py`; values and the reasons for them from `configs/recipes.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def config_file(schema: type[Settings], recipe: Recipe) -> str:
-    """A configuration with every setting of a schema, each below its description."""
+    """A configuration file with every setting of a schema, each below its description."""
     left = dict(recipe.values)
     blocks = [_comment(recipe.about)]
     for section, settings in _sections(schema).items():
@@ -58,8 +57,8 @@ def settings_page() -> str:
     parts = [
         "# Settings\n\nThe settings of the configuration files of `selectra pretrain` and "
         "`selectra finetune`. Each can be\nchanged on the command line: `--training.batch_size 64`."
-        " This page and the files in `configs/` are\nwritten by `python configs/generate.py` from "
-        "the descriptions in the code."
+        " `python configs/generate.py` writes this\npage and the files in `configs/` from the "
+        "descriptions in the code."
     ]
     for title, command, schema in (
         ("Pretraining", "pretrain", PretrainingSettings),
@@ -98,7 +97,7 @@ def _names(schema: type[Settings]) -> set[str]:
 
 
 def _comment(text: str) -> str:
-    """Comment lines; a line that is indented stays as it is."""
+    """Comment lines, wrapped; indented lines (commands) are kept as they are."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         if not paragraph or paragraph.startswith(" "):
@@ -109,7 +108,7 @@ def _comment(text: str) -> str:
 
 
 def _values(schema: dict[str, Any]) -> str:
-    """The JSON schema of a setting in words, without null."""
+    """Type and bounds of a setting from its JSON schema; null is left out."""
     if "anyOf" in schema:
         return " or ".join(_values(part) for part in schema["anyOf"] if part != {"type": "null"})
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""What the generated configuration files set differently from the defaults, and why."""
+"""Where the generated configuration files differ from the defaults, and why."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Recipe:
     """One configuration file.
 
     Attributes:
-        about: the comment at its head.
-        values: values that are not the defaults, by `section.key`.
-        notes: comments beside the descriptions, by `section` or `section.key`.
+        about: the comment at its top.
+        values: values that differ from the defaults, by `section.key`.
+        notes: comments below the descriptions, by `section` or `section.key`.
     """
 
     about: str
@@ -22,11 +22,9 @@ class Recipe:
 
 
 PATHS = {"paths.corpus": "corpus/packed", "paths.tokenizer": "corpus/tokenizer"}
-PATHS_NOTE = {
-    "paths": "Usually given on the command line: --paths.corpus DIR --paths.tokenizer DIR"
-}
+PATHS_NOTE = {"paths": "Usually set on the command line: --paths.corpus DIR --paths.tokenizer DIR"}
 
-# Runs of minutes to hours: a recipe that learns more from each step than ELECTRA's.
+# For runs of minutes to hours: learns more per step than ELECTRA's recipe.
 SHORT = {
     **PATHS,
     "encoder.preset": "tiny",
@@ -45,21 +43,21 @@ SHORT = {
 }
 SHORT_NOTES = {
     **PATHS_NOTE,
-    "encoder.hidden_dropout_prob": "Text that is seen once or twice needs no dropout.",
-    "objective.mask_prob": "ELECTRA predicts 15%; a run of an hour learns more from 25%.",
-    "objective.corrective_lm_weight": "Without it, a short run forgets in its last layers which "
-    "word it has read, and nothing can be fine-tuned on top of them.",
+    "encoder.hidden_dropout_prob": "A text that is read once or twice cannot be overfitted.",
+    "objective.mask_prob": "ELECTRA uses 0.15; in an hour a model learns more with 0.25.",
+    "objective.corrective_lm_weight": "Without it, the last layers of a short run lose the "
+    "identity of the words, and fine-tuning fails.",
     "optimizer.method": "With embeddings from co-occurrence, 300 steps of Muon on the embedded "
     "sample reach an AUC of 0.86, 950 steps of Adam 0.74.",
-    "optimizer.beta2": "The mean of the squares has to follow within some hundred steps; ELECTRA's "
-    "0.999 is for a million.",
-    "optimizer.bias_correction": "Without it, the first steps are three times as large. ELECTRA's "
-    "warm-up of 10,000 steps hides that, a short one cannot.",
+    "optimizer.beta2": "ELECTRA's 0.999 averages over about 1,000 steps, too many for a short run; "
+    "0.98 averages over 50.",
+    "optimizer.bias_correction": "Without it, the first steps are about three times as large. "
+    "ELECTRA's warm-up of 10,000 steps makes up for that; 100 steps do not.",
 }
 
 LONG_NOTES = {
     **PATHS_NOTE,
-    "optimizer.method": "The published recipe is Adam's; see pretrain_tiny.cfg for Muon.",
+    "optimizer.method": "As published; pretrain_tiny.cfg uses Muon.",
 }
 SMALL = {
     **PATHS,
@@ -69,12 +67,12 @@ SMALL = {
     "training.max_length": 512,
     "training.evaluate_every": 10_000,
 }
-RESTART = {"schedule.restart_step": "SELECTRA restarted its schedule after half of the run."}
+RESTART = {"schedule.restart_step": "SELECTRA restarted its schedule half-way."}
 
 RECIPES: dict[str, Recipe] = {
     "pretrain_sample": Recipe(
-        "SELECTRA tiny on the embedded sample, within five minutes on two slow CPU cores. It shows "
-        "how pretraining works; generated sentences make no useful language model.",
+        "SELECTRA tiny on the embedded sample, in five minutes on two CPU cores. It shows that "
+        "pretraining works; the generated sentences of the sample are no basis for a useful model.",
         {
             **SHORT,
             "encoder.initializer_range": 0.03,
@@ -86,13 +84,15 @@ RECIPES: dict[str, Recipe] = {
         },
         {
             **SHORT_NOTES,
-            "encoder.initializer_range": "In short runs on this text, 0.03 did better than 0.05.",
+            "encoder.initializer_range": "On this text 0.03 works better than 0.05.",
         },
     ),
     "pretrain_tiny": Recipe(
-        "SELECTRA tiny, for laptops: 4 layers of 256, sequences of 128 pieces. On two CPU cores, "
-        "set a time budget instead of waiting for all steps: --training.max_seconds 2700\n\n"
-        "  selectra pretrain configs/pretrain_tiny.cfg training/tiny --paths.corpus corpus/packed",
+        "SELECTRA tiny, for laptops: 4 layers, hidden size 256, sequences of 128 pieces. On two "
+        "CPU cores, set a time budget, since all steps would take days: "
+        "--training.max_seconds 2700\n\n"
+        "  python -m spacy selectra pretrain configs/pretrain_tiny.cfg training/tiny \\\n"
+        "    --paths.corpus corpus/packed",
         {
             **SHORT,
             "training.max_steps": 200_000,
@@ -104,20 +104,22 @@ RECIPES: dict[str, Recipe] = {
         SHORT_NOTES,
     ),
     "pretrain_small": Recipe(
-        "SELECTRA small as published: 12 layers of 256, vocabulary of 50,000, 300,000 steps of 128 "
-        "sequences of 512 pieces, with a schedule that restarts half-way. Meant for a GPU.",
+        "SELECTRA small as published: 12 layers, hidden size 256, 50,000 entries of vocabulary, "
+        "300,000 steps of 128 sequences of 512 pieces, a schedule that restarts half-way. For a "
+        "GPU.",
         SMALL,
-        {**LONG_NOTES, **RESTART, "generator.scale": "A quarter, as in ELECTRA small."},
+        {**LONG_NOTES, **RESTART, "generator.scale": "As in ELECTRA small."},
     ),
     "pretrain_medium": Recipe(
-        "SELECTRA medium as published: 12 layers of 384, vocabulary of 50,000, 300,000 steps of "
-        "128 sequences of 512 pieces, with a schedule that restarts half-way. Meant for a GPU.",
+        "SELECTRA medium as published: 12 layers, hidden size 384, 50,000 entries of vocabulary, "
+        "300,000 steps of 128 sequences of 512 pieces, a schedule that restarts half-way. For a "
+        "GPU.",
         {**SMALL, "encoder.preset": "medium"},
         {**LONG_NOTES, **RESTART},
     ),
     "pretrain_base": Recipe(
-        "ELECTRA base, the size of ELECTRICIDAD: 12 layers of 768, with the settings of Clark et "
-        "al. 2020, table 6. Meant for several GPUs, or for one and patience.",
+        "ELECTRA base, the size of ELECTRICIDAD: 12 layers, hidden size 768, with the settings of "
+        "Clark et al. 2020, table 6. For several GPUs; on one it takes very long.",
         {
             **SMALL,
             "encoder.preset": "base",
@@ -127,7 +129,7 @@ RECIPES: dict[str, Recipe] = {
             "training.max_steps": 766_000,
             "training.batch_size": 256,
         },
-        {**LONG_NOTES, "generator.scale": "A third, as in ELECTRA base."},
+        {**LONG_NOTES, "generator.scale": "As in ELECTRA base."},
     ),
 }
 
@@ -139,9 +141,9 @@ def _finetuning(
 
     Args:
         name: the data set, or the task and the data set with a slash between them.
-        about: what is learnt.
-        data: where the files come from and what they contain.
-        files: training, development and test file below assets/.
+        about: what the model learns.
+        data: origin and format of the files.
+        files: training, development and test file in assets/.
         max_length: pieces of the longest sequence.
     """
     task, _, data_set = name.rpartition("/")
@@ -170,16 +172,16 @@ RECIPES |= {
         "ner": _finetuning(
             "conll2002",
             "Named entities.",
-            "CoNLL-2002: columns with a word and its IOB2 tag. Any file of that form will do.",
+            "CoNLL-2002: one word and its IOB2 tag per line. Any file in this format will do.",
             ("conll2002/esp.train", "conll2002/esp.testa", "conll2002/esp.testb"),
         ),
         "nli": _finetuning(
             "nli/xnli",
             "Entailment: does the first text imply the second, contradict it, or leave it open? "
-            "The component selectra_zero_shot needs such a model.",
-            "XNLI, trained on MultiNLI in machine translation (`spacy project assets --extra`, "
-            "then `spacy project run unpack`). InferES is smaller and native Spanish; its .csv "
-            "files are read as they are.",
+            "The component selectra_zero_shot can use such a model.",
+            "XNLI, with machine-translated MultiNLI for training (`spacy project assets --extra`, "
+            "then `spacy project run unpack`). InferES is smaller and written in Spanish; its .csv "
+            "files can be used as they are.",
             (
                 "xnli/XNLI-MT-1.0/multinli/multinli.train.es.tsv",
                 "xnli/XNLI-1.0/xnli.dev.tsv",
@@ -189,7 +191,7 @@ RECIPES |= {
         ),
         "paraphrase": _finetuning(
             "paraphrase/pawsx",
-            "Paraphrase: do two sentences say the same?",
+            "Paraphrase: do two sentences mean the same?",
             "PAWS-X: columns id, sentence1, sentence2, label (1 = paraphrase).",
             (
                 "pawsx/x-final/es/translated_train.tsv",
@@ -201,7 +203,7 @@ RECIPES |= {
         "pos": _finetuning(
             "ud_pos/ud_ancora",
             "Parts of speech.",
-            "A Universal Dependencies treebank in CoNLL-U; its UPOS column is learnt.",
+            "A Universal Dependencies treebank in CoNLL-U; the labels are its UPOS column.",
             (
                 "pos/es_ancora-ud-train.conllu",
                 "pos/es_ancora-ud-dev.conllu",
@@ -210,8 +212,8 @@ RECIPES |= {
         ),
         "qa": _finetuning(
             "xquad",
-            "Questions that are answered by a span of a text.",
-            "SQuAD's JSON. Answers are searched in windows of max_length pieces.",
+            "Questions whose answer is a span of a text.",
+            "SQuAD's JSON. Long texts are read in windows of max_length pieces.",
             (
                 "questions/train-v1.1-es.json",
                 "questions/dev-v1.1-es.json",
@@ -221,7 +223,7 @@ RECIPES |= {
         ),
         "similarity": _finetuning(
             "sts_es",
-            "Similarity: how close are two sentences in meaning, from 0 to 5?",
+            "Similarity: how close in meaning are two sentences, from 0 to 5?",
             "Tab-separated sentence1, sentence2, score.",
             ("sts/train.tsv", "sts/valid.tsv", "sts/test.tsv"),
             256,
@@ -229,8 +231,8 @@ RECIPES |= {
         "topics": _finetuning(
             "topics/sib200",
             "Topics of single texts.",
-            "SIB-200: columns index_id, category, text; or .jsonl with text and label. The labels "
-            "are those of the training file.",
+            "SIB-200: columns index_id, category, text; or .jsonl with text and label. The "
+            "training file defines the labels.",
             ("topics/train.tsv", "topics/dev.tsv", "topics/test.tsv"),
         ),
     }.items()

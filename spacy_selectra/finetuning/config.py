@@ -1,4 +1,4 @@
-"""Sections of a fine-tuning configuration."""
+"""The sections of a fine-tuning configuration file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Paths = str | list[str]
 
 
 class TaskSettings(Settings):
-    """`[task]`: what is learnt."""
+    """`[task]`: what to learn."""
 
     name: str = Field(
-        description="A name of the table of tasks: a general one (nli, paraphrase, topics, "
-        "similarity, ner, pos, qa) or that of a data set, which fixes labels and columns."
+        description="A task (nli, paraphrase, topics, similarity, ner, pos, qa) or a data set in "
+        "the table of tasks, which fixes labels and columns."
     )
 
 
@@ -26,20 +26,22 @@ class DataSettings(Settings):
     """`[data]`: local files, or splits of a data set on the Hugging Face Hub."""
 
     name: str = Field(
-        description="What reports call the data. Results are comparable only within one name."
+        description="Name of the data in reports. Only results under the same name are compared."
     )
     train: Paths | None = Field(
         default=None,
-        description="Training file (.jsonl, .csv, .tsv, .spacy, a word and its tag a line), or a "
-        "list of files that are joined; with `hub` the name of a split, also a slice such as "
+        description="Training file (.jsonl, .csv, .tsv, .spacy, or one word and its tag per line) "
+        "or a list of files; with `hub` the name of a split or a slice such as "
         '"train[:1000]".',
     )
     dev: Paths | None = Field(
-        default=None, description="The same for development; it chooses the epoch of every trial."
+        default=None,
+        description="Development data, in the same form; the best epoch is chosen on it.",
     )
     test: Paths | None = Field(
         default=None,
-        description="The same for testing. Without it, the score on `dev` is reported and marked.",
+        description="Test data, in the same form. Without it, reports show the score on `dev` and "
+        "mark it.",
     )
     text_column: str | None = Field(
         default=None,
@@ -47,20 +49,20 @@ class DataSettings(Settings):
         "pair, or of the words; null for the names in the table of tasks.",
     )
     pair_column: str | None = Field(
-        default=None, description="The same of the second text of a pair, or of the question."
+        default=None, description="Column or key of the second text of a pair, or of the question."
     )
     label_column: str | None = Field(
         default=None,
-        description="The same of the label: class, value, tags, places of entities or answers.",
+        description="Column or key of the label: class, value, tags, entity spans or answers.",
     )
     hub: str | None = Field(
         default=None,
-        description="Hub id of a data set, or a directory laid out like one. If `train`, `dev` and "
-        "`test` are all null, they and `hub_config` are taken from the table of tasks.",
+        description="Hub id of a data set, or a local directory in the same layout. If `train`, "
+        "`dev` and `test` are all null, they and `hub_config` come from the table of tasks.",
     )
     hub_config: str | None = Field(
         default=None,
-        description="Configuration of the data set on the hub, a language for example.",
+        description="Configuration of the data set on the hub, for example a language.",
     )
     hub_revision: str | None = Field(
         default=None, description="Branch, tag or commit of the data set on the hub."
@@ -68,23 +70,25 @@ class DataSettings(Settings):
     train_limit: int | None = Field(
         default=None,
         ge=1,
-        description="Number of training examples to keep, after a shuffle that is always the same: "
-        "a smaller limit keeps a subset of what a larger one keeps (learning curves).",
+        description="Number of training examples to keep, for learning curves. The shuffle before "
+        "does not depend on the seed, so a smaller limit keeps a subset of a larger one.",
     )
     join_sentences: int = Field(
         default=1,
         ge=1,
-        description="Entities and parts of speech: train on up to this many successive sentences "
-        "at once, for pipelines that read paragraphs. Development and test are not joined.",
+        description="For entities and parts of speech: join up to this many consecutive training "
+        "sentences into one example, for pipelines that read whole paragraphs. Development and "
+        "test data are never joined.",
     )
     unlabelled: Paths | None = Field(
         default=None,
-        description="Files of plain texts for distillation: `.txt` (one text per line) or rows.",
+        description="Files of unlabelled texts for distillation: `.txt` with one text per line, or "
+        "any of the formats above.",
     )
 
 
 class EncoderSettings(Settings):
-    """`[encoder]`: what is fine-tuned."""
+    """`[encoder]`: the model to fine-tune."""
 
     path: str = Field(
         min_length=1,
@@ -93,12 +97,12 @@ class EncoderSettings(Settings):
         "such as es_selectra_tiny.",
     )
     name: str | None = Field(
-        default=None, min_length=1, description="What reports call it; null for its path."
+        default=None, min_length=1, description="Name of the encoder in reports; null for its path."
     )
 
 
 class TrainingSettings(Settings):
-    """`[training]`: the defaults are SELECTRA's published recipe.
+    """`[training]`: optimizer and schedule; the defaults are SELECTRA's published recipe.
 
     Layer-wise decay, weight decay and clipping are ELECTRA's (Clark et al. 2020, appendix B, and
     the original code for small models).
@@ -115,18 +119,18 @@ class TrainingSettings(Settings):
     gradient_accumulation_steps: int = Field(
         default=1,
         ge=1,
-        description="Number of parts a batch is split into, one after the other, to save memory.",
+        description="Number of parts a batch is split into, to save memory.",
     )
     learning_rate: float = Field(default=1e-4, gt=0, description="Peak learning rate.")
     warmup_ratio: float = Field(
-        default=0.1, ge=0, le=1, description="Share of the steps in which the rate rises linearly."
+        default=0.1, ge=0, le=1, description="Share of the steps that are linear warm-up."
     )
     layer_decay: float = Field(
         default=0.8,
         gt=0,
         le=1,
-        description="Factor by which the learning rate shrinks from each layer to the one below; "
-        "1 for the same rate everywhere.",
+        description="Layer-wise decay: each layer's learning rate is that of the layer above it "
+        "times this factor; 1 for the same rate everywhere.",
     )
     dropout: float | None = Field(
         default=None,
@@ -137,10 +141,10 @@ class TrainingSettings(Settings):
     frozen_layers: int | None = Field(
         default=None,
         ge=0,
-        description="Keep the embeddings and this many lowest layers unchanged; null trains all.",
+        description="Freeze the embeddings and this many of the lowest layers; null trains all.",
     )
     weight_decay: float = Field(
-        default=0.01, ge=0, description="Decay of matrices; biases and LayerNorms have none."
+        default=0.01, ge=0, description="Weight decay of matrices; biases and LayerNorms have none."
     )
     max_grad_norm: float = Field(
         default=1.0, gt=0, description="Gradients are clipped to this global norm."
@@ -148,15 +152,14 @@ class TrainingSettings(Settings):
     max_length: int = Field(
         default=512,
         ge=8,
-        description="Longest sequence in pieces; longer texts are cut or windowed.",
+        description="Longest sequence in pieces. Longer texts are truncated; for tags and answers "
+        "they are split into windows.",
     )
-    seed: int = Field(
-        default=0, description="Seed of the first trial; the others count up from it."
-    )
+    seed: int = Field(default=0, description="Seed of the first trial; each further trial adds 1.")
     precision: Literal["auto", "fp32", "fast", "bf16"] = Field(
         default="auto",
-        description="fp32; fast (float32 by the faster CPU library); bf16 (mixed precision); auto "
-        "chooses bf16 where the device computes it natively, else fast.",
+        description="fp32; fast (float32 by the faster CPU library); bf16 (mixed precision); or "
+        "auto: bf16 if the hardware supports it, else fast.",
     )
     device: str = Field(
         default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
@@ -164,32 +167,34 @@ class TrainingSettings(Settings):
 
 
 class DistillationSettings(Settings):
-    """`[distillation]`: learning from the logits of a larger model that knows the task.
+    """`[distillation]`: learning from the logits of a larger model trained for the same task.
 
-    The loss mixes the labels' with the divergence from the teacher's probabilities, both softened
-    by a temperature and scaled by its square (Hinton et al. 2015, section 2). Hidden states are
-    compared after projecting the student's to the teacher's width (Romero et al. 2015, section
-    2.2).
+    The loss is a weighted sum of the loss on the labels and the KL divergence between the
+    softened probabilities of teacher and student, times the temperature squared (Hinton et al.
+    2015, section 2). Hidden states are compared after projecting the student's to the teacher's
+    hidden size (Romero et al. 2015, section 2.2).
     """
 
     teacher: str | None = Field(
         default=None,
         description="Directory or hub id of a larger model fine-tuned for the same task; null for "
-        "none. Also --teacher on the command line.",
+        "no distillation. On the command line, --teacher is short for it.",
     )
     temperature: float = Field(
-        default=2.0, gt=0, description="Softens the probabilities of teacher and student."
+        default=2.0,
+        gt=0,
+        description="Divides the logits of teacher and student, which softens their probabilities.",
     )
     weight: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Weight of the teacher in the loss; the labels get the rest.",
+        description="Weight of the teacher's probabilities in the loss; the labels get the rest.",
     )
     hidden_weight: float = Field(
         default=0.0,
         ge=0,
-        description="Weight of the squared distance between the last hidden states; 0 for none.",
+        description="Weight of the mean squared error between the last hidden states; 0 for none.",
     )
 
 

@@ -16,7 +16,7 @@ from spacy_selectra.util.settings import Settings, parse_settings, read_config
 
 
 class PathSettings(Settings):
-    """`[paths]`: what is read."""
+    """`[paths]`: corpus and tokenizer."""
 
     corpus: Path = Field(description="Directory of a packed corpus, as written by `corpus pack`.")
     tokenizer: Path = Field(
@@ -48,25 +48,25 @@ class EncoderSettings(Settings):
     vocabulary: Literal["keep", "replace"] = Field(
         "keep",
         description="With `init_from`: keep its vocabulary (an error if [paths] has another) or "
-        "replace it by that of [paths]. Entries that both have keep their embeddings; new ones "
-        "start from the pieces that they used to be split into.",
+        "replace it by that of [paths]. Entries in both keep their embeddings; a new entry starts "
+        "from the mean of the pieces that the old tokenizer splits it into.",
     )
     stack: int = Field(
         1,
         ge=1,
-        description="With `init_from`: how often its layers are stacked upon each other. Half as "
-        "many layers take half the time while everything is still learnt quickly.",
+        description="With `init_from`: number of times its layers are repeated (progressive "
+        "stacking). A shallow network trains faster in the beginning, when the loss falls quickly.",
     )
     train_rows: Path | None = Field(
         None,
-        description="A repair.json, as written by `vocab repair`: train only the embeddings of the "
-        "entries it lists and leave all other weights unchanged.",
+        description="A repair.json written by `vocab repair`: train only the embeddings of the "
+        "entries it lists and freeze all other weights.",
     )
     init_embeddings: Literal["random", "cooccurrence"] = Field(
         "random",
-        description="cooccurrence computes the first token embeddings from counts of neighbouring "
-        "pieces and from spelling, and lets some attention heads start by looking at the pieces "
-        "next to them. It saves short runs most of the time in which nothing is learnt.",
+        description="cooccurrence computes the initial token embeddings from co-occurrence counts "
+        "and spelling, and initialises some attention heads to attend to the previous or the next "
+        "piece. Short runs then skip most of the plateau at the beginning.",
     )
     embedding_size: int | None = _size()
     hidden_size: int | None = _size()
@@ -88,12 +88,12 @@ class EncoderSettings(Settings):
     initializer_range: float | None = Field(
         None,
         gt=0,
-        description="Standard deviation of the initial weights; null for 0.02, which suits widths "
-        "of 768 and more. Narrow networks learn faster from larger weights.",
+        description="Standard deviation of the initial weights; null for 0.02, which suits hidden "
+        "sizes from 768. Smaller networks learn faster from larger weights.",
     )
 
     def sizes(self) -> dict[str, Any]:
-        """What is set of a configuration's sizes and probabilities, the preset aside."""
+        """Sizes and probabilities that replace those of the preset."""
         others = {"preset", "init_from", "vocabulary", "stack", "train_rows", "init_embeddings"}
         return self.model_dump(exclude=others, exclude_none=True)
 
@@ -104,8 +104,8 @@ class GeneratorSettings(Settings):
     scale: float = Field(0.25, gt=0, le=1, description="Its width as a fraction of the encoder's.")
     init_from: str | None = Field(
         None,
-        description="Start from this generator instead of a random one: a directory or a hub id. "
-        "Its embeddings are replaced by those of encoder.init_from, which it was trained with.",
+        description="Start from this generator instead of a random one: a directory or hub id. "
+        "Its embeddings are replaced by those of encoder.init_from.",
     )
 
 
@@ -118,22 +118,24 @@ class ObjectiveSettings(Settings):
         "correction_weight": "corrective_lm_weight",
     }
 
-    mask_prob: float = Field(
-        0.15, gt=0, lt=1, description="Share of the pieces that are predicted."
-    )
+    mask_prob: float = Field(0.15, gt=0, lt=1, description="Share of the pieces to be predicted.")
     mask_token_prob: float = Field(
         0.85,
         ge=0,
         le=1,
-        description="Share of the predicted pieces that become [MASK]; the others stay.",
+        description="Share of these that become [MASK]; the others stay as they are.",
     )
-    mlm_weight: float = Field(1.0, ge=0, description="Weight of the generator's loss.")
-    rtd_weight: float = Field(50.0, ge=0, description="Weight of the discriminator's loss.")
+    mlm_weight: float = Field(
+        1.0, ge=0, description="Weight of the generator's loss (masked language modelling)."
+    )
+    rtd_weight: float = Field(
+        50.0, ge=0, description="Weight of the discriminator's loss (replaced-token detection)."
+    )
     corrective_lm_weight: float = Field(
         0.0,
         ge=0,
-        description="Weight of corrective language modelling (COCO-LM): the discriminator also "
-        "predicts the original of every masked piece. 0, as in ELECTRA, for none.",
+        description="Weight of the corrective LM head (COCO-LM), with which the discriminator also "
+        "predicts the original of every masked piece; 0 for none, as in ELECTRA.",
     )
 
 
@@ -144,28 +146,28 @@ class OptimizerSettings(Settings):
 
     method: Literal["adam", "muon"] = Field(
         "adam",
-        description="adam, as in ELECTRA, or muon for the matrices of the layers, which learns far "
-        "more from each step of a short run.",
+        description="adam, as in ELECTRA, or muon for the matrices of the layers and Adam for "
+        "everything else. In short runs Muon makes more progress per step.",
     )
     learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate of Adam.")
     weight_decay: float = Field(
-        0.01, ge=0, description="Decay of matrices; biases and LayerNorms have none."
+        0.01, ge=0, description="Weight decay of matrices; biases and LayerNorms have none."
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the mean of the gradients.")
+    beta1: float = Field(
+        0.9, ge=0, lt=1, description="Decay of Adam's first moment, the mean of the gradients."
+    )
     beta2: float = Field(
-        0.999, ge=0, lt=1, description="Adam's decay of the mean of their squares."
+        0.999, ge=0, lt=1, description="Decay of Adam's second moment, the mean of their squares."
     )
-    eps: float = Field(
-        1e-6, gt=0, description="Added to the root of the mean square of the gradients."
-    )
+    eps: float = Field(1e-6, gt=0, description="Added to the square root of Adam's second moment.")
     bias_correction: bool = Field(
         False,
-        description="Correct both means in the first steps (Kingma and Ba 2015); ELECTRA does not.",
+        description="Adam's bias correction (Kingma and Ba 2015), which ELECTRA leaves out.",
     )
     matrix_learning_rate: float = Field(
         3e-3,
         gt=0,
-        description="Muon's peak learning rate; all other weights are Adam's.",
+        description="Muon's peak learning rate.",
     )
     momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum.")
     max_grad_norm: float = Field(
@@ -174,7 +176,7 @@ class OptimizerSettings(Settings):
 
 
 class ScheduleSettings(Settings):
-    """`[schedule]`: warm-up, linear decay, warm restart."""
+    """`[schedule]`: the learning rate over the run: warm-up, linear decay, warm restart."""
 
     warmup_steps: int = Field(
         10_000, ge=0, description="Steps of linear warm-up, also after a restart."
@@ -182,13 +184,13 @@ class ScheduleSettings(Settings):
     restart_step: int | None = Field(
         None,
         ge=1,
-        description="Step at which the schedule starts again; each part decays linearly to 0. Not "
-        "together with training.max_seconds.",
+        description="Step at which the schedule starts again (warm restart); each part decays to "
+        "0. Cannot be combined with training.max_seconds.",
     )
 
 
 class TrainingSettings(Settings):
-    """`[training]`: how long, on what, and what is written meanwhile."""
+    """`[training]`: length of the run, batches, hardware, logs, checkpoints and safeguards."""
 
     renamed: ClassVar[Mapping[str, str]] = {"accumulation": "gradient_accumulation_steps"}
 
@@ -196,26 +198,26 @@ class TrainingSettings(Settings):
     max_seconds: float | None = Field(
         None,
         gt=0,
-        description="Time budget in seconds, over all resumed parts. The learning rate then decays "
-        "with steps or time, whichever is nearer its end, and still ends at 0. Such a run is not "
-        "reproducible bit for bit, as its steps depend on the clock.",
+        description="Time budget in seconds, resumed parts included. The learning rate decays with "
+        "the share of steps or of time used, whichever is larger, so it still ends at 0. Such a "
+        "run is not reproducible bit for bit, as its number of steps depends on the clock.",
     )
     batch_size: int = Field(
-        128, ge=1, description="Sequences per optimizer step, over all processes together."
+        128, ge=1, description="Sequences per optimizer step, summed over all processes."
     )
     gradient_accumulation_steps: int = Field(
         1,
         ge=1,
-        description="Number of parts a batch is split into, to save memory. Only dropout differs, "
-        "not the gradients. Times the number of processes it must divide batch_size.",
+        description="Number of parts a batch is split into, to save memory. Gradients are the same "
+        "apart from dropout. batch_size must be divisible by this times the number of processes.",
     )
     max_length: int | None = Field(
-        None, ge=8, description="Cut sequences to this many pieces; null for the corpus's length."
+        None, ge=8, description="Truncate sequences to this many pieces; null keeps their length."
     )
     precision: Literal["auto", "fp32", "fast", "bf16"] = Field(
         "auto",
-        description="fp32; fast (float32 by the faster CPU library); bf16 (mixed precision); auto "
-        "chooses bf16 where the device computes it natively, else fast.",
+        description="fp32; fast (float32 by the faster CPU library); bf16 (mixed precision); or "
+        "auto: bf16 if the hardware supports it, else fast.",
     )
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")
     compile: bool | None = Field(
@@ -223,14 +225,17 @@ class TrainingSettings(Settings):
     )
     threads: int | None = Field(None, ge=1, description="CPU threads; null for torch's choice.")
     seed: int = Field(
-        0, ge=0, description="Seed of weights, data order, masks, samples and dropout."
+        0,
+        ge=0,
+        description="Seed of initial weights, data order, masks, generator samples and dropout.",
     )
     log_every: int = Field(100, ge=1, description="Steps between rows of log.jsonl.")
     checkpoint_every: int = Field(5_000, ge=1, description="Steps between checkpoints.")
     checkpoint_seconds: float | None = Field(
         1_800.0,
         gt=0,
-        description="Seconds after which a checkpoint is written anyway; null for never.",
+        description="Seconds since the last checkpoint after which another is written in any case; "
+        "null for no limit.",
     )
     keep_checkpoints: int = Field(2, ge=1, description="Number of checkpoints to keep.")
     evaluate_every: int | None = Field(
@@ -240,21 +245,24 @@ class TrainingSettings(Settings):
     rollback_after: int = Field(
         3,
         ge=1,
-        description="Batches skipped in a row after which the run goes back to a checkpoint.",
+        description="Number of batches skipped in a row after which the run goes back to a "
+        "checkpoint.",
     )
     divergence_factor: float | None = Field(
         3.0,
         gt=1,
-        description="A batch is skipped if its loss exceeds this many times the lowest mean loss "
-        "of the run, as one is whose loss or gradient is not finite; null for no such limit.",
+        description="Skip a batch whose loss exceeds the run's lowest mean loss by this factor; "
+        "null for no limit. A batch with a loss or gradient that is not finite is always skipped.",
     )
-    max_rollbacks: int = Field(3, ge=0, description="Roll-backs after which the run is abandoned.")
+    max_rollbacks: int = Field(
+        3, ge=0, description="Number of rollbacks to a checkpoint after which the run fails."
+    )
 
 
 class LoggingSettings(Settings):
-    """`[logging]`: where the rows of log.jsonl and evaluation.jsonl are sent as well.
+    """`[logging]`: trackers that get the rows of log.jsonl and evaluation.jsonl as well.
 
-    Both trackers need `pip install 'spacy-selectra[tracking]'`.
+    They need `pip install 'spacy-selectra[tracking]'`.
     """
 
     tensorboard: bool = Field(
@@ -264,14 +272,15 @@ class LoggingSettings(Settings):
         None, description="Project of Weights & Biases to log to; null for none."
     )
     wandb_name: str | None = Field(
-        None, description="Name of the run there; null for one that Weights & Biases chooses."
+        None, description="Name of the Weights & Biases run; null for a generated name."
     )
     wandb_entity: str | None = Field(
-        None, description="User or team there; null for the one that is logged in."
+        None, description="User or team at Weights & Biases; null for the one that is logged in."
     )
     wandb_mode: Literal["online", "offline", "disabled"] | None = Field(
         None,
-        description="offline keeps the run on disk for `wandb sync`; null for WANDB_MODE's value.",
+        description="offline keeps the run on disk for `wandb sync`; null for the value of the "
+        "environment variable WANDB_MODE.",
     )
 
 
@@ -289,7 +298,7 @@ class PretrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> PretrainingSettings:
-        """See that sections do not contradict each other."""
+        """Raise ValueError if sections contradict each other."""
         training, schedule = self.training, self.schedule
         if training.batch_size % training.gradient_accumulation_steps:
             raise ValueError(
@@ -299,8 +308,8 @@ class PretrainingSettings(Settings):
         if schedule.restart_step is not None:
             if training.max_seconds is not None:
                 raise ValueError(
-                    "schedule.restart_step needs a run measured in steps; "
-                    "set it or training.max_seconds to null"
+                    "schedule.restart_step cannot be combined with training.max_seconds; "
+                    "set one of them to null"
                 )
             if schedule.restart_step >= training.max_steps:
                 raise ValueError(
@@ -318,26 +327,29 @@ class PretrainingSettings(Settings):
             "encoder.vocabulary": self.encoder.vocabulary == "replace",
             "encoder.train_rows": self.encoder.train_rows is not None,
             "encoder.stack": self.encoder.stack > 1,
-            # its embeddings are replaced by the discriminator's, which would be random
+            # its embeddings would be replaced by the random ones of a new discriminator
             "generator.init_from": self.generator.init_from is not None,
         }
         if named := [name for name, needs in needing.items() if needs]:
-            raise ValueError(f"{named[0]} needs a discriminator to start from; set init_from")
+            raise ValueError(
+                f"{named[0]} needs a discriminator to start from; set encoder.init_from"
+            )
 
     def _check_loaded_networks(self) -> None:
         if changed := self.encoder.sizes():
             raise ValueError(
-                f"encoder.init_from gives the sizes; remove encoder.{', encoder.'.join(changed)}"
+                "the checkpoint of encoder.init_from has its own sizes; remove "
+                f"encoder.{', encoder.'.join(changed)}"
             )
         if self.encoder.init_embeddings != "random":
             raise ValueError(
-                "encoder.init_from already gives the weights; set encoder.init_embeddings = random"
+                "encoder.init_from brings trained embeddings; set encoder.init_embeddings = random"
             )
         if self.encoder.train_rows is not None and self.encoder.stack > 1:
             raise ValueError("encoder.train_rows would leave new layers untrained; set stack = 1")
         if self.encoder.train_rows is not None and self.objective.corrective_lm_weight > 0:
             raise ValueError(
-                "encoder.train_rows would leave the corrector random; set "
+                "encoder.train_rows would leave the corrective LM head untrained; set "
                 "objective.corrective_lm_weight = 0"
             )
 

@@ -20,7 +20,7 @@ class Settings(BaseModel):
     Attributes:
         renamed: old names of keys, which are read with a warning until the next minor version,
             and the new ones.
-        translated: values of renamed keys that are said differently now, by the new name.
+        translated: for keys (new names) whose values changed with the name, old and new values.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     @classmethod
     def with_new_names(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A section under today's names, from a file of an earlier version for instance."""
+        """A section with old names of keys and their values replaced."""
         found: dict[str, Any] = {}
         for key, value in values.items():
             name = cls.renamed.get(key, key)
@@ -58,13 +58,13 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """Read a .cfg file, apply `section.key` overrides, fill in `${section.key}` variables.
 
     Raises:
-        SelectraError: missing or malformed file, or an override of a section that is not there.
+        SelectraError: missing or malformed file, or an override of an unknown section.
     """
     if not Path(path).is_file():
         raise SelectraError(f"{path}: no such configuration file")
     try:
         return dict(Config().from_disk(path, overrides=dict(overrides or {})))
-    except Exception as error:  # confection raises several unrelated types
+    except Exception as error:  # confection's errors have no common base
         raise SelectraError(f"{path}: {error}") from error
 
 
@@ -85,7 +85,7 @@ def parse_settings(schema: type[SettingsT], values: Mapping[str, Any], source: s
 def _explain(schema: type[Settings], problem: Mapping[str, Any]) -> str:
     place = [str(part) for part in problem["loc"]]
     name = ".".join(place)
-    if not place and "error" in problem.get("ctx", {}):  # of settings that contradict each other
+    if not place and "error" in problem.get("ctx", {}):  # from the validator of the whole file
         return str(problem["ctx"]["error"])
     if problem["type"] == "extra_forbidden":
         known = _fields_at(schema, place[:-1])

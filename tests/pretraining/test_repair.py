@@ -179,7 +179,7 @@ def test_training_rows_leaves_every_other_weight_alone(planted: Path):
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("objective", "corrective_lm_weight", 1.0, "leave the corrector random"),
+        ("objective", "corrective_lm_weight", 1.0, "leave the corrective LM head untrained"),
         ("encoder", "init_from", "{root}/repaired/discriminator", "needs the generator"),
         ("paths", "tokenizer", "{root}/other", "not in the tokenizer"),
         ("encoder", "train_rows", "{root}/run/run.json", "is not the repair.json"),

@@ -195,7 +195,7 @@ def test_pickled_weights_are_refused_with_the_command_that_converts_them(publish
         ({"generator": {"init_from": "somewhere"}}, r"generator\.init_from needs"),
         ({"encoder": {"stack": 2}}, r"encoder\.stack needs"),
         ({"encoder": {"init_from": "x", "hidden_size": 8}}, r"remove encoder\.hidden_size"),
-        ({"encoder": {"init_from": "x", "init_embeddings": "cooccurrence"}}, "already gives"),
+        ({"encoder": {"init_from": "x", "init_embeddings": "cooccurrence"}}, "trained embeddings"),
     ],
 )
 def test_settings_that_contradict_each_other(start, sections, message):
