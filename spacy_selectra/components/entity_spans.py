@@ -12,11 +12,12 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IDX, IS_ALPHA, LENGTH, SENT_START
 from spacy.tokens import Doc, Span, SpanGroup
 
 from spacy_selectra.components.checked import is_share, own_extension
-from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries
+from spacy_selectra.text.boundaries import SEPARATOR, SPACED, after_boundaries, separates
 from spacy_selectra.text.entity_probabilities import Reading
 
 # What `Token.ent_iob` is of the first word of an entity, or of a blocked word, which has no type.
 _BLOCKED = 3
+_INSIDE = 1  # and of its other words
 
 # The attribute of spans that holds their probability.
 _SCORE = "score"
@@ -53,46 +54,71 @@ class FoundEntities(NamedTuple):
 def readable(doc: Doc) -> np.ndarray:
     """(n,) bool: words of which there is something to read, unlike white space and control
     characters, of which the encoder reads nothing."""
-    return _looked_at(doc)[0]
+    return _looked_at(doc).seen
 
 
 class _Look(NamedTuple):
-    """What is to be known of a word by itself: there is something to read; it does nothing but
-    separate; it may be structure, as white space or with a separator in it."""
+    """What is to be known of a word by itself: there is something to read; it separates, also
+    only between spaces; it is a short number, which is no name where it stands alone; it may be
+    structure, as white space or with a separator in it."""
 
     seen: bool
     separates: bool
+    spaced: bool
+    number: bool
     structure: bool
 
 
 @lru_cache(maxsize=4096)
 def _look(text: str) -> _Look:
+    spaced = SPACED.fullmatch(text) is not None
+    found = spaced or SEPARATOR.search(text) is not None
     return _Look(
         seen=any(map(_is_seen, text)),
-        separates=SEPARATORS.issuperset(text),
-        structure=not text or any(char.isspace() or char in SEPARATORS for char in text),
+        separates=separates(text),
+        spaced=spaced,
+        number=text.isdigit() and len(text) <= 3,
+        structure=found or not text or any(map(str.isspace, text)),
     )
 
 
-def _looked_at(doc: Doc) -> tuple[np.ndarray, np.ndarray, bool]:
-    """(n,) bool: words to read; (n,) bool: separators; and whether there may be structure."""
+class _Words(NamedTuple):
+    """Of n words which are to be read, separate, and are short numbers, each (n,) bool; and
+    whether there may be structure."""
+
+    seen: np.ndarray
+    separate: np.ndarray
+    numbers: np.ndarray
+    structure: bool
+
+
+def _looked_at(doc: Doc) -> _Words:
     seen = doc.to_array(IS_ALPHA) == 1  # letters are to be read, and are most of the words
-    separates = np.zeros(len(doc), dtype=bool)
+    separate, numbers = np.zeros((2, len(doc)), dtype=bool)
     structure = False
     for place in np.flatnonzero(~seen).tolist():
-        seen[place], separates[place], own = _look(doc[place].text)
-        structure |= own
-    return seen, separates, structure
+        look = _look(doc[place].text)
+        seen[place], numbers[place] = look.seen, look.number
+        separate[place] = look.separates or (look.spaced and _between_spaces(doc, place))
+        structure |= look.structure
+    return _Words(seen, separate, numbers, structure)
+
+
+def _between_spaces(doc: Doc, place: int) -> bool:
+    before = place == 0 or bool(doc[place - 1].whitespace_) or doc[place - 1].is_space
+    last = place + 1 == len(doc)
+    return before and (last or bool(doc[place].whitespace_) or doc[place + 1].is_space)
 
 
 def readable_words(
-    docs: Sequence[Doc], bounds: str
+    docs: Sequence[Doc], bounds: str, keep: bool = False
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Words that can be read, and where entities end.
 
     Args:
         docs: documents.
         bounds: one of `BOUNDARIES`.
+        keep: words of entities that are there, and words that are ruled out, count as well.
 
     Returns:
         For each document the places of its readable words; the (T,) place of each of them among
@@ -102,35 +128,48 @@ def readable_words(
     places, rows, firsts = [], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     start = size = 0
     for doc in docs:
-        seen, separates, structure = _looked_at(doc)
-        own = np.flatnonzero(seen & ~separates if looks and structure else seen)
+        words = _looked_at(doc)
+        taken = np.zeros(len(doc), dtype=bool) if keep else _taken(doc)
+        left_out = taken | words.separate if looks else taken
+        own = np.flatnonzero(words.seen & ~left_out)
+        apart = _behind_boundaries(doc, own, bounds, taken, words.structure)
+        if looks and apart.any():
+            names = ~(apart & np.append(apart[1:], True) & words.numbers[own])
+            own, apart = own[names], apart[names]
         places.append(own)
         rows.append(own + start)
-        firsts.append(_new_beginnings(doc, own, bounds, structure) + size)
+        firsts.append(np.flatnonzero(apart) + size)
         start, size = start + len(doc), size + len(own)
     return places, np.concatenate(rows), np.concatenate(firsts)
 
 
-def _new_beginnings(doc: Doc, places: np.ndarray, bounds: str, structure: bool) -> np.ndarray:
-    """Which of the words at `places` stand behind a boundary that the word before does not.
+def _taken(doc: Doc) -> np.ndarray:
+    """(n,) bool: words of entities, and words that are ruled out (`blocked` of `doc.set_ents`)."""
+    bounds = doc.to_array(ENT_IOB)
+    return (bounds == _INSIDE) | (bounds == _BLOCKED)
+
+
+def _behind_boundaries(
+    doc: Doc, places: np.ndarray, bounds: str, taken: np.ndarray, structure: bool
+) -> np.ndarray:
+    """(n,) bool: which of the words at `places` stand behind a boundary that the word before does
+    not, or behind a word that is `taken`.
 
     Without `structure`, there are only letters, signs and single spaces, hence no boundary but the
     starts of sentences.
     """
-    none = np.zeros(0, dtype=np.int64)
-    if bounds == "none" or not len(places):
-        return none
-    starts = doc.to_array(SENT_START) == 1
-    looks = structure and bounds != "sentences"
-    if not looks and not starts[1:].any():
-        return none
-    sentences = np.cumsum(starts)[places]
-    apart = np.diff(sentences, prepend=sentences[0]) > 0
-    if looks:
+    apart = np.zeros(len(places), dtype=bool)
+    if not len(places):
+        return apart
+    starts = taken if bounds == "none" else taken | (doc.to_array(SENT_START) == 1)
+    if starts[1:].any():
+        parts = np.cumsum(starts)[places]
+        apart = np.diff(parts, prepend=parts[0]) > 0
+    if structure and bounds in ("auto", "lines"):
         begins = doc.to_array(IDX).astype(np.int64)[places]
         ends = begins + doc.to_array(LENGTH).astype(np.int64)[places]
         apart |= after_boundaries(doc.text, begins, ends, every_line=bounds == "lines")
-    return np.flatnonzero(apart)
+    return apart
 
 
 def _is_seen(char: str) -> bool:

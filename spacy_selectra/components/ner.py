@@ -289,7 +289,9 @@ class EntityTagger(TrainablePipe):
         """
         examples = list(examples)
         validate_examples(examples, "EntityTagger.calibrate")
-        places, logits = self._readable_scores([example.predicted for example in examples])
+        places, logits = self._readable_scores(
+            [example.predicted for example in examples], keep=True
+        )
         gold = []
         for example, own in zip(examples, places, strict=True):
             tags = tags_of(example.get_aligned_ner(), self.labels)[own]
@@ -302,9 +304,9 @@ class EntityTagger(TrainablePipe):
             raise SelectraError(f"component '{self.name}' cannot be calibrated: {error}") from error
         return self.temperature
 
-    def _readable_scores(self, docs: list[Doc]) -> tuple[list[np.ndarray], np.ndarray]:
+    def _readable_scores(self, docs: list[Doc], keep: bool = False) -> tuple[list[Any], np.ndarray]:
         """Places of the words that can be read, of each document, and (T, tags) scores of all."""
-        places, rows, firsts = readable_words(docs, self.boundaries)
+        places, rows, firsts = readable_words(docs, self.boundaries, keep)
         if not len(rows):
             return places, np.zeros((0, tag_count(len(self.labels))), dtype=np.float32)
         scores: Any = self.model.ops.xp.concatenate(self.model.predict(docs))

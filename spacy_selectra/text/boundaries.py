@@ -5,9 +5,13 @@ White space is a boundary by the first of these rules that applies:
 1. It holds two line breaks or more, or a form feed.
 2. It holds one line break, and the lines on its two sides are items of a list rather than a
    sentence that was cut to fit: see `item_breaks`.
-3. It lies within a line, and holds a tab or at least `COLUMN` characters.
+3. It lies within a line, and holds a tab or at least `COLUMN` characters; two spaces are enough
+   where successive lines hold nothing but names, numbers and such gaps.
 
-`SEPARATORS` of cells and items are boundaries on both sides. Nothing here knows names. A boundary
+Separators of cells and items are boundaries on both sides: signs such as "|" and ";", bullets,
+arrows, boxes, emoji, a dash or slash between spaces, `","` between quoted cells, a line break that
+was spelled out ("\\n"), and the number that begins a line where the lines are numbered in turn.
+Nothing here knows names. A boundary
 where none would go on does no harm, so all that has to be told apart is a list ("Ana Gil", "Luis
 Mora") from a name that was cut in running text ("Ignacio", "Galán").
 """
@@ -23,14 +27,27 @@ import numpy as np
 
 # White space of so many characters within a line separates columns; two are a typing mistake.
 COLUMN = 3
-SEPARATORS = frozenset("|;¦│•▪●◦✓✔>→")
+# Signs, bullets, arrows, boxes and other shapes, emoji; and what may follow to make one sign of
+# several. No mark is among them that is part of names, such as ®, ™ and °.
+_SIGN = (
+    r"[|;>¦•‣⁃∙⋅∣‖｜；\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff"
+    r"\U0001f000-\U0001faff][\ufe0e\ufe0f\u200d\u20e3]*"
+)
+_CELLS = r"""["'”»][,;]["'“«]"""  # between two cells in quotation marks
+_SPELLED_OUT = r"(?:\\r)?\\n"  # a line break in JSON that was not decoded
+SEPARATOR = re.compile(rf"(?:{_SIGN}|{_CELLS}|{_SPELLED_OUT})+")
+# Signs that are part of names ("Castilla-La Mancha"), and separate them between spaces.
+SPACED = re.compile(r"[-/*]+|[–—·\\]")
 # So many line breaks to each side are asked whether they cut sentences.
 NEIGHBOURS = 2
 
-_SEPARATORS = "".join(sorted(SEPARATORS))
 _BREAKS = r"\n\r\v\x1c-\x1e\x85\u2028"
-_STRUCTURE = re.compile(rf"[\t\f\u2029{_BREAKS}{_SEPARATORS}]|\s{{{COLUMN}}}")
-_SPACE = re.compile(rf"\s+|[{_SEPARATORS}]")
+_BETWEEN_SPACES = rf"(?<!\S)(?:{SPACED.pattern})(?!\S)"
+_SEPARATES = rf"{SEPARATOR.pattern}|{_BETWEEN_SPACES}"
+_STRUCTURE = re.compile(rf"[\t\f\u2029{_BREAKS}]|\s{{{COLUMN}}}|{_SEPARATES}")
+_SPACE = re.compile(rf"\s+|{_SEPARATES}")
+_GAP = re.compile(r"(?<=\S)[^\S\n]{2,}(?=\S)")
+_NUMBERED = re.compile(r"\s*\(?(\d{1,3})(?=\s)")
 _BREAK = re.compile(rf"\r\n|[{_BREAKS}]")
 _PAGE = re.compile(r"[\f\u2029]")
 
@@ -74,26 +91,38 @@ def boundaries(text: str, every_line: bool = False) -> np.ndarray:
     found: list[int] = []
     lines: list[str] = []
     breaks: list[int] = []  # between the lines
-    begin = 0
+    begins = [0]  # of the lines
     for match in _SPACE.finditer(text):
         space, (start, end) = match.group(), match.span()
-        if space in SEPARATORS:
+        if not space.isspace():
             found += [start, end]
             continue
         count = len(_BREAK.findall(space))
         paragraph = count > 1 or _PAGE.search(space) is not None
         if paragraph or count:
-            lines.append(text[begin:start])
-            begin = end
+            lines.append(text[begins[-1] : start])
         if paragraph or (count and every_line):
-            found += [start, *_chosen(breaks, lines)]
-            lines, breaks = [], []
+            found += [start, *_chosen(breaks, lines), *_in_rows(begins, lines)]
+            lines, breaks, begins = [], [], [end]
         elif count:
             breaks.append(start)
+            begins.append(end)
         elif "\t" in space or len(space) >= COLUMN:
             found.append(start)
-    found += _chosen(breaks, [*lines, text[begin:]])
-    return np.array(sorted(found), dtype=np.int64)
+    lines.append(text[begins[-1] :])
+    found += [*_chosen(breaks, lines), *_in_rows(begins, lines)]
+    return np.unique(np.array(found, dtype=np.int64))
+
+
+def separates(word: str) -> bool:
+    """Whether a word can be no part of a name: it holds a separator, and nothing to read beside it
+    or something on both sides ("Gil;Bilbao")."""
+    found = SEPARATOR.search(word)
+    if found is None:
+        return False
+    return not any(map(str.isalnum, word)) or any(
+        place.start() > 0 and place.end() < len(word) for place in SEPARATOR.finditer(word)
+    )
 
 
 def after_boundaries(
@@ -119,6 +148,21 @@ def after_boundaries(
 
 def _chosen(breaks: Sequence[int], lines: Sequence[str]) -> list[int]:
     return [place for place, is_one in zip(breaks, item_breaks(lines), strict=True) if is_one]
+
+
+def _in_rows(begins: Sequence[int], lines: Sequence[str]) -> list[int]:
+    """Boundaries within lines that have others of their kind beside them: behind the numbers that
+    number them, and at gaps of two spaces."""
+    found: list[int] = []
+    numbers = [_NUMBERED.match(line) for line in lines]
+    gaps = [[gap.start() for gap in _GAP.finditer(line)] for line in lines]
+    for (place, before), (_, after) in pairwise(enumerate(numbers)):
+        rows = (place, place + 1)
+        if before and after and int(after[1]) == int(before[1]) + 1:
+            found += [begins[place] + before.end(), begins[place + 1] + after.end()]
+        if all(gaps[row] and not _Line.of(lines[row]).running for row in rows):
+            found += [begins[row] + gap for row in rows for gap in gaps[row]]
+    return found
 
 
 class _Line(NamedTuple):
@@ -188,4 +232,4 @@ def _separates(lines: Sequence[_Line], cuts: Sequence[bool], place: int) -> bool
     return True
 
 
-__all__ = ["SEPARATORS", "after_boundaries", "boundaries", "item_breaks"]
+__all__ = ["SEPARATOR", "SPACED", "after_boundaries", "boundaries", "item_breaks", "separates"]

@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 
 from spacy_selectra.components.entity_spans import readable_words
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries
+from spacy_selectra.text.boundaries import SPACED, after_boundaries, separates
 
 DATA = [
     ("La señora García vive en Málaga.", [(10, 16, "PER"), (25, 31, "LOC")]),
@@ -135,6 +135,7 @@ def test_sentence_starts_that_are_set_end_entities(trained, value):
     tagger.boundaries, tagger.scores, tagger.alternatives = value, True, 0.001
     doc = trained.make_doc(DATA[2][0])
     doc[1].is_sent_start = True
+    found = tagger.predict([trained.get_pipe("transformer")(doc)])
     doc = trained(doc)
     whole = value == "none"
     assert [entity.text for entity in doc.ents][:-1] == (
@@ -142,7 +143,7 @@ def test_sentence_starts_that_are_set_end_entities(trained, value):
     )
     spans = [*doc.spans["ner"], *doc.spans["ner_alternatives"]]
     assert any(span.start < 1 < span.end for span in spans) == whole
-    assert len(tagger.predict([doc])[0].probabilities) == len(doc.ents)
+    assert len(found[0].probabilities) == len(doc.ents)
 
 
 def test_the_way_with_boundaries_travels(nlp, tmp_path):
@@ -190,6 +191,29 @@ def test_entities_that_are_there_stay(trained):
     assert entities(doc) == [(0, 16, "TITLE"), (25, 31, "LOC")]
 
 
+def test_what_reaches_into_an_entity_that_is_there_is_cut(trained):
+    for blocked in (False, True):
+        doc = trained.make_doc(DATA[2][0])
+        there = doc[1:2]
+        doc.set_ents(
+            [] if blocked else [Span(doc, 1, 2, label="TITLE")],
+            blocked=[there] if blocked else [],
+            default="missing",
+        )
+        for _, component in trained.pipeline:
+            doc = component(doc)
+        expected = ["Íñigo", "Cádiz"] if blocked else ["Íñigo", "García", "Cádiz"]
+        assert [entity.text for entity in doc.ents] == expected
+
+
+@pytest.mark.parametrize("between", [" / ", " – ", " 👉 ", " ║ ", "\n2 ", " · ", "->"])
+def test_separators_are_no_part_of_entities(trained, between):
+    start = "1 " if "2" in between else ""
+    text = f"{start}Íñigo García{between}García Íñigo"
+    assert not any(set(entity.text) & set("/–👉║·->12\n") for entity in trained(text).ents)
+    assert any(entity.text.startswith("Íñigo") for entity in trained(text).ents)
+
+
 def test_empty_documents_and_no_tokens(nlp):
     assert [entities(doc) for doc in nlp.pipe(["", "  ", ""])] == [[], [], []]
 
@@ -230,6 +254,8 @@ WORDS = [
     "|",
     ";",
     "a;b",
+    "/",
+    "👉",
     "•",
     "\t",
     "\n",
@@ -255,17 +281,25 @@ def test_words_and_boundaries_are_those_of_the_definition(lists, bounds, vocab, 
         starts = [place == 0 or bool(random.random() < 0.2) for place in range(len(words))]
         spaces = (random.random(len(words)) < 0.6).tolist()
         docs.append(Doc(vocab, words=words, spaces=spaces, sent_starts=starts))
+        if len(words) > 3 and random.random() < 0.5:
+            docs[-1].set_ents([Span(docs[-1], 1, 2, "PER")], blocked=[docs[-1][2:3]])
     places, rows, firsts = readable_words(docs, bounds)
     expected_rows, expected_firsts, start, size = [], [], 0, 0
     looks = bounds in ("auto", "lines")
     for doc, own in zip(docs, places, strict=True):
+        padded = f" {doc.text} "
+
+        def separate(word, padded=padded):
+            around = padded[word.idx] + padded[word.idx + len(word) + 1]
+            return separates(word.text) or (SPACED.fullmatch(word.text) and not around.strip())
+
+        kept = [word for word in doc if word.ent_iob not in (1, 3)]
         seen = [
             word.i
-            for word in doc
+            for word in kept
             if any(c.isprintable() and not c.isspace() and c != "\ufffd" for c in word.text)
-            and not (looks and set(word.text) <= SEPARATORS)
+            and not (looks and separate(word))
         ]
-        assert own.tolist() == seen
         begins = np.array([doc[i].idx for i in seen], dtype=np.int64)
         ends = np.array([doc[i].idx + len(doc[i]) for i in seen], dtype=np.int64)
         apart = np.zeros(len(seen), dtype=bool)
@@ -275,6 +309,13 @@ def test_words_and_boundaries_are_those_of_the_definition(lists, bounds, vocab, 
             between = range(seen[number - 1] + 1, seen[number] + 1)
             if bounds != "none" and any(doc[i].is_sent_start for i in between):
                 apart[number] = True
+            if any(doc[i].ent_iob in (1, 3) for i in between):
+                apart[number] = True
+        alone = apart & np.append(apart[1:], True)
+        numbers = [looks and one and doc[i].text == "3" for one, i in zip(alone, seen, strict=True)]
+        seen = [i for i, left_out in zip(seen, numbers, strict=True) if not left_out]
+        apart = apart[~np.array(numbers, dtype=bool)]
+        assert own.tolist() == seen
         expected_rows += [start + i for i in seen]
         expected_firsts += [size + int(i) for i in np.flatnonzero(apart)]
         start, size = start + len(doc), size + len(seen)

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries, boundaries
+from spacy_selectra.text.boundaries import (
+    SEPARATOR,
+    SPACED,
+    after_boundaries,
+    boundaries,
+    separates,
+)
 from spacy_selectra.text.entity_probabilities import EntityProbabilities
 from spacy_selectra.text.iob import (
     Stretches,
@@ -34,7 +40,7 @@ CASES = [
     "Ana Gil‖\rLuis Mora",
     "Ana Gil‖\u2028Luis Mora",
     "Ana Gil,‖\nLuis Mora,‖\nPedro Ruiz y\nCarmen Vega",
-    "- Ana Gil‖\n- Luis Mora",
+    "‖-‖ Ana Gil‖\n‖-‖ Luis Mora",
     "1. Ana Gil‖\n2. Luis Mora",
     "a) Ana Gil‖\nb) Luis Mora",
     "Asistentes:‖\nAna Gil",
@@ -55,6 +61,18 @@ CASES = [
     "Ana Gil ‖|‖ Bilbao",
     "Ana Gil‖;‖ Luis Mora",
     "Ana Gil ‖•‖ Luis Mora",
+    "Ana Gil ‖/‖ Luis Mora ‖·‖ Pedro Ruiz ‖–‖ Carmen Vega ‖-‖ Juan",
+    "Castilla-La Mancha y AC/DC",
+    "Real Madrid–Sevilla",
+    "Ana Gil‖👉🏽‖Luis Mora ‖👨\u200d👩\u200d👧‖ Pedro ‖➡️‖ Juan",
+    "Nintendo® Switch™ a 20 °C",
+    "Ana Gil ‖｜‖ Bilbao ‖║‖ Cádiz ‖⇒‖ Lugo",
+    '"Ana Gil‖","‖Bilbao"',
+    "Ana Gil‖\\r\\n‖Luis Mora‖\\n‖Pedro",
+    "Ana Gil‖  Bilbao‖\nLuis Mora‖  Cádiz",
+    "Ana  Gil viajó\nayer a  Madrid",
+    "1‖ Ana Gil‖\n2‖ Luis Mora‖\n3‖ Pedro Ruiz",
+    "20 Minutos‖\nEl País",
     # running text
     "El presidente de Iberdrola, Ignacio\nGalán, viajó a Bilbao.",
     "El presidente de Iberdrola, Ignacio\nGalán, viajó a Bilbao con el\nlehendakari",
@@ -104,7 +122,8 @@ def test_every_line_adds_to_what_is_found(text: str):
 @QUICK
 @given(st.text(alphabet=st.characters(categories=["L", "N", "Po", "Sm"])))
 def test_a_line_is_cut_at_separators_only(text: str):
-    assert bool(len(boundaries(text))) == (not SEPARATORS.isdisjoint(text))
+    cut = SEPARATOR.search(text) or SPACED.fullmatch(text)
+    assert bool(len(boundaries(text))) == bool(cut)
 
 
 def test_words_after_boundaries():
@@ -114,6 +133,28 @@ def test_words_after_boundaries():
     ends = begins + [len(word) for word in words]
     assert after_boundaries(text, begins, ends).tolist() == [False, False, True, True]
     assert after_boundaries("", begins[:0], ends[:0]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("|", True),
+        ("|---|", True),
+        ("👨\u200d👩\u200d👧", True),
+        ("Gil;Bilbao", True),
+        ('Gil","Bilbao', True),
+        ("Gil</li><li", True),
+        ("Gil\\nLuis", True),
+        ("C♯", False),
+        ("»", False),
+        ("/", False),
+        ("Madrid-Barajas", False),
+        ("Nintendo®", False),
+        ("", False),
+    ],
+)
+def test_words_that_hold_separators(word: str, expected: bool):
+    assert separates(word) == expected
 
 
 def allowed(tags: tuple[int, ...], firsts: list[int]) -> bool:

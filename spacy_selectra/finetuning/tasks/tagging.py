@@ -16,7 +16,7 @@ from spacy_selectra.finetuning.data.examples import TaggedWords
 from spacy_selectra.finetuning.metrics import entity_scores, tag_scores
 from spacy_selectra.finetuning.tasks.base import IGNORED, Inputs, Task
 from spacy_selectra.text.align import first_pieces
-from spacy_selectra.text.boundaries import SEPARATORS, after_boundaries
+from spacy_selectra.text.boundaries import after_boundaries, separates
 from spacy_selectra.text.encode import Template, encodings, join, pieces_of
 from spacy_selectra.text.iob import OUTSIDE, begin_anew, best_tags
 from spacy_selectra.text.windows import overlapping_windows
@@ -181,7 +181,7 @@ def new_beginnings(words: Sequence[str]) -> list[int]:
     Args:
         words: of a sentence; spaces are between them, and further white space can be a word.
     """
-    seen = [n for n, word in enumerate(words) if word.strip() and not SEPARATORS.issuperset(word)]
+    seen = [n for n, word in enumerate(words) if word.strip() and not separates(word)]
     sizes = np.array([len(word) for word in words], dtype=np.int64)
     begins = (np.cumsum(sizes + 1) - (sizes + 1))[seen]
     behind = after_boundaries(" ".join(words), begins, begins + sizes[seen])
