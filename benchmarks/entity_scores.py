@@ -25,7 +25,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_selectra.components.readers import read_entities
+from spacy_selectra.components.corpora.labelled import read_entities
 from spacy_selectra.packaging.pipeline_scores import forget_types
 
 BINS = 10

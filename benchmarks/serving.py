@@ -69,7 +69,7 @@ def pipeline_rows(
     """Entities of a trained pipeline: F1, and words a second from documents to entities."""
     import spacy
 
-    from spacy_selectra.components.readers import conll_reader
+    from spacy_selectra.components.corpora.labelled import conll_reader
     from spacy_selectra.packaging.pipeline_scores import entity_scores
 
     calls: dict[str, Callable[[], Any]] = {}

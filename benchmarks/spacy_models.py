@@ -16,7 +16,7 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Adam, fix_random_seed
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.corpora.labelled import conll_reader
 from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.corpus.vocabulary import VocabularySettings, train_vocabulary
 from spacy_selectra.encoder.checkpoint import save_model

@@ -20,7 +20,7 @@ from spacy_models import load_pipeline, selectra_model, stock_model
 from thinc.api import fix_random_seed
 from turns import serve
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.corpora.labelled import conll_reader
 
 BUFFER = 256  # sentences sorted by length together, as in spaCy's template
 

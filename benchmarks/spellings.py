@@ -19,7 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_selectra.components.readers import read_entities
+from spacy_selectra.components.corpora.labelled import read_entities
 from spacy_selectra.packaging.pipeline_scores import entity_scores
 from spacy_selectra.text.normalization import strip_accents
 

@@ -11,7 +11,7 @@ import pytest
 import spacy
 from confection import Config
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.corpora.labelled import conll_reader
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from tests.benchmark import BENCHMARKS, ROOT, record, rows, run, start, write_encoder

@@ -43,7 +43,7 @@ def finetune(
     share_the_machine()  # before torch is loaded
     import json
 
-    from spacy_selectra.components.docbin import FORMATS
+    from spacy_selectra.components.corpora.docbin import FORMATS
     from spacy_selectra.encoder.cpu.memory import keep_freed_memory
     from spacy_selectra.finetuning.config import read_settings
     from spacy_selectra.finetuning.finetune import Finetuning, Interrupted

@@ -44,7 +44,7 @@ def evaluate_pipeline(
     Raises:
         SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
     """
-    from spacy_selectra.components.readers import read_entities, read_texts
+    from spacy_selectra.components.corpora.labelled import read_entities, read_texts
 
     scores: dict[str, Any] = {}
     factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}

@@ -12,8 +12,8 @@ from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
-from spacy_selectra.components.docbin import FORMATS, docbin_rows
-from spacy_selectra.components.readers import conll_reader, text_reader
+from spacy_selectra.components.corpora.docbin import FORMATS, docbin_rows
+from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import (

@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy import registry
 
-from spacy_selectra.components.readers import (
+from spacy_selectra.components.corpora.labelled import (
     conll_reader,
     pairs_reader,
     read_entities,

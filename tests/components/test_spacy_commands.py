@@ -13,7 +13,7 @@ from spacy.cli._util import app
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 
-from spacy_selectra.components.readers import conll_reader, text_reader
+from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 COMPONENTS = {"ner": "ner", "textcat": "textcat", "textcat_shared": "textcat"}

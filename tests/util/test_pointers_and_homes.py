@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import spacy
 
-from spacy_selectra.components.readers import text_reader
+from spacy_selectra.components.corpora.labelled import text_reader
 from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.corpus.packed.builder import PackSettings, pack_corpus
 from spacy_selectra.corpus.packed.format import PackedCorpus

@@ -110,7 +110,7 @@ def read_rows(source: str, text_key: str = "text") -> Iterator[Row]:
     elif kind == ".spacy":
         import spacy
 
-        from spacy_selectra.components.docbin import read_docs
+        from spacy_selectra.components.corpora.docbin import read_docs
 
         for place, doc in read_docs(source, spacy.blank("xx").vocab):
             yield Row(place, {text_key: doc.text})

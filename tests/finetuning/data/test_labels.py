@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_selectra.components.readers import conll_reader, pairs_reader, text_reader
+from spacy_selectra.components.corpora.labelled import conll_reader, pairs_reader, text_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import read_dataset, read_split

@@ -11,7 +11,7 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_selectra.components.readers import conll_reader
+from spacy_selectra.components.corpora.labelled import conll_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.dataset import TaggedWords, read_split
 from spacy_selectra.finetuning.data.examples import MarkedText

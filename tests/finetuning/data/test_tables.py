@@ -12,7 +12,7 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_selectra.components.readers import pairs_reader, text_reader
+from spacy_selectra.components.corpora.labelled import pairs_reader, text_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import DataSettings
 from spacy_selectra.finetuning.data.dataset import Example, read_dataset, read_split

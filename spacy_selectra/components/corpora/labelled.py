@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_selectra.components import docbin
+from spacy_selectra.components.corpora import docbin
 from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
@@ -34,7 +34,7 @@ _PAIRS = replace(TOPICS, name="pairs", columns=PAIR_COLUMNS)
 
 # Factories whose labels are entity types or categories.
 _ENTITIES = ("ner", "beam_ner", "selectra_ner")
-_CATEGORIES = ("textcat", "textcat_multilabel")
+_CATEGORIES = ("textcat", "textcat_multilabel", "selectra_textcat")
 
 
 def conll_reader(
@@ -53,7 +53,8 @@ def conll_reader(
         path: columns separated by tabs or spaces, the word first and the tag last, sentences
             separated by blank lines; `.jsonl` of texts with places of entities (Prodigy,
             doccano) or of words with tags; `.spacy`, also a folder of such files.
-        label_map: names to give to entity types; others stay as they are.
+        label_map: names to give to entity types; others stay as they are. An empty name leaves
+            the type out: its words are outside of entities.
         limit: most documents to read; 0 for all.
         sentences_per_doc: sentences of a column file joined to a document; none reaches over a
             `-DOCSTART-` line.
@@ -237,10 +238,12 @@ def _marked_doc(nlp: Language, marked: MarkedText, names: Mapping[str, str], pla
     doc = nlp.make_doc(marked.text)
     entities: list[Span] = []
     for start, end, kind in marked.entities:
-        entity = doc.char_span(start, end, label=names.get(kind, kind))
+        name = names.get(kind, kind)
+        entity = doc.char_span(start, end, label=name or kind)
         if entity is None:
             raise misaligned(marked.text, start, end, kind, place)
-        entities.append(entity)
+        if name:
+            entities.append(entity)
     doc.set_ents(entities)
     return doc
 
@@ -268,6 +271,7 @@ def _conll_doc(nlp: Language, sentences: list[Sentence], names: Mapping[str, str
         entities += [
             (first + len(words), last + len(words), names.get(kind, kind))
             for first, last, kind in sentence.entities
+            if names.get(kind, kind)
         ]
         words += sentence.words
         spaces += guess_spaces(sentence.words)

@@ -29,7 +29,8 @@ def read_docs(
     Args:
         path: file or folder.
         vocab: what the documents shall use.
-        names: names to give to entity types; others stay as they are.
+        names: names to give to entity types, an empty one to leave a type out; others stay as
+            they are.
 
     Raises:
         SelectraError: missing or unreadable file, no document at all, or a label that cannot be
@@ -60,12 +61,17 @@ def read_docs(
 
 
 def _name_labels(doc: Doc, place: str, names: Mapping[str, str]) -> None:
+    left_out = []
     for entity in doc.ents:
         name = label_name(entity.label_, place)
         name = names.get(name, name)
-        if name != entity.label_:
+        if not name:
+            left_out.append(entity)
+        elif name != entity.label_:
             for token in entity:
                 token.ent_type_ = name
+    if left_out:
+        doc.set_ents([], outside=left_out, default="unmodified")
     if doc.cats:
         doc.cats = {label_name(label, place): score for label, score in doc.cats.items()}
 

@@ -1,0 +1,1 @@
+"""Corpora for `spacy train`. Read labelled.py first."""

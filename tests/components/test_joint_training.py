@@ -1,0 +1,268 @@
+"""configs/pipeline.cfg, and what it is made of: treebanks, mixed corpora, components that leave
+documents out which lack their annotation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+from spacy.cli.train import train
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from thinc.api import Model
+
+from spacy_selectra.components.corpora.conllu import conllu_reader
+from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
+from spacy_selectra.components.corpora.mixed import mixed_reader
+from spacy_selectra.components.tagger import word_tagger
+from spacy_selectra.errors import SelectraError
+
+CONFIG = Path(__file__).parents[2] / "configs" / "pipeline.cfg"
+ROWS = [
+    ("1", "Ana", "Ana", "PROPN", "_", "_"),
+    ("2", "quiere", "querer", "VERB", "_", "Mood=Ind|Number=Sing"),
+    ("3-4", "dárselo", "_", "_", "_", "_"),
+    ("3", "dar", "dar", "VERB", "_", "VerbForm=Inf"),
+    ("4", "lo", "él", "PRON", "_", "Case=Acc"),
+    ("5-6", "al", "_", "_", "_", "_"),
+    ("5", "a", "a", "ADP", "_", "_"),
+    ("6", "el", "el", "DET", "_", "Number=Sing"),
+    ("7", "niño", "niño", "NOUN", "_", "Number=Sing"),
+    ("8", ".", ".", "PUNCT", "_", "_"),
+]
+
+
+def conllu(sentences: int) -> str:
+    """The sentence above, several times."""
+    lines = [
+        "\t".join([place, word, lemma, pos, tag, morph, "0", "dep", "_", space])
+        for place, word, lemma, pos, tag, morph in ROWS
+        for space in ["SpaceAfter=No" if word == "niño" else "_"]
+    ]
+    return "\n\n".join(["# text = ...\n" + "\n".join(lines)] * sentences) + "\n"
+
+
+@pytest.fixture
+def treebank(tmp_path: Path) -> Path:
+    path = tmp_path / "train.conllu"
+    path.write_text(conllu(5), encoding="utf-8")
+    return path
+
+
+def read(reader: Any) -> list[Example]:
+    return list(reader(spacy.blank("es")))
+
+
+def test_what_the_tokenizer_keeps_together_is_one_word(treebank: Path):
+    doc = read(conllu_reader(treebank))[0].reference
+    assert doc.text == "Ana quiere dárselo al niño. "
+    assert [token.tag_ for token in doc] == ["PROPN", "VERB", "VERB", "ADP", "NOUN", "PUNCT"]
+    assert [token.pos_ for token in doc] == [token.tag_ for token in doc]
+    assert doc[2].lemma_ == "dar él"
+    assert str(doc[2].morph) == "Case=Acc|VerbForm=Inf"
+    assert str(doc[1].morph) == "Mood=Ind|Number=Sing"
+
+
+def test_sentences_are_joined_in_order(treebank: Path):
+    examples = read(conllu_reader(treebank, sentences_per_doc=2))
+    assert [len(list(one.reference.sents)) for one in examples] == [2, 2, 1]
+    assert not examples[0].predicted.has_annotation("SENT_START")
+    assert len(read(conllu_reader(treebank, limit=3))) == 3
+
+
+def test_only_the_annotations_asked_for_are_kept(treebank: Path):
+    doc = read(conllu_reader(treebank, annotations=["tag"]))[0].reference
+    assert doc.has_annotation("TAG")
+    for other in ("POS", "MORPH", "LEMMA", "SENT_START"):
+        assert not doc.has_annotation(other), other
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "empty file"), ("1\tAna\tAna\n", "line 1: 3 fields"), ("# text\n\n", "empty file")],
+)
+def test_a_malformed_treebank_is_an_error(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "bad.conllu"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SelectraError, match=message):
+        read(conllu_reader(path))
+
+
+def test_settings_of_a_treebank_are_checked(treebank: Path):
+    with pytest.raises(SelectraError, match="'deps' is not one of"):
+        conllu_reader(treebank, annotations=["deps"])
+    with pytest.raises(SelectraError, match="sentences_per_doc"):
+        conllu_reader(treebank, sentences_per_doc=0)
+    with pytest.raises(SelectraError, match="no path"):
+        conllu_reader(None)
+
+
+def texts(*given: str) -> Any:
+    def reader(nlp):
+        for text in given:
+            doc = nlp.make_doc(text)
+            yield Example(doc, doc.copy())
+
+    return reader
+
+
+def test_a_mixed_corpus_repeats_its_sources():
+    mixed = mixed_reader(
+        {"a": texts("uno", "dos"), "b": texts("tres"), "c": texts("no")}, {"b": 2, "c": 0}
+    )
+    nlp = spacy.blank("es")
+    first = [one.reference.text for one in mixed(nlp)]
+    assert first == ["uno", "dos", "tres", "tres"]
+    # what a pass does to its documents is not seen by the next
+    for one in mixed(nlp):
+        one.predicted.user_data["touched"] = True
+    assert not any(one.predicted.user_data for one in mixed(nlp))
+    other = spacy.blank("es")
+    assert next(iter(mixed(other))).reference.vocab is other.vocab
+
+
+def test_settings_of_a_mixed_corpus_are_checked():
+    with pytest.raises(SelectraError, match="no sources"):
+        mixed_reader({})
+    with pytest.raises(SelectraError, match="no source 'd'"):
+        mixed_reader({"a": texts("uno")}, {"d": 1})
+    with pytest.raises(SelectraError, match="negative"):
+        mixed_reader({"a": texts("uno")}, {"a": -1})
+
+
+def test_types_can_be_left_out(tmp_path: Path):
+    path = tmp_path / "a.conll"
+    path.write_text("Ana B-PER\nllegó O\nel B-DATE\nlunes I-DATE\n", encoding="utf-8")
+    doc = read(conll_reader(path, label_map={"DATE": ""}))[0].reference
+    assert [(one.text, one.label_) for one in doc.ents] == [("Ana", "PER")]
+    assert [token.ent_iob_ for token in doc] == ["B", "O", "O", "O"]
+    nlp = spacy.blank("es")
+    marked = nlp("Ana llegó el lunes")
+    marked.ents = [Span(marked, 0, 1, "PER"), Span(marked, 2, 4, "DATE")]
+    DocBin(docs=[marked]).to_disk(tmp_path / "a.spacy")
+    doc = read(conll_reader(tmp_path / "a.spacy", label_map={"DATE": ""}))[0].reference
+    assert [(one.text, one.label_) for one in doc.ents] == [("Ana", "PER")]
+    assert [token.ent_iob_ for token in doc] == ["B", "O", "O", "O"]
+    rows = tmp_path / "a.jsonl"
+    row = {"text": "Ana llegó el lunes", "spans": [[0, 3, "PER"], [10, 18, "DATE"]]}
+    named = [{"start": a, "end": b, "label": kind} for a, b, kind in row["spans"]]
+    rows.write_text(json.dumps({**row, "spans": named}) + "\n", encoding="utf-8")
+    doc = read(conll_reader(rows, label_map={"DATE": ""}))[0].reference
+    assert [one.label_ for one in doc.ents] == ["PER"]
+
+
+def component(nlp: Any, factory: str, examples: list[Example], **settings: Any) -> Any:
+    made = nlp.add_pipe(factory, **settings)
+    nlp.initialize(lambda: examples)
+    return made
+
+
+def example(nlp: Any, text: str, **annotation: Any) -> Example:
+    return Example.from_dict(nlp.make_doc(text), annotation)
+
+
+def test_documents_without_categories_do_not_count(make_nlp):
+    nlp = make_nlp()
+    labelled = [
+        example(nlp, "Ana", cats={"a": 1.0, "b": 0.0}),
+        example(nlp, "Luz", cats={"a": 0.0, "b": 1.0}),
+    ]
+    others = [example(nlp, "El tren salió"), example(nlp, "Sí.")]
+    textcat = component(nlp, "selectra_textcat", labelled)
+    scores = np.asarray([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], dtype=np.float32)
+    loss, gradient = textcat.get_loss([labelled[0], *others, labelled[1]], scores)
+    assert gradient[1:3].any() == 0
+    alone_loss, alone = textcat.get_loss(labelled, scores[[0, 3]])
+    np.testing.assert_allclose(gradient[[0, 3]], alone)
+    np.testing.assert_allclose(alone, (scores[[0, 3]] - np.eye(2)) / 2, atol=1e-6)
+    assert loss == pytest.approx(alone_loss)
+    with_others = nlp.evaluate([*labelled, *others])
+    assert with_others["cats_micro_f"] == nlp.evaluate(labelled)["cats_micro_f"]
+
+
+def test_documents_without_sentence_starts_do_not_count(make_nlp):
+    nlp = make_nlp()
+    marked = example(nlp, "Sí. No.", sent_starts=[1, 0, 1, 0])
+    other = example(nlp, "Ana vive en Cádiz", cats={"a": 1.0})
+    senter = component(nlp, "selectra_senter", [marked])
+    scores = [np.full((4, 2), 0.5, dtype=np.float32) for _ in range(2)]
+    loss, (own, none) = senter.get_loss([marked, other], scores)
+    assert not none.any()
+    np.testing.assert_allclose(own[:, 1], [-0.5, 0.5, -0.5, 0.5])
+    assert loss == pytest.approx(senter.get_loss([marked], scores[:1])[0])
+    assert senter.get_loss([other], scores[1:])[0] == 0
+
+
+def test_the_gradient_is_a_mean_over_annotated_words():
+    width = 3
+
+    def forward(model, docs, is_train):
+        return [np.ones((len(doc), width), dtype=np.float32) for doc in docs], lambda back: back
+
+    tok2vec: Model = Model("tok2vec", forward)
+    model = word_tagger(tok2vec, nO=2)
+    docs = [Doc(spacy.blank("es").vocab, words=list("abc")) for _ in range(2)]
+    model.initialize(docs, [np.zeros((3, 2), dtype=np.float32)] * 2)
+    model.get_ref("output_layer").set_param("W", np.eye(2, width, dtype=np.float32))
+    scores, backprop = model.begin_update(docs)
+    assert [one.shape for one in scores] == [(3, 2), (3, 2)]
+    given = np.asarray([[1, -1], [0, 0], [2, -2]], dtype=np.float32)
+    first, second = backprop([given, np.zeros_like(given)])
+    np.testing.assert_allclose(first[:, :2], given / 2)
+    assert not second.any()
+
+
+@pytest.fixture(scope="module")
+def data(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Overrides that train the configuration on a few sentences."""
+    place = tmp_path_factory.mktemp("joint")
+    sentences = [f"Ana B-PER\nve O\n{n} B-NUM\nbarcos O\n. O\n" for n in range(9)]
+    rows = [{"text": f"Texto {n}.", "label": "ab"[n % 2]} for n in range(9)]
+    for end, text in (
+        ("conll", "\n".join(sentences)),
+        ("conllu", conllu(9)),
+        ("jsonl", "".join(json.dumps(row) + "\n" for row in rows)),
+    ):
+        (place / f"data.{end}").write_text(text, encoding="utf-8")
+    kinds = {"entities": "conll", "treebank": "conllu", "topics": "jsonl"}
+    paths = {
+        f"paths.{name}{split}": str(place / f"data.{end}")
+        for name, end in kinds.items()
+        for split in ("", "_dev")
+    }
+    return {
+        **paths,
+        "paths.tags": str(place / "data.conllu"),
+        "paths.encoder": str(encoder_directory),
+        "names.entities": {"NUM": ""},
+        "training.max_steps": 2,
+        "training.eval_frequency": 2,
+    }
+
+
+def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
+    train(CONFIG, tmp_path, overrides=data)
+    nlp = spacy.load(tmp_path / "model-last")
+    assert nlp.pipe_labels["ner"] == ["PER"]
+    assert set(nlp.pipe_labels["textcat"]) == {"a", "b"}
+    transformer: Any = nlp.get_pipe("transformer")
+    assert len(transformer.listening_components) == len(nlp.pipe_names) - 1
+    doc = nlp("Ana quiere dárselo al niño. Sí.")
+    for annotation in ("SENT_START", "TAG", "POS", "LEMMA", "ENT_IOB"):
+        assert doc.has_annotation(annotation, require_complete=annotation != "LEMMA"), annotation
+    assert sum(doc.cats.values()) == pytest.approx(1, abs=1e-4)
+    scores = nlp.evaluate(
+        [
+            *conllu_reader(data["paths.treebank"])(nlp),
+            *conll_reader(data["paths.entities"], label_map={"NUM": ""})(nlp),
+            *text_reader(data["paths.topics"])(nlp),
+        ]
+    )
+    for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f", "ents_f", "cats_score"):
+        assert scores[name] is not None, name
+    again = spacy.load(tmp_path / "model-last", exclude=["textcat"])
+    assert [token.tag_ for token in again(doc.text)] == [token.tag_ for token in doc]
