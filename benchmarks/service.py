@@ -192,11 +192,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--words", default="25", help="of a text, or 'mixed'")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a turn")
+    parser.add_argument(
+        "--alone", type=float, help="seconds of a turn with one client, if not --seconds"
+    )
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--stop-after", type=float, default=3.0, help="seconds until SIGTERM")
     arguments = parser.parse_args()
     texts = sample_documents(arguments.words, TEXTS, seed=0)
     names = [name for name in CONTENDERS if arguments.only is None or name in arguments.only]
+    alone = arguments.seconds if arguments.alone is None else arguments.alone
+    turns = {"one": (1, alone), "many": (arguments.clients, arguments.seconds)}
     loads = {name: {"one": Load(), "many": Load()} for name in names}
     with ExitStack() as stack, Progress("measuring", arguments.rounds, "rounds") as progress:
         services = [stack.enter_context(Service(name, arguments.pipeline)) for name in names]
@@ -204,9 +209,9 @@ def main() -> None:
             under_load(service, texts, 2, min(1.0, arguments.seconds))
         for _ in range(arguments.rounds):
             for service in services:
-                for key, clients in (("one", 1), ("many", arguments.clients)):
+                for key, (clients, seconds) in turns.items():
                     time.sleep(SETTLE)
-                    load = under_load(service, texts, clients, arguments.seconds)
+                    load = under_load(service, texts, clients, seconds)
                     loads[service.name][key].add(load)
             progress.update()
         rows: dict[str, dict[str, Any]] = {
@@ -231,7 +236,7 @@ def main() -> None:
         {
             "clients": arguments.clients,
             "words": arguments.words,
-            "seconds": arguments.seconds * arguments.rounds,
+            "seconds": {key: seconds * arguments.rounds for key, (_, seconds) in turns.items()},
             "services": rows,
             "stopped": stopped,
             "versions": {package: version(package) for package in packages},

@@ -14,6 +14,8 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
+STARTS = 3  # of a Ray of this machine, at most
+_NO_START = f"Ray does not start here in {STARTS} tries; is the machine too busy?"
 
 
 @contextmanager
@@ -53,11 +55,30 @@ def ray_cluster(processors: int) -> Iterator[Any]:
 
 def _connect(ray: Any, processors: int) -> None:
     address = os.environ.get(ADDRESS)
-    where: dict[str, Any] = {"address": address}
-    if not address:
-        where = {"address": "local", "num_cpus": processors, "include_dashboard": False}
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
-        ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            _start(ray, num_cpus=processors, include_dashboard=False, **quiet)
     except Exception as error:  # a bare one when it takes too long to start
-        place = f"no Ray cluster at {ADDRESS}={address}" if address else "Ray does not start here"
+        place = f"no Ray cluster at {ADDRESS}={address}" if address else _NO_START
         raise SelectraError(f"{place} ({error})") from error
+
+
+def _start(ray: Any, **options: Any) -> None:
+    """Start Ray, more than once where that takes it too long.
+
+    Its raylet gives up unless a helper process has written its ports after 15 seconds, which
+    nothing can change (ray-project/ray#65983, seen with 2.60). With several busy programs for each
+    core, importing Ray takes that helper longer. What a start in vain leaves behind ends with this
+    process.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(address="local", **options)
+            return
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise

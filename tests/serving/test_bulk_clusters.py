@@ -70,7 +70,7 @@ def test_ray_writes_what_one_process_writes(rules, rows, tmp_path):
     try:
         annotate_input(str(rows), other, Force("ray", 2, 2), quiet=True)
     except SelectraError as error:
-        if "Ray does not start here" in str(error):  # it waits for 30 seconds at most
+        if "Ray does not start here" in str(error):  # each start waits for 30 seconds
             pytest.skip(f"this machine is too busy: {error}")
         raise
     assert Path(other.output).read_bytes() == Path(work.output).read_bytes()

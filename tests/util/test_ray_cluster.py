@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.ray_cluster import ray_cluster
+from spacy_selectra.util.ray_cluster import STARTS, ray_cluster
 
 
 class Ray(ModuleType):
@@ -73,16 +73,25 @@ def test_no_cluster_at_the_address(ray, monkeypatch):
         pass
 
 
-def test_ray_that_does_not_start(ray):
-    def timed_out(**_):
-        raise Exception("The current node timed out during startup.")
+@pytest.mark.parametrize("failures", [STARTS - 1, STARTS])
+def test_ray_that_takes_too_long_to_start(ray, failures):
+    init, left = ray.init, [Exception("The current node timed out during startup.")] * failures
 
-    ray.init = timed_out
-    with (
-        pytest.raises(SelectraError, match=r"Ray does not start here \(The current"),
-        ray_cluster(1),
-    ):
-        pass
+    def slow(**arguments):
+        if left:
+            raise left.pop()
+        init(**arguments)
+
+    ray.init = slow
+    if failures < STARTS:
+        with ray_cluster(1):
+            assert ray.connected
+    else:
+        with (
+            pytest.raises(SelectraError, match=r"does not start here .* too busy\? \(The current"),
+            ray_cluster(1),
+        ):
+            pass
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
