@@ -30,7 +30,7 @@ def assemble(
         Path | None, typer.Option(help="Entailment classifier (finetune's best/).")
     ] = None,
     matching: Annotated[
-        Path | None, typer.Option(help="Matching model (of labels match).", hidden=True)
+        Path | None, typer.Option(help="Matching model (labels match), for zero-shot labels.")
     ] = None,
     discriminator: Annotated[
         Path | None, typer.Option(help="Discriminator (pretrain's discriminator/).")
@@ -80,6 +80,9 @@ def evaluate(
     output: Annotated[Path, typer.Argument(help="JSON file of the scores.")],
     ner_test: Annotated[Path | None, typer.Option(help="Entities in CoNLL columns.")] = None,
     topics_test: Annotated[Path | None, typer.Option(help=".jsonl of text, label.")] = None,
+    treebank_test: Annotated[
+        Path | None, typer.Option(help="CoNLL-U: tags, features, lemmas, sentences.")
+    ] = None,
     pretraining: Annotated[
         Path | None, typer.Option(help="Pretraining run, to judge its discriminator on --packed.")
     ] = None,
@@ -100,11 +103,15 @@ def evaluate(
     from spacy_selectra.serving.annotate import load_pipeline
     from spacy_selectra.util.files import write_json
 
-    if ner_test is None and topics_test is None:
-        raise SelectraError("nothing to measure on; give --ner-test or --topics-test")
+    if ner_test is None and topics_test is None and treebank_test is None:
+        raise SelectraError(
+            "nothing to measure on; give --ner-test, --topics-test or --treebank-test"
+        )
     if (pretraining is None) != (packed is None):
         raise SelectraError("--pretraining and --packed go together")
-    scores = evaluate_pipeline(load_pipeline(pipeline), ner_test, topics_test, batch_size)
+    scores = evaluate_pipeline(
+        load_pipeline(pipeline), ner_test, topics_test, batch_size, treebank_test
+    )
     if pretraining is not None and packed is not None:
         scores |= discriminator_scores(pretraining, packed)
     write_json(output, scores)

@@ -257,12 +257,17 @@ def _forget_paths(section: dict[str, Any]) -> None:
 
 
 def _outputs(nlp: Language) -> list[dict[str, Any]]:
-    """What the components make of the probe sentences: names, and scores of their own."""
+    """What the components make of the probe sentences."""
     docs = list(nlp.pipe(PROBES))
     results: list[dict[str, Any]] = [
         {"entities": [(ent.text, ent.label_) for ent in doc.ents], "cats": dict(doc.cats)}
         for doc in docs
     ]
+    for result, doc in zip(results, docs, strict=True):
+        result["words"] = [
+            (token.tag_, token.pos_, str(token.morph), token.lemma_, token.is_sent_start)
+            for token in doc
+        ]
     if "replaced" in nlp.pipe_names:
         for result, doc in zip(results, docs, strict=True):
             result["replaced"] = {token.i: token._.replaced for token in doc}

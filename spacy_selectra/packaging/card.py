@@ -15,6 +15,11 @@ SCORES = {
     "cats_macro_f": "topics (`textcat`), macro F1",
     "zero_shot_acc": "zero-shot topics, accuracy",
     "zero_shot_macro_f": "zero-shot topics, macro F1",
+    "tag_acc": "tags, accuracy",
+    "pos_acc": "parts of speech, accuracy",
+    "morph_acc": "morphological features, accuracy",
+    "lemma_acc": "lemmas, accuracy",
+    "sents_f": "sentences in running text, F1",
     "replaced_auc": "words replaced at random, area under the ROC curve",
     "rtd_auc": "pieces replaced by the generator, area under the ROC curve",
 }
@@ -28,6 +33,10 @@ MATCHING_LIMITS = (
 )
 COMPONENTS = {
     "transformer": "the encoder shared by the components that listen to it",
+    "senter": "sentence starts",
+    "tagger": "parts of speech in `token.tag_`",
+    "morphologizer": "parts of speech in `token.pos_`, features in `token.morph`",
+    "lemmatizer": "lemmas in `token.lemma_`",
     "ner": "named entities in `doc.ents`",
     "textcat": "topic scores in `doc.cats`",
     "zero_shot": "scores for labels given at call time",

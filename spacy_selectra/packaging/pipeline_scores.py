@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 REPLACED_SHARE = 0.15  # the share of words ELECTRA masks (Clark et al. 2020, section 2)
+TEXTCATS = {"textcat", "textcat_multilabel", "selectra_textcat"}
+WORD_FACTORIES = {"tagger", "morphologizer", "trainable_lemmatizer", "lemmatizer"} | {
+    *("senter", "selectra_senter", "sentencizer", "parser", "attribute_ruler")
+}
+WORD_SCORES = ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f")
+SENTENCES = 10  # successive sentences of a treebank that are read as one text
 
 
 def evaluate_pipeline(
@@ -27,19 +33,23 @@ def evaluate_pipeline(
     ner_test: str | Path | None = None,
     topics_test: str | Path | None = None,
     batch_size: int = 64,
+    treebank_test: str | Path | None = None,
 ) -> dict[str, Any]:
     """Scores of a pipeline, in the keys spaCy uses in `meta["performance"]`.
 
     Args:
         nlp: pipeline; components it does not have are not measured.
         ner_test: CoNLL column file, for entities and for replaced words.
-        topics_test: .jsonl file of `text` and `label`, for `textcat` and zero-shot.
+        topics_test: .jsonl file of `text` and `label`, for `textcat` and zero-shot. Only the
+            labels that occur in it can be right, so `textcat` chooses among these.
         batch_size: documents a batch.
+        treebank_test: CoNLL-U file, for tags, features, lemmas and sentence starts.
 
     Returns:
         `ents_p`, `ents_r`, `ents_f`, `ents_per_type`; `cats_acc`, `cats_macro_f`;
         `zero_shot_acc`, `zero_shot_macro_f`, `zero_shot_labels` (that were asked for);
-        `replaced_auc`; `speed` (words a second through the whole pipeline). Scores lie in [0, 1].
+        `tag_acc`, `pos_acc`, `morph_acc`, `lemma_acc`, `sents_f`; `replaced_auc`; `speed` (words a
+        second through the whole pipeline). Scores lie in [0, 1].
 
     Raises:
         SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
@@ -48,7 +58,7 @@ def evaluate_pipeline(
 
     scores: dict[str, Any] = {}
     factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
-    if factories & {"textcat", "textcat_multilabel", "selectra_replaced"}:
+    if factories & {*TEXTCATS, "selectra_replaced"}:
         required("sklearn.metrics")  # computes scores in the end
     speed_docs: list[Doc] = []
     if ner_test is not None:
@@ -66,13 +76,17 @@ def evaluate_pipeline(
         speed_docs = speed_docs or [example.reference for example in examples]
         texts = [example.reference.text for example in examples]
         truth = [_best(example.reference.cats) for example in examples]
-        if factories & {"textcat", "textcat_multilabel"}:
+        if factories & TEXTCATS:
+            possible = set(truth)
             with nlp.select_pipes(disable=_without(nlp, "textcat")):
-                found = [_best(doc.cats) for doc in nlp.pipe(texts, batch_size=batch_size)]
+                docs = nlp.pipe(texts, batch_size=batch_size)
+                found = [_best_of(doc.cats, possible) for doc in docs]
             rates = class_scores(truth, found, sorted(set(truth)))
             scores |= {"cats_acc": rates["accuracy"], "cats_macro_f": rates["macro_f1"]}
         if "selectra_zero_shot" in factories:
             scores |= zero_shot_scores(nlp, texts, truth)
+    if treebank_test is not None:
+        scores |= word_scores(nlp, treebank_test, batch_size)
     if speed_docs:
         scores["speed"] = words_per_second(nlp, speed_docs, batch_size)
     return scores
@@ -112,6 +126,23 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
     found = get_ner_prf(examples)
     scores = {key: found[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
     return {**scores, "ents_left_out": left_out} if left_out else scores
+
+
+def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> dict[str, float]:
+    """Accuracy of what is said of each word, and F1 of sentences.
+
+    Words are the treebank's own. Sentences follow each other without line breaks, by tens.
+    """
+    from spacy_selectra.components.corpora.conllu import conllu_reader
+
+    examples = list(conllu_reader(treebank, sentences_per_doc=SENTENCES)(nlp))
+    kept = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in WORD_FACTORIES]
+    if not kept:
+        return {}
+    others = set(nlp.pipe_names) - {*kept, "transformer"}
+    with nlp.select_pipes(disable=sorted(others)):
+        found = nlp.evaluate(examples, batch_size=batch_size)
+    return {key: found[key] for key in WORD_SCORES if found.get(key) is not None}
 
 
 def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
@@ -195,6 +226,10 @@ def _without(nlp: Language, kept: str) -> list[str]:
         for name in nlp.pipe_names
         if name not in needed and nlp.get_pipe_meta(name).factory not in needed
     ]
+
+
+def _best_of(scores: dict[str, float], possible: set[str]) -> str:
+    return _best({label: scores[label] for label in scores if label in possible} or scores)
 
 
 def _best(scores: dict[str, float]) -> str:

@@ -20,6 +20,8 @@ from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
 from spacy_selectra.components.corpora.mixed import mixed_reader
 from spacy_selectra.components.tagger import word_tagger
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.packaging.assemble import assemble_pipeline
+from spacy_selectra.packaging.pipeline_scores import evaluate_pipeline
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pipeline.cfg"
 ROWS = [
@@ -266,3 +268,15 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
         assert scores[name] is not None, name
     again = spacy.load(tmp_path / "model-last", exclude=["textcat"])
     assert [token.tag_ for token in again(doc.text)] == [token.tag_ for token in doc]
+    assembled = tmp_path / "assembled"
+    assemble_pipeline(assembled, ner=tmp_path / "model-last", name="joint", version="0.1.0")
+    measured = evaluate_pipeline(
+        spacy.load(assembled),
+        data["paths.entities"],
+        data["paths.topics"],
+        treebank_test=data["paths.treebank"],
+    )
+    joined = nlp.evaluate(list(conllu_reader(data["paths.treebank"], sentences_per_doc=10)(nlp)))
+    for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f"):
+        assert measured[name] == pytest.approx(joined[name], abs=1e-6), name
+    assert {"ents_f", "cats_acc"} <= measured.keys()
