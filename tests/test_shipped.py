@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import json
 import os
 import re
 import runpy
@@ -18,6 +20,7 @@ import spacy
 from safetensors import safe_open
 from spacy.tokens import Doc
 
+import spacy_selectra
 from spacy_selectra.packaging.wheel import make_installable
 from tests.benchmark import record, run
 from tests.processes import run as run_elsewhere
@@ -78,6 +81,35 @@ def printed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     assert done.returncode == 0, done.stderr
     outputs = done.stdout.split("\f\n")
     return {page: text.splitlines() for page, text in zip(PAGES, outputs, strict=True)}
+
+
+def trace(data: Path, package: str) -> None:
+    """Print, as JSON, the files of the package of which a function runs in loading and calling."""
+    seen: set[str] = set()
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        code = frame.f_code
+        is_function = bool(code.co_flags & inspect.CO_NEWLOCALS)
+        if event == "call" and is_function and code.co_filename.startswith(package):
+            seen.add(str(Path(code.co_filename).relative_to(package)))
+
+    sys.setprofile(note)
+    nlp = spacy.load(data, exclude=["textcat", "replaced"])
+    nlp("El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao.")
+    sys.setprofile(None)
+    print(json.dumps(sorted(seen)))
+
+
+def test_the_page_on_architecture_names_what_runs(installed: Path):
+    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    done = run_elsewhere(trace, data, str(Path(spacy_selectra.__file__).parent))
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    walk = re.search(r"### `spacy.load.*?\((\d+) run\)(.*?)###", page, flags=re.DOTALL)
+    assert walk is not None
+    assert [name for name in seen if f"{Path(name).name}`" not in walk[2]] == []
+    assert len(seen) == int(walk[1])
 
 
 @pytest.mark.slow

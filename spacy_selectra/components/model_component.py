@@ -112,7 +112,7 @@ class ModelComponent(Pipe):
         Raises:
             SelectraError: a weight that half precision cannot hold.
         """
-        from spacy_selectra.encoder.hf_format import round_to_half
+        from spacy_selectra.encoder.serialization import round_to_half
 
         round_to_half(self._network())
 

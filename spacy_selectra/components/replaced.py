@@ -17,9 +17,8 @@ from thinc.api import get_torch_default_device
 from spacy_selectra.components.checked import Checked, is_share, own_extension
 from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.align import pieces_of_words, word_maxima
+from spacy_selectra.text.pieces import overlapping_windows, pieces_of_words, word_maxima
 from spacy_selectra.text.spellings import spanish_spellings
-from spacy_selectra.text.windows import overlapping_windows
 
 if TYPE_CHECKING:
     from spacy_selectra.encoder.heads import Discriminator
@@ -73,7 +72,7 @@ class ReplacedWordDetector(ModelComponent):
     of that name left in `doc._.trf_data`, so that a pipeline computes its encoder once. The
     transformer must hold the discriminator's encoder, not fine-tuned, and come first. Windows
     are the transformer's; of several a word's probability comes from the one in which the word
-    has more context (see `spacy_selectra.text.align.word_maxima`). Words the transformer left out,
+    has more context (see `spacy_selectra.text.pieces.word_maxima`). Words the transformer left out,
     because spans were truncated, have probability 0. What is stored is the head and a
     fingerprint of the encoder.
 

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import (
     Discriminator,
     Generator,
@@ -25,14 +24,14 @@ from spacy_selectra.encoder.heads import (
     SpanClassifier,
     TokenClassifier,
 )
-from spacy_selectra.encoder.hf_format import (
-    encoder_from_transformers,
+from spacy_selectra.encoder.serialization import (
+    assign,
+    encoder_state,
     encoder_to_transformers,
     exact_type,
     in_full_precision,
     stored_tensor,
 )
-from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json, refuse_pointer, write_json
 
@@ -222,58 +221,9 @@ def _read_weights(directory: Path, name: str) -> dict[str, Tensor]:
         raise SelectraError(f"{directory / name}: damaged weights ({error})") from error
 
 
-def encoder_tensors(encoder: SelectraEncoder | TransformersEncoder) -> dict[str, Tensor]:
-    """All weights of an encoder in the names transformers gives its bare model."""
-    if isinstance(encoder, TransformersEncoder):
-        return dict(encoder.model.state_dict())
-    return encoder_to_transformers(encoder.state_dict())
-
-
-def encoder_from_tensors(
-    config: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> SelectraEncoder | TransformersEncoder:
-    """Build an encoder around given weights, without drawing random ones first.
-
-    Args:
-        config: contents of a `config.json`; its `model_type` decides between our encoder
-            (electra) and the adapter.
-        tensors: weights in the names of transformers' bare model; names may carry the
-            prefix of a model with a head, and tensors of heads are ignored. Half precision
-            becomes float32.
-
-    Raises:
-        SelectraError: a weight is missing or has the wrong shape.
-    """
-    tensors = in_full_precision(tensors)
-    if config.get("model_type", "electra") != "electra":
-        return TransformersEncoder.from_tensors(config, tensors)
-    bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
-    with torch.device("meta"):
-        encoder = SelectraEncoder(EncoderConfig.from_dict(config))
-    _assign(encoder, _encoder_state(encoder, bare, "weights"), "weights")
-    return encoder.eval()
-
-
-def as_encoder(network: Any) -> SelectraEncoder | TransformersEncoder:
-    """An encoder out of transformers' model, with a head or not; encoders stay what they are.
-
-    ELECTRA's weights are copied to our encoder, other models are used themselves.
-
-    Raises:
-        SelectraError: an ELECTRA that our encoder does not compute.
-    """
-    if isinstance(network, (SelectraEncoder, TransformersEncoder)):
-        return network
-    bare = network.base_model
-    if bare.config.model_type != "electra":
-        return TransformersEncoder(bare).eval()
-    tensors = {name: tensor.clone() for name, tensor in bare.state_dict().items()}
-    return encoder_from_tensors(bare.config.to_dict(), tensors)
-
-
 def _fill(model: Any, tensors: Mapping[str, Tensor], source: str | Path) -> Any:
     bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
-    inner = _encoder_state(model.encoder, bare, source)
+    inner = encoder_state(model.encoder, bare, source)
     state = {f"encoder.{name}": tensor for name, tensor in inner.items()}
     for name in model.state_dict():
         if name.startswith("head."):
@@ -284,27 +234,8 @@ def _fill(model: Any, tensors: Mapping[str, Tensor], source: str | Path) -> Any:
                     f"{_ARCHITECTURES[type(model)]} checkpoint"
                 )
             state[name] = tensors[theirs]
-    _assign(model, state, source)
+    assign(model, state, source)
     return model.eval()
-
-
-def _encoder_state(
-    encoder: SelectraEncoder, tensors: Mapping[str, Tensor], source: str | Path
-) -> dict[str, Tensor]:
-    try:
-        return encoder_from_transformers(tensors, encoder.state_dict())
-    except KeyError as error:
-        raise SelectraError(f"{source}: no weight {error} for this configuration") from error
-
-
-def _assign(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
-    try:
-        module.load_state_dict(dict(state), assign=True)
-    except RuntimeError as error:
-        raise SelectraError(
-            f"{source}: weights and config.json do not fit together: {error}"
-        ) from error
-    module.requires_grad_(True)
 
 
 def _rename_head(kind: type[nn.Module], name: str) -> str:

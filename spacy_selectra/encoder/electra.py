@@ -13,10 +13,11 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.cpu.dropout import Dropout
+from spacy_selectra.encoder.cpu.dropout import dropout
 from spacy_selectra.encoder.cpu.inference import forget, inference_layer
-from spacy_selectra.encoder.cpu.sizes import few_sizes_pay, pad_rows
-from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function, layer_weights
+from spacy_selectra.encoder.cpu.linear import few_sizes_pay, pad_rows
+from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.encoder.packed_attention import (
     LayerOutputs,
     attention_with_weights,
@@ -24,8 +25,24 @@ from spacy_selectra.encoder.packed_attention import (
     packed_attention,
     padding_cleared,
 )
-from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
+
+
+class Dropout(nn.Module):
+    """Zeroes elements in training, each with `probability`, and scales the others up."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Any shape in, the same shape out."""
+        on = self.training and self.probability > 0
+        return dropout(values, self.probability) if on else values
+
+    def extra_repr(self) -> str:
+        """Shown by `print(module)`."""
+        return f"p={self.probability}"
 
 
 class Embeddings(nn.Module):
@@ -86,11 +103,12 @@ class Layer(nn.Module):
     def forward(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
         """Transform all rows of `layout`."""
         if hidden.device.type == "cpu" and not torch.compiler.is_compiling():
+            autocast = torch.is_autocast_enabled("cpu")
+            dtype = torch.get_autocast_dtype("cpu") if autocast else hidden.dtype
             if not self.training and not torch.is_grad_enabled():
-                return inference_layer(self, hidden, layout, self.heads, self._options(hidden))
-            return layer_function(
-                hidden, layout, self.heads, self._options(hidden), layer_weights(self)
-            )
+                return inference_layer(self, hidden, layout, dtype)
+            options = self._options(dtype)
+            return layer_function(hidden, layout, self.heads, options, self.weights())
         probability = self.attention_dropout if self.training else 0.0
         attended = packed_attention(self.qkv(hidden), layout, self.heads, probability)
         return self._after_attention(hidden, attended)
@@ -128,10 +146,16 @@ class Layer(nn.Module):
         expanded = self.activation(self.intermediate(middle))
         return self.output_norm(middle + self.output(expanded))[:count]
 
-    def _options(self, hidden: Tensor) -> LayerOptions:
-        autocast = torch.is_autocast_enabled("cpu")
+    def weights(self) -> list[Tensor]:
+        """Weight and bias of qkv (3H, H), attention output (H, H), its LayerNorm (H), intermediate
+        (I, H), output (H, I) and its LayerNorm (H)."""
+        first = (self.qkv, self.attention_output, self.attention_norm)
+        parts = (*first, self.intermediate, self.output, self.output_norm)
+        return [tensor for part in parts for tensor in (part.weight, part.bias)]
+
+    def _options(self, dtype: torch.dtype) -> LayerOptions:
         return LayerOptions(
-            dtype=torch.get_autocast_dtype("cpu") if autocast else hidden.dtype,
+            dtype=dtype,
             activation=self.activation_name,
             eps=self.output_norm.eps,
             hidden_dropout=self.dropout.probability if self.training else 0.0,
@@ -322,4 +346,4 @@ def initialise(module: nn.Module, deviation: float) -> None:
             nn.init.zeros_(part.bias)
 
 
-__all__ = ["Embeddings", "Layer", "SelectraEncoder", "activation", "initialise"]
+__all__ = ["Dropout", "Embeddings", "Layer", "SelectraEncoder", "activation", "initialise"]

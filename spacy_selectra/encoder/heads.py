@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.cpu.dropout import Dropout
-from spacy_selectra.encoder.cpu.sizes import few_sizes_pay, pad_for_activation, pad_rows
-from spacy_selectra.encoder.electra import SelectraEncoder, activation, initialise
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.cpu.linear import few_sizes_pay, pad_for_activation, pad_rows
+from spacy_selectra.encoder.electra import Dropout, SelectraEncoder, activation, initialise
+from spacy_selectra.encoder.layout import PackedLayout
 
 
 class DiscriminatorHead(nn.Module):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from spacy_selectra.encoder.checkpoint import encoder_from_tensors, read_checkpoint
+from spacy_selectra.encoder.checkpoint import read_checkpoint
 from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.serialization import encoder_from_tensors
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json

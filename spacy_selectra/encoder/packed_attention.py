@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout, PadIndex
+from spacy_selectra.encoder.layout import AttentionGroup, PackedLayout, PadIndex
 
 _flash_forward = torch.ops.aten._flash_attention_forward
 

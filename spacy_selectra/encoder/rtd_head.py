@@ -11,17 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spacy_selectra.encoder.checkpoint import (
-    CONFIG_FILE,
-    encoder_from_tensors,
-    encoder_tensors,
-    read_checkpoint,
-    write_weights,
-)
+from spacy_selectra.encoder.checkpoint import CONFIG_FILE, read_checkpoint, write_weights
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, DiscriminatorHead
 from spacy_selectra.encoder.predict import inference, predict
+from spacy_selectra.encoder.serialization import encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.encode import TypedPieces

@@ -1,18 +1,27 @@
-"""A transformer's weights, configuration and tokenizer as one safetensors file."""
+"""An encoder's weights in the form they have in files: tensors with transformers' names, in half
+precision where that is exact; and the one file that a pipeline holds.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from spacy_selectra.encoder.checkpoint import encoder_from_tensors, encoder_tensors
-from spacy_selectra.encoder.hf_format import exact_type, stored_tensor
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.cpu.inference import forget
+from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import refuse_pointer
+
+# A transformer's weights, configuration and tokenizer as one safetensors file.
 
 FORMAT = "spacy-selectra encoder 1"
 
@@ -80,3 +89,185 @@ def stored_config(encoder: Any) -> dict[str, Any]:
     config.pop("_name_or_path", None)
     # what JSON cannot hold, such as a torch type, is of no use here either
     return json.loads(json.dumps(config, default=str))
+
+
+# An encoder as tensors, and out of them.
+
+
+def encoder_tensors(encoder: SelectraEncoder | TransformersEncoder) -> dict[str, Tensor]:
+    """All weights of an encoder in the names transformers gives its bare model."""
+    if isinstance(encoder, TransformersEncoder):
+        return dict(encoder.model.state_dict())
+    return encoder_to_transformers(encoder.state_dict())
+
+
+def encoder_from_tensors(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> SelectraEncoder | TransformersEncoder:
+    """Build an encoder around given weights, without drawing random ones first.
+
+    Args:
+        config: contents of a `config.json`; its `model_type` decides between our encoder
+            (electra) and the adapter.
+        tensors: weights in the names of transformers' bare model; names may carry the
+            prefix of a model with a head, and tensors of heads are ignored. Half precision
+            becomes float32.
+
+    Raises:
+        SelectraError: a weight is missing or has the wrong shape.
+    """
+    tensors = in_full_precision(tensors)
+    if config.get("model_type", "electra") != "electra":
+        return TransformersEncoder.from_tensors(config, tensors)
+    bare = {name.removeprefix("electra."): tensor for name, tensor in tensors.items()}
+    with torch.device("meta"):
+        encoder = SelectraEncoder(EncoderConfig.from_dict(config))
+    assign(encoder, encoder_state(encoder, bare, "weights"), "weights")
+    return encoder.eval()
+
+
+def as_encoder(network: Any) -> SelectraEncoder | TransformersEncoder:
+    """An encoder out of transformers' model, with a head or not; encoders stay what they are.
+
+    ELECTRA's weights are copied to our encoder, other models are used themselves.
+
+    Raises:
+        SelectraError: an ELECTRA that our encoder does not compute.
+    """
+    if isinstance(network, (SelectraEncoder, TransformersEncoder)):
+        return network
+    bare = network.base_model
+    if bare.config.model_type != "electra":
+        return TransformersEncoder(bare).eval()
+    tensors = {name: tensor.clone() for name, tensor in bare.state_dict().items()}
+    return encoder_from_tensors(bare.config.to_dict(), tensors)
+
+
+def assign(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    """Have a module without memory hold these tensors.
+
+    Raises:
+        SelectraError: a tensor of another shape; `source` is where it comes from.
+    """
+    try:
+        module.load_state_dict(dict(state), assign=True)
+    except RuntimeError as error:
+        raise SelectraError(
+            f"{source}: weights and config.json do not fit together: {error}"
+        ) from error
+    module.requires_grad_(True)
+
+
+# Names: the only difference that matters is the fused q, k, v.
+
+
+_LAYER = re.compile(r"^layers\.(\d+)\.")
+_RENAMED = {
+    "embeddings.layer_norm.": "embeddings.LayerNorm.",
+    ".attention_output.": ".attention.output.dense.",
+    ".attention_norm.": ".attention.output.LayerNorm.",
+    ".intermediate.": ".intermediate.dense.",
+    ".output.": ".output.dense.",
+    ".output_norm.": ".output.LayerNorm.",
+}
+_PROJECTIONS = ("query", "key", "value")
+
+
+def encoder_to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State of a `SelectraEncoder` in the names of transformers' `ElectraModel`."""
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        layer = _LAYER.match(name)
+        if layer is None:
+            renamed[_rename(name)] = tensor
+            continue
+        prefix, rest = f"encoder.layer.{layer[1]}", name[layer.end() - 1 :]
+        if rest.startswith(".qkv."):
+            parts = tensor.chunk(3)
+            for projection, part in zip(_PROJECTIONS, parts, strict=True):
+                kind = rest.removeprefix(".qkv.")
+                renamed[f"{prefix}.attention.self.{projection}.{kind}"] = part
+        else:
+            renamed[prefix + _rename(rest)] = tensor
+    return renamed
+
+
+def encoder_state(
+    encoder: SelectraEncoder, tensors: Mapping[str, Tensor], source: str | Path
+) -> dict[str, Tensor]:
+    """State of an encoder from tensors in the names of transformers' `ElectraModel`.
+
+    Args:
+        encoder: its own state says what to look for.
+        tensors: without the prefix `electra.`.
+        source: where they are from, for the error.
+
+    Raises:
+        SelectraError: a tensor is missing.
+    """
+    state: dict[str, Tensor] = {}
+    try:
+        for name in encoder.state_dict():
+            layer = _LAYER.match(name)
+            if layer is None:
+                state[name] = tensors[_rename(name)]
+                continue
+            prefix, rest = f"encoder.layer.{layer[1]}", name[layer.end() - 1 :]
+            if rest.startswith(".qkv."):
+                kind = rest.removeprefix(".qkv.")
+                names = [f"{prefix}.attention.self.{part}.{kind}" for part in _PROJECTIONS]
+                state[name] = torch.cat([tensors[part] for part in names])
+            else:
+                state[name] = tensors[prefix + _rename(rest)]
+    except KeyError as error:
+        raise SelectraError(f"{source}: no weight {error} for this configuration") from error
+    return state
+
+
+def _rename(name: str) -> str:
+    for ours, theirs in _RENAMED.items():
+        if ours in name:
+            return name.replace(ours, theirs)
+    return name
+
+
+# Half precision: half the megabytes for rounding errors of 0.05%. Weights are rounded once, in
+# memory, so that what is measured is what is stored. Storing them in half precision afterwards
+# loses nothing, so it needs no switch: it is done whenever it is exact.
+
+
+def round_to_half(module: nn.Module) -> None:
+    """Replace each weight by the nearest one of float16 (11 bits), in place.
+
+    Raises:
+        SelectraError: a weight is beyond the range of float16 (65,504).
+    """
+    rounded = {name: weight.detach().half() for name, weight in module.named_parameters()}
+    for name, weight in rounded.items():
+        if not torch.isfinite(weight).all():
+            raise SelectraError(f"'{name}' has weights that half precision cannot hold")
+    forget(module)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            weight.copy_(rounded[name])
+
+
+def exact_type(tensors: Iterable[Tensor]) -> torch.dtype | None:
+    """float16 if it holds every floating-point number of the tensors exactly, else None."""
+    floating = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
+    exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in floating)
+    return torch.float16 if exact and floating else None
+
+
+def stored_tensor(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A copy on the CPU for a file; floating-point numbers in `dtype`, unless that is None."""
+    kept = dtype if tensor.is_floating_point() else None
+    return tensor.detach().to("cpu", kept).contiguous().clone()
+
+
+def in_full_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, floating-point numbers as float32."""
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }

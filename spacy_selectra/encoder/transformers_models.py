@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.encoder.heads import Head, Lengths
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.encoder.packed_attention import LayerOutputs, padding_cleared
-from spacy_selectra.encoder.packing import PackedLayout
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json
 

@@ -19,8 +19,8 @@ from spacy_selectra.encoder.predict import (
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.encode import Template, TypedPieces, encode_ids, join, pieces_of
 from spacy_selectra.text.normalization import strip_accents
+from spacy_selectra.text.pieces import sentence_windows
 from spacy_selectra.text.tokenizer import load_backend, longest_sequence
-from spacy_selectra.text.windows import sentence_windows
 
 if TYPE_CHECKING:
     import torch

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import (
     Classifier,
-    encoder_from_tensors,
     load_task_model,
     read_checkpoint,
     save_model,
 )
 from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.encoder.heads import Head, SequenceClassifier, SpanClassifier, TokenClassifier
+from spacy_selectra.encoder.serialization import encoder_from_tensors
 from spacy_selectra.encoder.transformers_models import TransformersTaskModel
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import load_backend, load_tokenizer, without_batching

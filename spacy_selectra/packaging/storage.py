@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import CONFIG_FILE, SHARED_WITH, WEIGHTS_FILE
-from spacy_selectra.encoder.hf_format import round_to_half
+from spacy_selectra.encoder.serialization import round_to_half
 from spacy_selectra.util.files import read_json, write_json
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder.cpu.sizes import few_sizes_pay
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.cpu.linear import few_sizes_pay
+from spacy_selectra.encoder.layout import PackedLayout
 
 _SEQUENCE_BIT, _SPECIAL_BIT = 33, 32
 _WORDS = 4  # 64-bit words that Philox draws at once

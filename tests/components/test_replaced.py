@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, ElectraForPreTraining
 from spacy_selectra.components import checked
 from spacy_selectra.components.replaced import ReplacedWordDetector
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.windows import overlapping_windows
+from spacy_selectra.text.pieces import overlapping_windows
 from tests.finetuning.tiny import save_discriminator
 
 FACTORY = "selectra_replaced"

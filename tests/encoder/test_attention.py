@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder import packed_attention as attention
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.encoder.packed_attention import packed_attention
-from spacy_selectra.encoder.packing import PackedLayout
 
 LENGTHS = [5, 9, 1, 9]
 HEADS, SIZE = 2, 4

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import SequenceClassifier
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.encoder.precision import precision
 
 LENGTHS = {

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.cpu.dropout import DropoutMasks, apply_mask
-from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function, layer_weights
+from spacy_selectra.encoder.cpu.training import LayerOptions, layer_function
 from spacy_selectra.encoder.electra import Layer
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
 
 CONFIG = EncoderConfig(
     vocab_size=10,
@@ -75,7 +75,7 @@ def test_gradients_with_dropout_by_finite_differences(lengths):
         torch.manual_seed(5)  # the same masks every time
         return layer_function(values, layout, 2, options, list(weights))
 
-    inputs = (hidden, *layer_weights(layer))
+    inputs = (hidden, *layer.weights())
     assert torch.autograd.gradcheck(compute, inputs, eps=1e-6, atol=1e-5)
 
 

@@ -16,16 +16,11 @@ from transformers import (
 )
 
 from spacy_selectra import load_encoder
-from spacy_selectra.encoder.checkpoint import (
-    encoder_from_tensors,
-    encoder_tensors,
-    load_classifier,
-    load_discriminator,
-    save_model,
-)
+from spacy_selectra.encoder.checkpoint import load_classifier, load_discriminator, save_model
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
+from spacy_selectra.encoder.serialization import encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json, write_json

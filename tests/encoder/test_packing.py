@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.errors import SelectraError
 
 

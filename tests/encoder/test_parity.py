@@ -16,7 +16,6 @@ from transformers import (
 )
 
 from spacy_selectra.encoder.checkpoint import (
-    encoder_from_tensors,
     load_classifier,
     load_discriminator,
     load_generator,
@@ -24,6 +23,7 @@ from spacy_selectra.encoder.checkpoint import (
 )
 from spacy_selectra.encoder.config import EncoderConfig, preset
 from spacy_selectra.encoder.heads import Discriminator, Generator, SequenceClassifier
+from spacy_selectra.encoder.serialization import encoder_from_tensors
 
 LENGTHS = [7, 20, 1, 20, 19, 33, 2]
 

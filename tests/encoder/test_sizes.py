@@ -11,9 +11,9 @@ from torch import Tensor
 
 from spacy_selectra.encoder import heads
 from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.cpu import sizes
+from spacy_selectra.encoder.cpu import linear
 from spacy_selectra.encoder.cpu.attention import attention_inference
-from spacy_selectra.encoder.cpu.sizes import (
+from spacy_selectra.encoder.cpu.linear import (
     few_sizes_pay,
     pad_rows,
     rounded_count,
@@ -22,7 +22,7 @@ from spacy_selectra.encoder.cpu.sizes import (
 )
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import DiscriminatorHead, GeneratorHead, SequenceHead, TokenHead
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.encoder.precision import precision
 from tests import processes
 
@@ -146,7 +146,7 @@ def test_heads_give_the_same(head, tiny_config: EncoderConfig, monkeypatch):
         made.bias = torch.nn.Parameter(torch.randn(50))
     hidden = torch.randn(37, tiny_config.hidden_size)
     exact = made(hidden, *words)
-    for module in (sizes, heads):
+    for module in (linear, heads):
         monkeypatch.setattr(module, "few_sizes_pay", lambda: True)
     assert len(pad_rows(hidden)) == 48
     torch.testing.assert_close(made(hidden, *words), exact)

@@ -10,7 +10,7 @@ import torch
 from spacy_selectra.encoder.config import EncoderConfig, generator_config, preset
 from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
 from spacy_selectra.pretraining.initialization.neighbor_attention import (
     attend_to_neighbours,
     neighbour_plan,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_selectra.text.align import first_pieces, pieces_of_words, touched_words, word_maxima
+from spacy_selectra.text.pieces import first_pieces, pieces_of_words, touched_words, word_maxima
 
 # Gap before each stretch of characters, and its length.
 STRETCHES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4)), max_size=20)

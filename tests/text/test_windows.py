@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_selectra.text.windows import Window, overlapping_windows, sentence_windows
+from spacy_selectra.text.pieces import Window, overlapping_windows, sentence_windows
 
 
 def check(windows: list[Window], count: int, size: int) -> None:

@@ -14,9 +14,8 @@ from spacy_transformers.util import maybe_flush_pytorch_cache
 from thinc.api import Model, chain, torch2xp
 from thinc.types import Floats2d, Ragged
 
-from spacy_selectra.components.transformer.batch import SelectraBatch, cell_gradient
+from spacy_selectra.components.transformer.batch import LayerArrays, SelectraBatch, cell_gradient
 from spacy_selectra.components.transformer.listener import token_arrays
-from spacy_selectra.components.transformer.outputs import LayerArrays
 from spacy_selectra.components.transformer.shim import EncoderOptions, SelectraShim
 from spacy_selectra.components.transformer.windows import (
     PackedWindows,

@@ -16,16 +16,22 @@ from torch import Tensor
 
 from spacy_selectra.components.model_component import use_one_thread_if_forked
 from spacy_selectra.components.optimizer import LayerwiseAdam
-from spacy_selectra.components.transformer.outputs import LayerArrays
+from spacy_selectra.components.transformer.batch import LayerArrays
 from spacy_selectra.components.transformer.windows import PackedWindows
-from spacy_selectra.encoder.checkpoint import as_encoder, encoder_from_tensors, encoder_tensors
 from spacy_selectra.encoder.config import OUTPUTS
 from spacy_selectra.encoder.cpu.inference import forget
 from spacy_selectra.encoder.cpu.memory import return_freed_memory
 from spacy_selectra.encoder.hub import load_encoder, resolve_model
 from spacy_selectra.encoder.precision import precision
 from spacy_selectra.encoder.predict import packed_batches
-from spacy_selectra.encoder.serialization import packed_encoder, stored_config, unpacked_encoder
+from spacy_selectra.encoder.serialization import (
+    as_encoder,
+    encoder_from_tensors,
+    encoder_tensors,
+    packed_encoder,
+    stored_config,
+    unpacked_encoder,
+)
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.encode import PieceTokenizer, load_pieces, pieces_like
 from spacy_selectra.text.spellings import Spellings, spanish_spellings

@@ -11,9 +11,8 @@ from spacy.attrs import IDX
 from spacy.tokens import Doc, Span
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.align import pieces_of_words, touched_words
 from spacy_selectra.text.encode import PieceTokenizer
-from spacy_selectra.text.windows import Window, sentence_windows
+from spacy_selectra.text.pieces import Window, pieces_of_words, sentence_windows, touched_words
 from spacy_selectra.util.arrays import runs
 
 SpanGetter = Callable[[list[Doc]], list[list[Span]]]

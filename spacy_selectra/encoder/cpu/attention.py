@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.cpu.dropout import DropoutMasks, apply_mask
-from spacy_selectra.encoder.packing import AttentionGroup, PackedLayout
+from spacy_selectra.encoder.layout import AttentionGroup, PackedLayout
 
 _aten = torch.ops.aten
 
@@ -42,7 +42,7 @@ def attention_forward(
     mixed = torch.empty_like(apart[0])
     saved: list[Tensor | None] = []
     for group, rows in _by_group(layout, heads):
-        saved.extend(_attend(apart[:, rows], group, heads, dropout, masks, mixed[rows]))
+        saved.extend(_attend(apart[:, rows], group, heads, mixed[rows], dropout, masks))
     return _together(mixed, layout, heads), saved
 
 
@@ -53,7 +53,6 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
     """
     apart = _apart(qkv, layout, heads)
     mixed = torch.empty_like(apart[0])
-    masks = DropoutMasks({})
     for group, rows in _by_group(layout, heads):
         fitting = max(1, SCORES_AT_ONCE // (heads * group.length**2))
         at_once = 1 << (fitting.bit_length() - 1)  # a power of two, as counts are
@@ -62,7 +61,7 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
             end = min(begin + at_once, group.count)
             some = group if end - begin == group.count else group.part(begin, end)
             part = slice(rows.start + begin * line, rows.start + end * line)
-            _attend(apart[:, part], some, heads, 0.0, masks, mixed[part])
+            _attend(apart[:, part], some, heads, mixed[part])
     return _together(mixed, layout, heads)
 
 
@@ -84,9 +83,9 @@ def _attend(
     apart: Tensor,
     group: AttentionGroup,
     heads: int,
-    dropout: float,
-    masks: DropoutMasks,
     result: Tensor,
+    dropout: float = 0.0,
+    masks: DropoutMasks | None = None,
 ) -> list[Tensor | None]:
     """(3, count * heads * length, size) to `result`; returns what the gradient needs."""
     count, length, size = group.count, group.length, apart.shape[-1]
@@ -99,11 +98,12 @@ def _attend(
     scores = torch.baddbmm(bias, query, key.transpose(1, 2), beta=beta, alpha=_scale(size))
     # in float32 even of bfloat16 numbers, whose own softmax is slower than this detour
     weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(apart.dtype)).to(apart.dtype)
-    mask = masks.take(dropout, weights.shape)
+    mask = None if masks is None else masks.take(dropout, weights.shape)
     mixed = result.view(count * heads, length, size)
-    torch.bmm(apply_mask(weights, mask, copy=True), value, out=mixed)
+    kept = weights if mask is None else apply_mask(weights, mask, copy=True)
+    torch.bmm(kept, value, out=mixed)
     if mask is not None:
-        mixed.mul_(masks.scale(dropout))
+        mixed.mul_(DropoutMasks.scale(dropout))
     return [query, key, value, weights, mask]
 
 

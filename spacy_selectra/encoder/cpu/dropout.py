@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 _LEVELS = 1 << 16
@@ -98,13 +98,11 @@ class _MaskedDropout(torch.autograd.Function):
         return apply_mask(grads[0].contiguous(), mask, ctx.scale, copy=True), None
 
 
-def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
+def dropout(values: Tensor, probability: float) -> Tensor:
     """Zero each element with `probability` and scale the rest so that the mean stays.
 
     On the CPU see `DropoutMasks`; elsewhere this is `torch.nn.functional.dropout`.
     """
-    if not training or probability <= 0:
-        return values
     if values.device.type != "cpu":
         return F.dropout(values, probability, training=True)
     if not _dropped(probability) or not values.numel():
@@ -116,19 +114,3 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
 
 def _dropped(probability: float) -> int:
     return round(probability * _LEVELS)
-
-
-class Dropout(nn.Module):
-    """`dropout` as a module."""
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Any shape in, the same shape out."""
-        return dropout(values, self.probability, self.training)
-
-    def extra_repr(self) -> str:
-        """Shown by `print(module)`."""
-        return f"p={self.probability}"

@@ -7,7 +7,7 @@ thousand rows at a time, and nothing is kept for a backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,12 +22,14 @@ from spacy_selectra.encoder.cpu.linear import (
     int8_is_on,
     takes_onednn,
 )
-from spacy_selectra.encoder.cpu.training import LayerOptions, layer_weights
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.layout import PackedLayout
+
+if TYPE_CHECKING:
+    from spacy_selectra.encoder.electra import Layer
 
 
 def inference_layer(
-    layer: nn.Module, hidden: Tensor, layout: PackedLayout, heads: int, options: LayerOptions
+    layer: Layer, hidden: Tensor, layout: PackedLayout, dtype: torch.dtype
 ) -> Tensor:
     """A `electra.Layer` in evaluation mode, without a gradient.
 
@@ -35,19 +37,18 @@ def inference_layer(
         layer: where the weights are.
         hidden: (R, H), the rows of `layout`.
         layout: which rows form a sequence.
-        heads: number of heads; divides H.
-        options: see there; dropout is not applied.
+        dtype: type of the products.
 
     Returns:
         (R, H) in the type of `hidden`.
     """
     with torch.autocast("cpu", enabled=False):
         int8 = int8_is_on() and hidden.dtype == torch.float32
-        products = layer_products(layer, options.dtype, int8)
-        qkv = _queries_keys_values(products, hidden, options.dtype)
-        context = attention_inference(qkv, layout, heads)
+        products = layer_products(layer, dtype, int8)
+        qkv = _queries_keys_values(products, hidden, dtype)
+        context = attention_inference(qkv, layout, layer.heads)
         del qkv
-        return _after_attention(layer, products, hidden, context, options)
+        return _after_attention(layer, products, hidden, context)
 
 
 def _queries_keys_values(products: LayerProducts, hidden: Tensor, dtype: torch.dtype) -> Tensor:
@@ -61,15 +62,11 @@ def _queries_keys_values(products: LayerProducts, hidden: Tensor, dtype: torch.d
 
 
 def _after_attention(
-    layer: Any,
-    products: LayerProducts,
-    hidden: Tensor,
-    context: Tensor,
-    options: LayerOptions,
+    layer: Layer, products: LayerProducts, hidden: Tensor, context: Tensor
 ) -> Tensor:
     def block(rows: Tensor, attended: Tensor) -> Tensor:
         middle = layer.attention_norm(products.mix.add_to(rows, attended))
-        active = products.intermediate(middle, products.inner, options.activation)
+        active = products.intermediate(middle, products.inner, layer.activation_name)
         return layer.output_norm(products.output.add_to(middle, active))
 
     if len(hidden) <= products.rows:
@@ -103,12 +100,12 @@ class LayerProducts:
 
     def __init__(
         self,
-        layer: nn.Module,
+        layer: Layer,
         make: Callable[[Tensor, Tensor], Linear],
         rows: int,
         inner: torch.dtype,
     ) -> None:
-        weights = [weight.detach() for weight in layer_weights(layer)]
+        weights = [weight.detach() for weight in layer.weights()]
         self.rows, self.inner = rows, inner
         self.qkv = make(weights[0], weights[1])
         self.mix = make(weights[2], weights[3])
@@ -134,7 +131,7 @@ class _Prepared:
         )
 
 
-def layer_products(layer: nn.Module, dtype: torch.dtype, int8: bool) -> LayerProducts:
+def layer_products(layer: Layer, dtype: torch.dtype, int8: bool) -> LayerProducts:
     """The products of `layer` in the precision now set.
 
     Prepared weights are made anew whenever the layer's have changed: optimisers, loading,
@@ -148,7 +145,7 @@ def layer_products(layer: nn.Module, dtype: torch.dtype, int8: bool) -> LayerPro
     """
     if not int8 and not takes_onednn(dtype):
         return LayerProducts(layer, lambda w, b: PlainLinear(w, b, dtype), FLOAT_ROWS, dtype)
-    weights = layer_weights(layer)
+    weights = layer.weights()
     known = _prepared.get(layer)
     if known is None or not known.is_current(weights):
         known = _prepared[layer] = _Prepared(weights)

@@ -12,14 +12,13 @@ from collections import Counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spacy_selectra.encoder.cpu.attention import attention_backward, attention_forward
 from spacy_selectra.encoder.cpu.dropout import DropoutMasks, apply_mask
-from spacy_selectra.encoder.cpu.linear import activated as _activate
-from spacy_selectra.encoder.cpu.sizes import rounded_rows
-from spacy_selectra.encoder.packing import PackedLayout
+from spacy_selectra.encoder.cpu.linear import activated, rounded_rows
+from spacy_selectra.encoder.layout import PackedLayout
 
 _aten = torch.ops.aten
 
@@ -89,8 +88,7 @@ def layer_function(
         layout: which rows form a sequence.
         heads: number of heads; divides H.
         options: see there.
-        weights: weight and bias of qkv (3H, H), attention output (H, H), its LayerNorm (H),
-            intermediate (I, H), output (H, I) and its LayerNorm (H).
+        weights: those of `electra.Layer.weights`.
     """
     result = LayerFunction.apply(hidden, layout, heads, options, *weights)
     assert isinstance(result, Tensor)
@@ -129,7 +127,7 @@ def _forward(
     rows = len(hidden)
     inner = _rounded_buffer(inner_source, len(in_w))
     torch.addmm(in_b, inner_source, in_w.t(), out=inner[:rows])
-    active = _activate(inner, options.activation)[:rows]
+    active = activated(inner, options.activation)[:rows]
     branch = torch.addmm(out_b, active, out_w.t())
     mask2 = masks.take(options.hidden_dropout, hidden.shape)
     sum2 = _add_dropped(middle, branch, mask2, masks.scale(options.hidden_dropout))
@@ -220,16 +218,3 @@ def _activate_backward(grad: Tensor, values: Tensor, name: str) -> Tensor:
         return grad.masked_fill_(values <= 0, 0)
     approximate = "tanh" if name == "gelu_new" else "none"
     return _aten.gelu_backward(grad, values, approximate=approximate)
-
-
-def layer_weights(layer: nn.Module) -> list[Tensor]:
-    """Weights of a `electra.Layer` in the order `layer_function` takes them."""
-    names = ("qkv", "attention_output", "attention_norm", "intermediate", "output", "output_norm")
-    return [tensor for name in names for tensor in _pair(getattr(layer, name))]
-
-
-def _pair(module: nn.Module) -> tuple[Tensor, Tensor]:
-    weight, bias = module.weight, module.bias
-    assert isinstance(weight, Tensor)
-    assert isinstance(bias, Tensor)
-    return weight, bias

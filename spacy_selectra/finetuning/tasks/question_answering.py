@@ -14,9 +14,8 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Question
 from spacy_selectra.finetuning.metrics import answer_scores
 from spacy_selectra.finetuning.tasks.base import Inputs, Task, softened_divergence
-from spacy_selectra.text.align import pieces_of_words
 from spacy_selectra.text.encode import Template, encode_ids, join, pieces_of
-from spacy_selectra.text.windows import overlapping_windows
+from spacy_selectra.text.pieces import overlapping_windows, pieces_of_words
 
 # As in the code of BERT for SQuAD: questions are cut, contexts read in overlapping windows, and
 # of the best beginnings and ends all pairs are tried whose answer is not longer than this.

@@ -15,11 +15,10 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import TaggedWords
 from spacy_selectra.finetuning.metrics import entity_scores, tag_scores
 from spacy_selectra.finetuning.tasks.base import IGNORED, Inputs, Task
-from spacy_selectra.text.align import first_pieces
 from spacy_selectra.text.boundaries import after_boundaries, separates
 from spacy_selectra.text.encode import Template, encodings, join, pieces_of
 from spacy_selectra.text.iob import OUTSIDE, begin_anew, best_tags
-from spacy_selectra.text.windows import overlapping_windows
+from spacy_selectra.text.pieces import first_pieces, overlapping_windows
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -6,7 +6,7 @@ each a rectangle of cells (sequences x longest); a batch of equal lengths is one
 it is.
 
 On CPUs the layers compute a few rows more than there are pieces, and rectangles are a little larger
-than they need be, so that sizes come again (`cpu/sizes.py`). What is in padding rows and empty
+than they need be, so that sizes come again (`cpu/linear.py`). What is in padding rows and empty
 cells is finite, enters nothing and has a gradient of zero.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder.cpu.sizes import rounded_count, rounded_length, rounded_rows
+from spacy_selectra.encoder.cpu.linear import rounded_count, rounded_length, rounded_rows
 
 # A group holds sequences down to this share of its longest one, which fills rectangles to
 # nine tenths on average, and shorter ones until so much is computed for nothing: from there on

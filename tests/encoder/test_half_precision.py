@@ -16,7 +16,7 @@ from spacy_selectra.encoder.checkpoint import (
     save_model,
 )
 from spacy_selectra.encoder.heads import Discriminator
-from spacy_selectra.encoder.hf_format import exact_type, round_to_half
+from spacy_selectra.encoder.serialization import exact_type, round_to_half
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import read_json, write_json
 
