@@ -2,7 +2,7 @@
 
     python benchmarks/zero_shot_accuracy.py MODEL sib200/test.tsv:text:category \
         congreso-preguntas/test.tsv:texto:tema fb-tod/test.tsv:texto:nombre \
-        --names configs/topics_zero_shot.yml
+        --names configs/topics/zero_shot.yml
 
 MODEL is what `selectra_zero_shot` takes: a matching or an entailment model. Labels of a file are
 all that occur in it; where a text has several, separated by semicolons, one of them is enough.

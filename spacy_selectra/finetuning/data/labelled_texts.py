@@ -59,7 +59,9 @@ def read_labelled(
 
     Args:
         paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
-        names: what each label is to be called, one name or several; other labels are left out.
+        names: what each label is to be called, one name or several; other labels are left out,
+            and so are rows that lack the column while others of their file have it, as in a
+            corpus of which some sources have sections.
         selection: which of them; None takes all, whole.
 
     Raises:
@@ -71,7 +73,7 @@ def read_labelled(
     labels: set[str] = set()
     seen: Counter[str] = Counter()
     for path in paths:
-        for text, label in _rows(path, chosen.text_key, chosen.label_key):
+        for text, label in _rows(path, chosen.text_key, chosen.label_key, all_labelled=False):
             labels.add(label)
             if label not in names or not text:
                 continue
@@ -102,12 +104,23 @@ def read_pairs(
     return [row for row in _rows(path, text_key, label_key) if row[0]]
 
 
-def _rows(path: str | Path, text_key: str, label_key: str) -> Iterator[tuple[str, str]]:
+def _rows(
+    path: str | Path, text_key: str, label_key: str, *, all_labelled: bool = True
+) -> Iterator[tuple[str, str]]:
+    missing = ""
+    labelled = 0
     for place, row in file_rows(Path(path), [text_key, label_key]):
         for key in (text_key, label_key):
             if key not in row:
-                raise SelectraError(f"{place}: no column '{key}' (found: {', '.join(row)})")
-        yield str(row[text_key]).strip(), label_name(row[label_key], place, label_key)
+                missing = f"{place}: no column '{key}' (found: {', '.join(row)})"
+                if all_labelled or key == text_key:
+                    raise SelectraError(missing)
+                break
+        else:
+            labelled += 1
+            yield str(row[text_key]).strip(), label_name(row[label_key], place, label_key)
+    if missing and not labelled:
+        raise SelectraError(missing)
 
 
 def stretch(text: str, max_words: int | None, random: np.random.Generator) -> str:

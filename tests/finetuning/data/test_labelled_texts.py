@@ -18,6 +18,7 @@ from spacy_selectra.finetuning.data.labelled_texts import (
     entailment_pairs,
     read_labelled,
     read_names,
+    read_pairs,
     stretch,
 )
 from spacy_selectra.finetuning.tasks.registry import task_spec
@@ -106,6 +107,20 @@ def test_label_that_does_not_occur(rows: Path):
         read_labelled([rows], names, BY_CATEGORY)
     with pytest.raises(SelectraError, match="no column 'label'"):
         read_labelled([rows], NAMES)
+
+
+def test_rows_without_a_label_are_left_out_of_a_corpus(tmp_path: Path):
+    path = tmp_path / "corpus.jsonl"
+    rows = [
+        {"text": "Ganó", "topic": "Deportes"},
+        {"text": "Nada"},
+        {"text": "Ley", "topic": "Otro"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = read_labelled([path], {"Deportes": ["deportes"]}, Selection(label_key="topic"))
+    assert [(one.text, one.names) for one in found] == [("Ganó", ["deportes"])]
+    with pytest.raises(SelectraError, match="line 2: no column 'topic'"):
+        read_pairs(path, label_key="topic")
 
 
 @pytest.mark.parametrize("text", ["", "a: x", "- a\n- b", "a: x\nb: [1, 2]", "a: x\nb: []", "{"])
