@@ -15,7 +15,12 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import refuse_pointer
 
 _BLOCK = 1 << 16  # bytes
-_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MARKS = {  # that of UTF-32 begins as that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 # Without a mark, half of the first character tells.
 _UNMARKED = {1: "utf-16-le", 0: "utf-16-be"}
 # How files begin that are no text, and what they are.
@@ -40,7 +45,7 @@ def numbered_lines(path: str | Path, *, strict: bool = True) -> Iterator[tuple[i
         strict: see `decoded_lines`.
 
     Raises:
-        SelectraError: the file is missing, damaged or no text in UTF-8 or UTF-16.
+        SelectraError: the file is missing, damaged or no text in UTF-8, UTF-16 or UTF-32.
     """
     with open_for_reading(path) as stream:
         yield from decoded_lines(path, stream, strict=strict)
@@ -52,7 +57,7 @@ def decoded_lines(
     """The same of an open stream, in constant memory.
 
     Lines end at line feeds; those of a file whose first line ends in a carriage return alone (old
-    Macintosh) at these. UTF-8 and UTF-16 may begin with a byte order mark.
+    Macintosh) at these. UTF-8 and UTF-16 may begin with a byte order mark, UTF-32 has to.
 
     Args:
         source: named in errors.
@@ -83,7 +88,7 @@ def decoded_lines(
 
 
 def _encoding(first: bytes) -> tuple[bytes, str]:
-    for mark, name in _UTF16.items():
+    for mark, name in _MARKS.items():
         if first.startswith(mark):
             return mark, name
     for place, name in _UNMARKED.items():
@@ -102,7 +107,9 @@ def _reread(source: str | Path, first: bytes, stream: BinaryIO, encoding: str) -
         except UnicodeDecodeError as error:
             place = f"{source}, after line {number}"
             if encoding != "utf-8":
-                raise SelectraError(f"{place}: not UTF-16, as its first bytes say") from error
+                raise SelectraError(
+                    f"{place}: not {encoding[:6].upper()}, as its first bytes say"
+                ) from error
             byte = f"byte {error.object[error.start]:#04x}"
             raise _undecodable(place, byte, source) from error
         *lines, left = text.split("\n")

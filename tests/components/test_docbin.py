@@ -101,6 +101,13 @@ def test_several_categories_are_for_spacy_train_only(tmp_path: Path):
         dataset("topics", path)
 
 
+def test_two_categories_of_one_name(tmp_path: Path):
+    path = save(tmp_path / "a.spacy", classified("Gol", **{"a": 1.0, "a ": 0.0}))
+    for read in (lambda: list(text_reader(path)(NLP)), lambda: dataset("topics", path)):
+        with pytest.raises(SelectraError, match="document 1: two categories are called 'a'"):
+            read()
+
+
 def test_unusable_files(tmp_path: Path):
     (tmp_path / "a.spacy").write_bytes(b"no DocBin")
     for read in (

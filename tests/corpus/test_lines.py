@@ -26,7 +26,7 @@ TEXT = st.text(
 @given(
     lines=st.lists(TEXT, min_size=1),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
-    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
     repeats=st.sampled_from([1, 3000]),
 )
 def test_whatever_the_encoding_and_the_ends_of_lines(

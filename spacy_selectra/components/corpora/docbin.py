@@ -72,8 +72,13 @@ def _name_labels(doc: Doc, place: str, names: Mapping[str, str]) -> None:
                 token.ent_type_ = name
     if left_out:
         doc.set_ents([], outside=left_out, default="unmodified")
-    if doc.cats:
-        doc.cats = {label_name(label, place): score for label, score in doc.cats.items()}
+    cats: dict[str, float] = {}
+    for label, score in doc.cats.items():
+        name = label_name(label, place)
+        if name in cats:
+            raise SelectraError(f"{place}: two categories are called '{name}'")
+        cats[name] = score
+    doc.cats = cats
 
 
 def docbin_rows(path: Path) -> Iterator[Row]:

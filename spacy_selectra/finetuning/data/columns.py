@@ -84,7 +84,7 @@ class _Columns:
     ) -> None:
         self.path = path
         sure = [
-            (number, line.strip(" \t"))
+            (number, line.strip(" ").rstrip(" \t"))
             for number, line in enumerate(lines, start=1)
             if line.strip() and not _COMMENT.match(line) and not line.startswith(_DOCUMENT)
         ]

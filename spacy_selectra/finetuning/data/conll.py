@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from spacy_selectra.finetuning.data.columns import sentence_rows
 from spacy_selectra.finetuning.data.examples import TaggedWords
 from spacy_selectra.finetuning.data.labels import label_name
 
+_SECOND_TAG = re.compile(r"[|,;/+ ](?:O$|[BIESLU]-)")
 _PREFIXES = ("B", "I", "E", "S", "L", "U")
 
 # The tag of a contraction that stands beside its parts ("del" beside "de" and "el") in copies
@@ -74,6 +76,8 @@ def entities_of(tags: Sequence[str], places: Sequence[str]) -> list[tuple[int, i
             raise SelectraError(f"{place}: '{tag}' is no entity tag such as O, B-PER or I-LOC")
         prefix, _, kind = tag.partition("-")
         kind = kind and label_name(kind, place)
+        if _SECOND_TAG.search(kind):
+            raise SelectraError(f"{place}: '{tag}' is more than one tag; a word has one")
         if prefix in "BSU" or (prefix != "O" and (before in "OESLU" or kind != kind_before)):
             found.append((word, word + 1, kind))
         elif prefix != "O":

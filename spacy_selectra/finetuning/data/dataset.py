@@ -43,7 +43,7 @@ from spacy_selectra.finetuning.data.squad import squad_rows
 from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
 # Files that hold no word and tag a line, whatever else a column file may be called.
-_NO_COLUMNS = (".csv", ".json", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz", ".spacy")
+_NO_COLUMNS = (".csv", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz", ".spacy")
 
 
 @dataclass(frozen=True)
@@ -220,10 +220,10 @@ def holds_columns(spec: TaskSpec, path: Path, formats: Formats | None = None) ->
         SelectraError: a kind of file that holds neither for this task.
     """
     suffix, _ = split_suffix(path)
-    if spec.head != "tags" or suffix == ".jsonl" or (formats and suffix in formats):
+    if spec.head != "tags" or suffix in (".jsonl", ".json") or (formats and suffix in formats):
         return False
     if suffix in _NO_COLUMNS or (suffix == ".conllu" and spec.entities):
-        known = (".jsonl", *(formats or ()), *(() if spec.entities else (".conllu",)))
+        known = (".jsonl", ".json", *(formats or ()), *(() if spec.entities else (".conllu",)))
         raise SelectraError(
             f"{path}: kind of file not known (use {', '.join(known)}, or a file with a word and "
             "its tag a line)"

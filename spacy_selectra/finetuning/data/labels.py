@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +11,30 @@ from typing import Any
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
-# Zero-width characters at the ends, which no editor shows.
-_INVISIBLE = re.compile("^[\u200b\u2060\ufeff]+|[\u200b\u2060\ufeff]+$")
+# Joiners show within a word: in emoji of several and in some scripts.
+_JOINERS = "\u200c\u200d"
+# What spreadsheets and pandas write where a value is missing.
+_NO_VALUE = frozenset(["nan", "NaN", "NaT", "<NA>", "#N/A", "#N/D"])
+
+
+def visible(text: str) -> str:
+    """A text without the characters that no editor shows: zero-width and direction marks, soft
+    hyphens, control characters other than white space; joiners at its ends."""
+    kept = [
+        char
+        for char in text
+        if char.isspace()
+        or char in _JOINERS
+        or unicodedata.category(char) not in ("Cc", "Cf")
+        or "\U000e0020" <= char <= "\U000e007f"  # within flags
+    ]
+    return "".join(kept).strip(_JOINERS)
 
 
 def label_name(value: Any, place: str, column: str = "label") -> str:
-    """The name of a class, tag or entity type as data has it: composed (NFC), without white space
-    around it, one space for any within. A number is named by its digits (1 and 1.0 alike).
+    """The name of a class, tag or entity type as data has it: composed (NFC), without what cannot
+    be seen and white space around it, one space for any within. A number is named by its digits
+    (1 and 1.0 alike).
 
     Args:
         value: what stands in the data.
@@ -37,10 +53,11 @@ def label_name(value: Any, place: str, column: str = "label") -> str:
             f"{place}: column '{column}' has to hold one label, there is a "
             f"{type(value).__name__} ({value!r})"
         )
-    visible = _INVISIBLE.sub("", str(value).strip())
-    name = " ".join(unicodedata.normalize("NFC", visible).split())
+    name = " ".join(unicodedata.normalize("NFC", visible(str(value))).split())
     if not name:
         raise SelectraError(f"{place}: column '{column}' is empty")
+    if name in _NO_VALUE:
+        raise SelectraError(f"{place}: column '{column}' is empty ('{name}' is written for that)")
     return name
 
 

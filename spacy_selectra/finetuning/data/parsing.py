@@ -119,9 +119,20 @@ def _chosen(
             continue
         text_only = not labelled or _is_marked(spec, columns, row)
         for column in columns.texts if text_only else columns.all:
-            if row.get(column) is None or row[column] == "":
+            value = row.get(column)
+            if value is None or value != value or (isinstance(value, str) and not value.strip()):
                 raise SelectraError(f"{place}: column '{column}' is empty")
+            if isinstance(value, str):
+                _refuse_halves(value, f"{place}: column '{column}'")
         yield place, columns, row
+
+
+def _refuse_halves(text: str, place: str) -> None:
+    """An escape in JSON can stand for half a surrogate pair, which is no character."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SelectraError(f"{place}: half a surrogate pair at {error.start + 1}") from error
 
 
 def _columns_of(spec: TaskSpec, source: str, found: Sequence[str], *, labelled: bool) -> ColumnSpec:
@@ -135,7 +146,7 @@ def _columns_of(spec: TaskSpec, source: str, found: Sequence[str], *, labelled: 
     wanted = " or ".join(dict.fromkeys("/".join(needed) for needed in needs))
     raise SelectraError(
         f"{source}: missing column for task '{spec.name}': it needs {wanted}, "
-        f"there are {'/'.join(found)}"
+        f"there are {'/'.join(found)} (the settings text_column, label_column choose others)"
     )
 
 
@@ -179,7 +190,9 @@ def _items(row: Mapping[str, Any], column: str, place: str) -> list[str]:
         raise SelectraError(f"{place}: column '{column}' is no list ({items!r})")
     if any(item is None or item == "" for item in items):
         raise SelectraError(f"{place}: an item of column '{column}' is empty")
-    return [str(item) for item in items]
+    texts = [str(item) for item in items]
+    _refuse_halves("".join(texts), f"{place}: column '{column}'")
+    return texts
 
 
 def _value(label: Any, column: str, scale: tuple[float, float] | None, place: str) -> float:

@@ -13,9 +13,11 @@ from typing import Any
 from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.corpus.lines import json_objects, numbered_lines
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.finetuning.data.json_rows import json_rows
+from spacy_selectra.finetuning.data.labels import visible
 from spacy_selectra.util.requirements import required
 
-SUFFIXES = (".jsonl", ".tsv", ".csv")
+SUFFIXES = (".jsonl", ".json", ".tsv", ".csv")
 
 UNLABELLED = object()
 """Value of a label that a data set marks as missing on purpose; such rows are left out."""
@@ -30,6 +32,8 @@ Formats = Mapping[str, Callable[[Path], Iterator[Row]]]
 """Rows of files of other kinds, by suffix: those of libraries that fine-tuning does not know."""
 
 _SEPARATORS = (",", ";", "\t", "|")
+# Characters of a field: a long book. The csv module allows 131,072 unless told otherwise.
+_LONGEST_FIELD = 1 << 24
 _DECLARATION = re.compile(r"sep=(.)\n", re.IGNORECASE)
 
 
@@ -40,7 +44,8 @@ def file_rows(
     formats: Formats | None = None,
     broken: Broken | None = None,
 ) -> Iterator[Row]:
-    """Rows of a `.jsonl`, `.tsv` or `.csv` file, each also with .gz, .xz or .zst.
+    """Rows of a `.jsonl`, `.json` (see `json_rows`), `.tsv` or `.csv` file, each also with .gz, .xz
+    or .zst.
 
     Args:
         path: the file.
@@ -56,6 +61,9 @@ def file_rows(
     suffix, _ = split_suffix(path)
     if formats and suffix in formats:
         yield from formats[suffix](path)
+        return
+    if suffix == ".json":
+        yield from json_rows(path)
         return
     if suffix == ".jsonl":
         rows = json_objects(path, numbered_lines(path))
@@ -122,6 +130,7 @@ def _csv_rows(
             separator = said[1]
         first, above = next(lines, ""), above + 1
     separator = separator or _separator(first, known)
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     try:
         names = [_column_name(field) for field in next(reader, [])]
@@ -162,7 +171,7 @@ def _separator(header: str, known: Sequence[str]) -> str:
 
 
 def _column_name(field: str) -> str:
-    return unicodedata.normalize("NFC", field).strip()
+    return visible(unicodedata.normalize("NFC", field)).strip()
 
 
 def _unlike(path: Path, line: int, names: Sequence[str]) -> Sequence[str]:

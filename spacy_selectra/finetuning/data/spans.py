@@ -15,8 +15,12 @@ from spacy_selectra.finetuning.data.labels import label_name
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[\w\u0300-\u036f]+|[^\w\s]")
 
 # Names of the first character, of the one after the last, and of the type: spaCy and Prodigy,
-# doccano.
-_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
+# doccano, Label Studio (a list of one).
+_KEYS = (
+    ("start", "end", "label"),
+    ("start_offset", "end_offset", "label"),
+    ("start", "end", "labels"),
+)
 
 
 def split_words(text: str) -> list[str]:
@@ -47,6 +51,8 @@ def marked_text(text: str, spans: Any, place: str, column: str) -> MarkedText:
                 f"{place}: entity [{start}, {end}, {kind}] is not within the {len(text)} "
                 "characters of the text"
             )
+        if found and span == found[-1]:
+            continue  # two annotators agree
         if found and start < found[-1][1]:
             raise SelectraError(
                 f"{place}: {_named(text, *found[-1])} and {_named(text, *span)} "
@@ -61,8 +67,10 @@ def marked_text(text: str, spans: Any, place: str, column: str) -> MarkedText:
 def _span(item: Any, place: str, column: str) -> tuple[int, int, str]:
     values = item
     if isinstance(item, Mapping):
-        keys = next((keys for keys in _KEYS if keys[0] in item), _KEYS[0])
+        keys = next((keys for keys in _KEYS if item.keys() >= set(keys)), _KEYS[0])
         values = [item.get(key) for key in keys]
+        if keys[2] == "labels" and isinstance(values[2], list) and len(values[2]) == 1:
+            values[2] = values[2][0]
     start, end, kind = values if isinstance(values, list) and len(values) == 3 else (None,) * 3
     if type(start) is not int or type(end) is not int:
         raise SelectraError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Question
+from spacy_selectra.finetuning.data.json_rows import read_json
 from spacy_selectra.finetuning.data.sources import Row
 
 
@@ -21,11 +20,7 @@ def squad_rows(path: Path) -> Iterator[Row]:
     Raises:
         SelectraError: missing file, no JSON or JSON of another shape.
     """
-    text = "\n".join(line for _, line in numbered_lines(path))
-    try:
-        whole = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SelectraError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    whole = read_json(path)
     try:
         for article in whole["data"]:
             for paragraph in article["paragraphs"]:

@@ -118,3 +118,23 @@ def test_nothing_is_lost_between_tabs(
     found = read_split(POS, path)
     clean = [[(word, " ".join(tag.split())) for word, tag in rows] for rows in sentences]
     assert [list(zip(s.words, s.tags, strict=True)) for s in found] == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\tO\nAna\tB-PER\n", "line 1: a tag without a word"),
+        ("Ana\tB-PER|B-LOC\n", r"line 1: 'B-PER\|B-LOC' is more than one tag; a word has one"),
+        ("Ana\tB-PER,O\n", "is more than one tag"),
+        ("## uno\nAna\tB-PER\n", "line 1: a word without a tag"),
+        ("Ana,B-PER\n", "line 1: a word without a tag"),
+    ],
+)
+def test_lines_that_say_too_little_or_too_much(tmp_path: Path, text: str, message: str):
+    with pytest.raises(SelectraError, match=message):
+        read_split(NER, write(tmp_path / "a.conll", text))
+
+
+def test_types_may_hold_a_hyphen_or_a_bar(tmp_path: Path):
+    path = write(tmp_path / "a.conll", "Ana\tB-PER-NAME\nGil\tI-PER-NAME\nx\tB-A|B\n")
+    assert read_split(NER, path)[0].tags == ["B-PER-NAME", "I-PER-NAME", "B-A|B"]

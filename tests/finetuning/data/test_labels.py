@@ -20,6 +20,13 @@ from spacy_selectra.finetuning.tasks.registry import TASKS
 
 NLP = spacy.blank("es")
 ODD = [" política", "política ", "política\u00a0", "poli\u0301tica", "\ufeffpolítica\u200b"]
+ODD += [
+    "pol\u00adítica",
+    "polí\u200btica",
+    "\u200fpolítica\u200e",
+    "política\u200c",
+    "polí\x00tica",
+]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -35,6 +42,9 @@ def test_one_name_however_it_is_typed(name: str):
         (1.0, "1"),
         (np.int64(3), "3"),
         (0.5, "0.5"),
+        ("👩\u200d🚀 espacio", "👩\u200d🚀 espacio"),
+        ("None", "None"),
+        ("NA", "NA"),  # Navarra, Namibia
     ],
 )
 def test_names_of_other_values(value: Any, name: str):
@@ -49,6 +59,9 @@ def test_names_of_other_values(value: Any, name: str):
         (None, "line 1: column 'label' is empty"),
         (float("nan"), "line 1: column 'label' is empty"),
         (" \u00a0", "line 1: column 'label' is empty"),
+        ("\u200b", "line 1: column 'label' is empty"),
+        ("nan", r"line 1: column 'label' is empty \('nan' is written for that\)"),
+        ("<NA>", "is empty"),
     ],
 )
 def test_what_is_no_label_is_refused_with_its_line(tmp_path: Path, value: Any, message: str):
@@ -63,11 +76,27 @@ def test_what_is_no_label_is_refused_with_its_line(tmp_path: Path, value: Any, m
             read()
 
 
-def test_a_text_that_is_a_list_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('["Hola"]', "line 1: column 'text' has to hold a text, there is a list"),
+        ("NaN", "line 1: column 'text' is empty"),
+        ('" \\n"', "line 1: column 'text' is empty"),
+        ('"Hola \\ud83d"', "line 1: column 'text': half a surrogate pair at 6"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, text: str, message: str):
     path = tmp_path / "a.jsonl"
-    path.write_text('{"text": ["Hola"], "label": "a"}\n', encoding="utf-8")
-    with pytest.raises(SelectraError, match="line 1: column 'text' has to hold a text, there is a"):
-        read_split(TASKS["topics"], str(path))
+    path.write_text(f'{{"text": {text}, "label": "a"}}\n', encoding="utf-8")
+    for read in (
+        lambda: read_split(TASKS["topics"], str(path)),
+        lambda: list(text_reader(path)(NLP)),
+    ):
+        with pytest.raises(SelectraError, match=message):
+            read()
+    path.write_text('{"tokens": ["a\\udc00"], "ner_tags": ["O"]}\n', encoding="utf-8")
+    with pytest.raises(SelectraError, match="column 'tokens': half a surrogate pair"):
+        read_split(TASKS["ner"], str(path))
 
 
 def test_classes_are_one_class_in_every_reader(tmp_path: Path):

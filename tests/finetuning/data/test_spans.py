@@ -53,6 +53,62 @@ def test_what_annotation_tools_write(tmp_path: Path, row: dict[str, Any]):
     assert not example.predicted.ents
 
 
+TUPLE = [TEXT, {"entities": [[0, 7, "PER"], [16, 21, "LOC"]]}]
+STUDIO = [
+    {"value": {"start": 0, "end": 7, "text": "Ana Gil", "labels": ["PER"]}, "type": "labels"},
+    {"value": {"start": 16, "end": 21, "labels": ["LOC"]}, "type": "labels"},
+    {"value": {"choices": ["bien"]}, "type": "choices"},
+]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        [{"text": TEXT, "spans": [*OBJECTS, OBJECTS[0]]}],  # two annotators agree
+        [TUPLE],  # spaCy 2
+        {"classes": ["PER"], "annotations": [None, TUPLE]},  # NER Annotator
+        [{"text": TEXT, "label": [one["value"] for one in STUDIO[:2]]}],  # Label Studio, short
+        [
+            {
+                "data": {"text": TEXT},
+                "annotations": [{"result": [], "was_cancelled": True}, {"result": STUDIO}],
+            }
+        ],
+    ],
+)
+def test_whole_files_of_json(tmp_path: Path, whole: Any):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    assert read_split(NER, str(path)) == [WORDS]
+    (example,) = conll_reader(path)(NLP)
+    assert [entity.label_ for entity in example.reference.ents] == ["PER", "LOC"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"text": "a"}\n{"text": "b"}', "line 2: not JSON"),
+        ('{"text": "a"}', r"no array of rows .*an object a line is \.jsonl"),
+        ('[["a", "b"]]', "item 1: not a JSON object"),
+        ('[{"data": {"text": "a"}, "annotations": [{}]}]', "item 1: not in Label Studio's format"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_other_files_of_json_are_refused(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SelectraError, match=message):
+        read_split(NER, str(path))
+
+
+def test_rows_of_a_json_file_for_other_tasks(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_text('[{"text": "Hola", "label": "a"}]', encoding="utf-8")
+    assert [(row.text, row.label) for row in read_split(TASKS["topics"], str(path))] == [
+        ("Hola", "a")
+    ]
+
+
 def test_rejected_and_skipped_examples_and_texts_without_entities(tmp_path: Path):
     hashed = {"text": TEXT, "_task_hash": 1}
     path = write(

@@ -145,3 +145,9 @@ def test_any_table_is_read_as_written(
     write(path, table([("text", "label"), *rows], separator, "\n"))
     found = [(example.text, example.label) for example in read_split(TOPICS, str(path))]
     assert found == [(text, " ".join(label.split())) for text, label in rows]
+
+
+def test_invisible_characters_in_the_header_and_long_fields(tmp_path: Path):
+    text = "Ana " * 50_000
+    path = write(tmp_path / "a.csv", f"\u200btext\u00a0;la\u00adbel\n{text.strip()};a\nb;c\n")
+    assert [example.text for example in read_everywhere(path)] == [text.strip(), "b"]
