@@ -1,7 +1,6 @@
 """SELECTRA: compact Spanish ELECTRA encoders for spaCy.
 
-Importing this package loads neither torch nor spaCy; public names are looked
-up when they are first used.
+Importing this package does not import torch or spaCy; public names are imported on first use.
 """
 
 from __future__ import annotations

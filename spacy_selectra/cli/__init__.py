@@ -1,7 +1,7 @@
-"""The command line: one Typer group, a module per command.
+"""The command line: a Typer group, with a module per command.
 
-The group is imported at every `python -m spacy`, so its modules import only
-Typer; commands import torch, spaCy and our own packages inside their functions.
+Every `python -m spacy` imports the group, so its modules import only Typer. Commands import torch,
+spaCy and our own packages inside their functions.
 """
 
 from __future__ import annotations

@@ -64,4 +64,4 @@ def annotate(
     force = Force(engine, processes, processors)
     broken = annotate_input(input_path, work, force, restart=restart, quiet=quiet)
     if broken:
-        typer.echo(f"{broken:,} rows could not be annotated: {errors} says why", err=True)
+        typer.echo(f"{broken:,} rows could not be annotated; see {errors}", err=True)

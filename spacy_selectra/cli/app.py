@@ -1,4 +1,4 @@
-"""The Typer group: every command, and the module it is in."""
+"""The Typer group: all commands and their modules."""
 
 from __future__ import annotations
 

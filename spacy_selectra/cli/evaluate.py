@@ -13,11 +13,10 @@ evaluate_app = typer.Typer(
     help="Measure pretrained networks.", no_args_is_help=True, rich_markup_mode=None
 )
 
-# Of Spanish discriminators, from the model cards of mrm8488/electricidad-base-discriminator and
-# mrm8488/electricidad-small-discriminator on the Hugging Face Hub. These do not say on which text,
-# with which generator or at which share of masks they were measured, and the original ELECTRA code,
-# whose names they use, counts padding among the pieces that were rightly found original: they give
-# an order of magnitude, not a rank.
+# Scores of Spanish discriminators, from the model cards of mrm8488/electricidad-base-discriminator
+# and mrm8488/electricidad-small-discriminator on the Hugging Face Hub. Their text, generator and
+# mask probability are unknown, and the original ELECTRA code, whose names the cards use, counts
+# padding as correctly classified. So they only show an order of magnitude.
 PUBLISHED = {
     "ELECTRICIDAD base": {"accuracy": 0.985, "precision": 0.726, "auc": 0.922},
     "ELECTRICIDAD small": {"accuracy": 0.94, "precision": 0.76, "auc": 0.92},
@@ -128,7 +127,7 @@ def curves_command(
 
 
 def _table(result: dict[str, Any]) -> list[str]:
-    """The result of `evaluate_discriminator` as lines of text."""
+    """Lines for the result of `evaluate_discriminator`."""
     facts = ("discriminator", "data", "split", "seed", "mask_prob")
     counts = ("sequences", "pieces", "masked")
     lines = [f"{name:15}{result[name]}" for name in facts]
@@ -140,7 +139,7 @@ def _table(result: dict[str, Any]) -> list[str]:
     ]
     for name, value in result.items():
         if isinstance(value, float) and name not in facts:
-            # published figures with as many digits as they were given
+            # published scores with the digits of the source
             published = (f"{measures.get(name, '')}" for measures in PUBLISHED.values())
             on_text = f"{text[name]:.4f}" if name in text else ""
             rows.append((name, f"{value:.4f}", on_text, *published))
@@ -150,7 +149,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         lines.append(f"95% interval of auc: {low:.4f} to {high:.4f}")
     lines += [
         "* without special tokens, which are never replaced",
-        "** published in its model card: other text, vocabulary, generator and way to measure",
+        "** from its model card: other text, vocabulary, generator and method",
     ]
 
     keys = ("precision", "recall", "f1")
@@ -167,10 +166,8 @@ def _table(result: dict[str, Any]) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell, the first to the left, figures to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, *cells in rows:
-        figures = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *figures]).rstrip())
-    return lines
+    """Lines of a table with names on the left and numbers aligned to the right."""
+    from wasabi import table
+
+    text = table(rows, aligns=("l", *("r" for _ in rows[0][1:])), spacing=2)
+    return [line.rstrip() for line in text.strip("\n").split("\n")]

@@ -64,12 +64,14 @@ def finetune(
             metrics = run.run(trials, lambda: stop.requested)
         except Interrupted:
             typer.echo(
-                "stopped: finished trials are kept, the same command continues with the next",
+                "stopped: finished trials are kept; run the same command again to continue",
                 err=True,
             )
             raise typer.Exit(1) from None
     if not metrics:
-        typer.echo("the trials of this process are done; others are still at work", err=True)
+        typer.echo(
+            "the trials of this process are done; other processes are still running", err=True
+        )
         return
     if as_json:
         typer.echo(json.dumps(metrics, ensure_ascii=False, indent=2))

@@ -111,15 +111,15 @@ def words(
         typer.Argument(metavar="SRC... OUT", help="Text (.txt, .jsonl, .parquet), then a folder."),
     ],
     text_key: TextKey = "text",
-    max_words: Annotated[int, typer.Option(min=2, help="Most words that get a vector.")] = 50_000,
-    min_count: Annotated[int, typer.Option(min=1, help="Occurrences a word needs.")] = 15,
+    max_words: Annotated[int, typer.Option(min=2, help="Maximum number of words.")] = 50_000,
+    min_count: Annotated[int, typer.Option(min=1, help="Minimum occurrences of a word.")] = 15,
     dimensions: Annotated[int, typer.Option(min=2, help="Of each of the two parts.")] = 200,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the text.")] = 2,
     seed: Seed = 0,
     replace: Replace = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train word vectors, of which a matching model is made.
+    """Train the word vectors of a matching model.
 
     Example:
 
@@ -151,13 +151,13 @@ def match(
             help="Texts and labels (.jsonl, .tsv, .csv) in columns TEXT and LABEL, then a folder.",
         ),
     ],
-    vectors: Annotated[Path, typer.Option(help="Folder that `labels words` wrote.")],
+    vectors: Annotated[Path, typer.Option(help="Output folder of `labels words`.")],
     text_key: TextKey = "text",
     label_key: LabelKey = "label",
     steps: Annotated[int, typer.Option(min=1, help="Updates.")] = 300,
     about: Annotated[
         Path | None,
-        typer.Option(help="YAML of sources and limits, for the card of what ships the model."),
+        typer.Option(help="YAML of sources and limits, for the model card of a pipeline."),
     ] = None,
     seed: Seed = 0,
     replace: Replace = False,
@@ -165,7 +165,7 @@ def match(
 ) -> None:
     """Train a model that matches labels with texts, for zero-shot labels.
 
-    A tenth of the labels of each file is kept back; how probable scores are is fitted on them.
+    A tenth of the labels of each file is held out; probabilities are calibrated on them.
 
     Example:
 

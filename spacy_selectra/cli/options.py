@@ -1,4 +1,4 @@
-"""What commands share: reported errors, `--section.key value` pairs, the output named last."""
+"""Shared by commands: printing errors, `--section.key value` pairs, and `SRC... OUT` arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spacy_selectra.errors import SelectraError
 
 Replace = Annotated[bool, typer.Option("--replace", help="Write over OUT if it exists.")]
 
-# Commands that take `--section.key value` pairs beside their own options.
+# Commands that take `--section.key value` pairs in addition to their own options.
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -32,7 +32,7 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
     """`["--training.max_steps", "100"]` as `{"training.max_steps": 100}`; values may be JSON.
 
     Raises:
-        SelectraError: an argument that is not of the form `--section.key value`.
+        SelectraError: an argument does not have the form `--section.key value`.
     """
     import json
 
@@ -61,29 +61,31 @@ def split_output(sources: list[str]) -> tuple[list[str], Path]:
         SelectraError: fewer than two arguments.
     """
     if len(sources) < 2:
-        raise SelectraError("name at least one source and then the output")
+        raise SelectraError("give at least one source, then the output")
     return sources[:-1], Path(sources[-1])
 
 
 def split_new_file(sources: list[str], replace: bool) -> tuple[list[str], Path]:
     """As `split_output`, for an output that is a file.
 
-    Where OUT has been forgotten, the last source stands in its place.
+    If OUT was forgotten, the last source would be overwritten, so an existing file is an error.
 
     Raises:
-        SelectraError: fewer than two arguments, or the output exists and is not to be replaced.
+        SelectraError: fewer than two arguments, or the output exists and `replace` is not set.
     """
     paths, out = split_output(sources)
     if out.exists() and not replace:
-        raise SelectraError(f"{out}: exists; the last argument is written to (--replace allows it)")
+        raise SelectraError(
+            f"{out}: exists; the last argument is the output (--replace overwrites it)"
+        )
     return paths, out
 
 
 def refuse_existing(path: Path, replace: bool) -> None:
-    """Check a further file that is written to.
+    """Check another output file.
 
     Raises:
-        SelectraError: it exists and is not to be replaced.
+        SelectraError: it exists and `replace` is not set.
     """
     if path.exists() and not replace:
-        raise SelectraError(f"{path}: exists (--replace allows to write over it)")
+        raise SelectraError(f"{path}: exists (--replace overwrites it)")

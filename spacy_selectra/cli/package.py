@@ -1,4 +1,4 @@
-"""`selectra package`: from trained parts to an installable, tried wheel."""
+"""`selectra package`: from trained parts to an installable and tested wheel."""
 
 from __future__ import annotations
 
@@ -104,11 +104,9 @@ def evaluate(
     from spacy_selectra.util.files import write_json
 
     if ner_test is None and topics_test is None and treebank_test is None:
-        raise SelectraError(
-            "nothing to measure on; give --ner-test, --topics-test or --treebank-test"
-        )
+        raise SelectraError("no test files; give --ner-test, --topics-test or --treebank-test")
     if (pretraining is None) != (packed is None):
-        raise SelectraError("--pretraining and --packed go together")
+        raise SelectraError("--pretraining and --packed must be given together")
     scores = evaluate_pipeline(
         load_pipeline(pipeline), ner_test, topics_test, batch_size, treebank_test
     )
@@ -156,7 +154,7 @@ def wheel(
     from spacy_selectra.util.files import read_json
 
     if installable and with_library:
-        raise SelectraError("--installable is a directory of one wheel: leave --with-library out")
+        raise SelectraError("--installable cannot be combined with --with-library")
     comparison = ""
     if compared:
         from spacy_selectra.finetuning.report.collect import collect, published_for
@@ -211,7 +209,7 @@ def try_(
     if texts is not None:
         annotated += [record["text"] for record in read_records(str(texts), "text")]
     if not annotated:
-        raise SelectraError("no text to try the pipeline on; give --text or --texts")
+        raise SelectraError("no texts; give --text or --texts")
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     found = try_wheel(wheel, library, annotated, wanted)
     if output is not None:

@@ -13,7 +13,7 @@ from spacy_selectra.cli.threads import share_the_machine
 
 
 class Resume(str, Enum):
-    """What to do with an output directory that holds a run."""
+    """What to do if the output directory holds a run."""
 
     auto = "auto"
     never = "never"
@@ -64,7 +64,7 @@ def pretrain_command(
         from spacy_selectra.pretraining.initialization.init_from import adopt_discriminator
 
         adopted = adopt_discriminator(published, output, replace=replace)
-        typer.echo(f"{adopted}: taken from {published}, nothing was trained")
+        typer.echo(f"{adopted}: copied from {published}, nothing was trained")
         return
     from spacy_selectra.encoder.cpu.memory import keep_freed_memory
     from spacy_selectra.pretraining.pretrain import pretrain
@@ -76,7 +76,7 @@ def pretrain_command(
     if result.finished:
         said = f"{output / 'discriminator'}: {result.step} steps"
     else:
-        said = f"{output}: stopped after {result.step} steps; the same command goes on"
+        said = f"{output}: stopped after {result.step} steps; run the same command again to resume"
         status = 1 if fail_if_stopped else 0
     if result.is_main:
         typer.echo(said)

@@ -61,7 +61,7 @@ def report(
     from spacy_selectra.finetuning.report.table import markdown
     from spacy_selectra.util.files import write_text
 
-    # Everything that can go wrong goes wrong before the first file is written.
+    # All checks come before the first file is written.
     results = collect(directories, read_names(names, name or []))
     check_names(name or [], results)
     if published:
@@ -69,7 +69,7 @@ def report(
     for path in into or []:
         check_markers(path)
     if picture is not None and picture.suffix.lower() != ".svg":
-        raise SelectraError(f"{picture}: the picture is an SVG drawing; name the file .svg")
+        raise SelectraError(f"{picture}: the picture is in SVG; use a name that ends in .svg")
     table = markdown(results)
     svg, remark = None, ""
     if picture is not None or html is not None:
@@ -77,7 +77,7 @@ def report(
             plot = plot_of(results)
             svg, remark = draw(plot), ". ".join([*plot.notes, ""]).strip()
         except SelectraError as error:
-            # the page is worth having without it
+            # the page is useful without it
             if picture is not None:
                 raise
             remark = f"No picture: {error}"

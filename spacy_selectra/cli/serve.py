@@ -1,4 +1,4 @@
-"""`selectra serve`: a pipeline behind a port."""
+"""`selectra serve`: a pipeline as an HTTP service."""
 
 from __future__ import annotations
 

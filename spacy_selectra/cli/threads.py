@@ -1,5 +1,4 @@
-"""How long commands share the machine: as many threads as there are processors for them, and none
-that waits by spinning."""
+"""Threads of long commands: no more than there are processors, and without busy waiting."""
 
 from __future__ import annotations
 
@@ -12,19 +11,18 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _SPINS = "GOMP_SPINCOUNT"
 
-# GNU OpenMP's threads, which torch computes with, look for work for milliseconds before they
-# sleep. Beside other busy processes these are milliseconds of a processor that somebody needs,
-# most of all the thread that is waited for. So few rounds of looking cost nothing that could be
-# measured where the machine is free.
+# The threads of GNU OpenMP, which torch uses, spin for milliseconds before they sleep. On a busy
+# machine they take this time from other processes and from the thread they wait for. This small
+# number of rounds costs nothing measurable on an idle machine.
 _ROUNDS = "100"
 
 
 def share_the_machine() -> None:
-    """Set the threads of this process up; call it before anything is computed.
+    """Configure the threads of this process; call it before any computation.
 
-    What the environment says (`OMP_NUM_THREADS`, `OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`) stays. The
-    others are read when torch is loaded: where spaCy has loaded it already, the command starts
-    again in the same process, with the same arguments.
+    Variables that are set in the environment (`OMP_NUM_THREADS`, `OMP_WAIT_POLICY`,
+    `GOMP_SPINCOUNT`) are kept. The others must be set before torch is imported: if spaCy has
+    imported it already, the command is executed again in the same process.
     """
     wanted = {}
     if "OMP_WAIT_POLICY" not in os.environ and _SPINS not in os.environ:
@@ -39,8 +37,10 @@ def share_the_machine() -> None:
 
 
 def usable_processors() -> int:
-    """Processors this process may use: those it is bound to, and no more than its control group's
-    quota pays for (containers: `docker run --cpus`, Kubernetes' limits)."""
+    """Number of processors for this process, by its affinity and its control group's quota.
+
+    (Containers have quotas: `docker run --cpus`, Kubernetes' limits.)
+    """
     shares = [share for share in (_share(place) for place in _cpu_groups()) if share is not None]
     return max(1, min([_visible(), *(math.ceil(share) for share in shares)]))
 
@@ -52,7 +52,7 @@ def _visible() -> int:
 
 
 def _cpu_groups() -> list[Path]:
-    """Directories of the control groups whose quota holds for this process."""
+    """Directories of the control groups whose quotas apply to this process."""
     try:
         rows = [line.split(":", 2) for line in _OWN_CGROUPS.read_text("utf-8").splitlines()]
     except OSError:
@@ -61,7 +61,7 @@ def _cpu_groups() -> list[Path]:
     for _, controllers, own in rows:
         if controllers and "cpu" not in controllers.split(","):
             continue
-        # a container sees its own group as the root, whatever its path is called
+        # in a container its own group is the root, whatever the path
         root = _CGROUPS / "cpu" if controllers else _CGROUPS
         inner = Path(own.lstrip("/"))
         places += [root, *(root / part for part in [inner, *inner.parents])]
@@ -69,7 +69,7 @@ def _cpu_groups() -> list[Path]:
 
 
 def _share(group: Path) -> float | None:
-    """Processors a control group's quota is worth; None without one."""
+    """A control group's quota in processors; None without one."""
     try:
         if (group / "cpu.max").is_file():  # version 2
             quota, period = (group / "cpu.max").read_text("ascii").split()
@@ -82,6 +82,6 @@ def _share(group: Path) -> float | None:
 
 
 def _is_this_process() -> bool:
-    """Whether the command is what this process was started for, and not called by a program."""
+    """Whether this process was started for the command, which is not called by a program."""
     own = sys.argv[1:]
     return "selectra" in own and sys.orig_argv[-len(own) :] == own

@@ -68,7 +68,7 @@ def train(
 
     paths, out = split_output(sources)
     if out.is_file():
-        raise SelectraError(f"{out}: is a file; the last argument is the directory to write to")
+        raise SelectraError(f"{out}: is a file; the last argument must be the output directory")
     settings = VocabularySettings(size, min_frequency, limit_alphabet, share, seed, heldout)
     with Progress("reading (twice)", None, "documents", quiet=quiet) as progress:
         result = train_vocabulary(
@@ -239,14 +239,14 @@ def spell(
             ".txt.gz).",
         ),
     ],
-    min_count: Annotated[int, typer.Option(min=1, help="Occurrences a word needs.")] = 5,
+    min_count: Annotated[int, typer.Option(min=1, help="Minimum occurrences of a word.")] = 5,
     text_key: Annotated[str, typer.Option(help="Key or column that holds the text.")] = "text",
     replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """List how words are usually spelled, by which text in capitals or without accents is read.
+    """Count the usual spellings of words, for reading text in capitals or without accents.
 
-    Needed for languages other than Spanish, and for words of a field. Example:
+    Needed for languages other than Spanish and for technical words. Example:
 
     python -m spacy_selectra vocab spell corpus/*.jsonl.xz spellings.txt.gz
     """
@@ -262,7 +262,7 @@ def spell(
             min_count,
         )
     if not found.words:
-        raise SelectraError(f"no word occurs {min_count} times; nothing was written")
+        raise SelectraError(f"no word occurs {min_count} times or more; nothing was written")
     save_spellings(found, out)
     if not quiet:
         typer.echo(f"{out}: usual spellings of {len(found.words):,} words")

@@ -1,4 +1,4 @@
-"""Is every entry of a vocabulary of use, and how well does it fit a text?"""
+"""Vocabulary audit: unreachable entries, and how well a vocabulary fits a text."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from spacy_selectra.text.tokenizer import (
     plain_copy,
 )
 
-_BATCH = 4096  # distinct words tokenised at a time; an encoding holds a dozen arrays
+_BATCH = 4096  # distinct words tokenised at a time, to limit memory
 
 
 @dataclass(frozen=True)
 class TextFit:
-    """How a vocabulary cuts a text.
+    """How a vocabulary splits a text.
 
-    A word is what the pre-tokeniser yields, as far as it holds a letter or digit.
+    A word is a token of the pre-tokenizer with at least one letter or digit.
 
     Attributes:
-        documents: documents read.
-        words: words in them.
-        pieces: pieces of these words.
+        documents: number of documents.
+        words: number of words.
+        pieces: number of pieces of these words.
         pieces_per_word: `pieces` / `words` ("fertility"; Rust et al. 2021, section 3.2.1).
         whole_words: share of the words that are one piece and not [UNK].
-        unknown_pieces: share of all pieces (signs too) that are [UNK].
-        entries_seen: distinct entries that occur.
-        most_frequent_unknown: up to ten words that became [UNK], the most frequent first.
+        unknown_pieces: share of all pieces, punctuation included, that are [UNK].
+        entries_seen: number of distinct entries that occur.
+        most_frequent_unknown: up to ten words that became [UNK], most frequent first.
     """
 
     documents: int
@@ -55,9 +55,10 @@ class Audit:
 
     Attributes:
         entries: size of the vocabulary.
-        accented: entries with an accent, ñ or ü (whatever stripping accents would change).
-        unreachable: entries no text produces, in the order of their ids.
-        repaired_unreachable: how many of them remain when this package loads the tokenizer.
+        accented: number of entries with an accent, ñ or ü.
+        unreachable: entries that no text produces, in the order of their ids.
+        repaired_unreachable: how many of these remain when this package loads the tokenizer,
+            which keeps accents.
         fit: statistics on a text, if one was given.
     """
 
@@ -69,10 +70,10 @@ class Audit:
 
 
 def audit_tokenizer(directory: str | Path, texts: Iterable[str] | None = None) -> Audit:
-    """Check a tokenizer directory as transformers loads it.
+    """Audit a tokenizer as transformers loads it.
 
     Raises:
-        SelectraError: no tokenizer there, or no word in the texts.
+        SelectraError: no tokenizer in the directory, or no word in the texts.
     """
     tokenizer = load_declared(directory)
     words = entries(tokenizer)
@@ -90,10 +91,10 @@ def audit_tokenizer(directory: str | Path, texts: Iterable[str] | None = None) -
 
 
 def text_fit(tokenizer: Tokenizer, texts: Iterable[str]) -> TextFit:
-    """Statistics of the pieces of a text; memory grows with its distinct words only.
+    """Statistics of the pieces of a text; memory grows with the number of distinct words.
 
     Raises:
-        SelectraError: there is not one word in the texts.
+        SelectraError: no word in the texts.
     """
     chunks: Counter[str] = Counter()
     documents = 0
@@ -122,7 +123,7 @@ def text_fit(tokenizer: Tokenizer, texts: Iterable[str]) -> TextFit:
                 word_pieces += count * len(indices)
                 whole += count * (len(indices) == 1 and ids[indices[0]] != unknown)
     if not words:
-        raise SelectraError("the text for the audit holds not one word")
+        raise SelectraError("there are no words in the text for the audit")
     return TextFit(
         documents=documents,
         words=words,
@@ -142,27 +143,24 @@ def _encoded(tokenizer: Tokenizer, chunks: list[str]) -> Iterator[tuple[str, Enc
         yield from zip(batch, encodings, strict=True)
 
 
-# Finding, for every entry of a vocabulary, a text that produces it.
+# Finding a text for every entry of a vocabulary.
 #
-# An entry that no text produces is never trained: that is how SELECTRA's published checkpoints
-# lost every accented entry. So the proof is constructive: an entry counts as reachable only when a
-# string was tokenised and the entry came out.
+# An entry that no text produces is never trained, as all entries with accents in SELECTRA's
+# published checkpoints. An entry counts as reachable only if tokenising some string produces it.
 #
-# WordPiece matches the longest entry first. A word that is itself an entry comes out whole. `##x`
-# comes out of a word `q + x` if `q` is an entry at the start of words and no longer entry covers
-# `q` and a part of `x`; then the rest of the word is exactly `x`. Such a `q` always exists:
-# nothing is longer than the longest entry. What can still fail is normalisation and the splitting
-# at signs, hence the test of the string itself.
-
-
-_ATTEMPTS = 24  # strings tokenised per entry, each fulfilling the condition above
+# WordPiece matches the longest entry first. So a word that is an entry is one piece. `##x` is a
+# piece of the word `q + x` if `q` is an entry at the start of words and no longer entry matches `q`
+# and a part of `x`. Such a `q` always exists: no entry is longer than the longest one.
+# Normalisation and the splitting at punctuation can still prevent the entry, so the string itself
+# is tokenised.
+_ATTEMPTS = 24  # strings tokenised per entry, all of them as described above
 
 
 def unreachable_entries(tokenizer: Tokenizer) -> list[str]:
-    """Entries for which no text was found, in the order of their ids.
+    """Entries without a text that produces them, in the order of their ids.
 
-    Special tokens, which are inserted by id, and reserved entries such as `[unused1]`
-    count as reachable.
+    Special tokens, which are inserted by id, and reserved entries such as `[unused1]` count as
+    reachable.
     """
     tokenizer = plain_copy(tokenizer)
     words = entries(tokenizer)
@@ -189,15 +187,15 @@ def unreachable_entries(tokenizer: Tokenizer) -> list[str]:
 
 
 class _Search:
-    """Candidate strings for an entry, by the rule of longest match alone."""
+    """Candidate strings for an entry, by longest match only."""
 
     def __init__(self, words: list[str]) -> None:
         self._initial = {word for word in words if not word.startswith(CONTINUATION)}
         starting: dict[str, int] = {}
         for word in self._initial:
             starting[word[:1]] = starting.get(word[:1], 0) + 1
-        # Rare letters first: hardly any entry goes on from them. Signs stand alone in
-        # every text, so nothing continues them.
+        # Rare letters first, as few longer entries begin with them. Punctuation is left out: the
+        # pre-tokenizer splits it off, so no piece continues it.
         prefixes = [word for word in self._initial if word[-1:].isalnum()]
         self._prefixes = sorted(prefixes, key=lambda word: (len(word), starting[word[:1]], word))
 

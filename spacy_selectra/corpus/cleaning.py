@@ -1,4 +1,4 @@
-"""Cleaning documents and leaving out those that would not teach Spanish or repeat others."""
+"""Cleaning documents, and dropping those that are not Spanish text or repeat others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.workers import Engine, Workers
 
-# The most frequent words of Spanish: in running text they make up 40 to 50% of all words,
-# in lists, code and other languages hardly any.
+# The most frequent words of Spanish: 40 to 50% of all words in running text, hardly any in lists,
+# code and other languages.
 _FUNCTION_WORDS = """
 a al algo ante así aunque cada como con contra cual cuando cuya cuyo de del desde donde dos durante
 e el ella ellas ellos en entre era es esa ese eso esta estas este esto estos está están fue ha había
@@ -40,7 +40,7 @@ REASONS: tuple[str, ...] = (
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SPACES = re.compile(r"[^\S\n]+")
-# Markup: names of elements are those of HTML, so that "a < b" and "<3" stay; entities end in ";".
+# Only elements of HTML count as markup, so that "a < b" and "<3" are kept; entities end in ";".
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.I | re.S)
 _BLOCK = re.compile(
     r"</?(p|br|div|li|ul|ol|dl|dt|dd|tr|table|thead|tbody|h[1-6]|hr|section|article|header|footer"
@@ -58,15 +58,15 @@ _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 
 @dataclass(frozen=True)
 class CleaningSettings:
-    """What a document must be like to be kept.
+    """Conditions for keeping a document.
 
     Attributes:
         min_characters: shortest document, after cleaning.
         max_characters: longest document, after cleaning.
-        min_letters: least share of letters among the characters that are not white space.
-        min_function_words: least share of Spanish function words among all words.
-        deduplicate: drop texts seen before (equal but for case, white space and composition).
-        max_repeated: largest share of its runs of eight words that occur in documents kept
+        min_letters: lowest share of letters among the characters other than white space.
+        min_function_words: lowest share of Spanish function words among all words.
+        deduplicate: drop exact duplicates, ignoring case, white space and Unicode composition.
+        max_repeated: highest share of its 8-grams of words that occur in documents kept
             before; 1 keeps near-duplicates.
     """
 
@@ -79,10 +79,10 @@ class CleaningSettings:
 
 
 def clean_text(text: str) -> str:
-    """Composed accents (NFC), no control or invisible characters, tidy white space.
+    """Normalise Unicode (NFC) and white space, and remove HTML and invisible characters.
 
-    HTML is read as a browser shows it: tags go, with what scripts and styles hold, entities become
-    characters, and blocks of text are lines. Lines stay lines; empty ones go, as a blank line
+    HTML becomes the text that a browser shows: tags, scripts and styles are removed, entities
+    become characters, and each block is a line. Empty lines are removed, because a blank line
     separates documents in .txt files.
     """
     if "<" in text:
@@ -93,18 +93,18 @@ def clean_text(text: str) -> str:
     if not text.isprintable():
         text = "".join(char for char in text if _is_visible(char))
     lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
-    # Composed again: an invisible character may have stood between a letter and its accent.
+    # Composed again: there may have been an invisible character between a letter and its accent.
     return unicodedata.normalize("NFC", "\n".join(line for line in lines if line))
 
 
 class Examined(NamedTuple):
-    """A document looked at by itself.
+    """A cleaned document, before it is compared with others.
 
     Attributes:
         text: cleaned.
-        reason: why it is dropped, one of `REASONS`; None if nothing in it speaks against it.
-        key: by which copies are recognised; empty if that is of no interest.
-        shingles: those sampled of it; none if that is of no interest.
+        reason: why it is dropped, one of `REASONS`; None if it is not.
+        key: equal for duplicates; empty if duplicates are kept.
+        shingles: its sampled shingles; empty if near-duplicates are kept.
     """
 
     text: str
@@ -114,13 +114,13 @@ class Examined(NamedTuple):
 
 
 class Examiner:
-    """Cleans documents and judges each by itself: the part of cleaning that any process may do."""
+    """The part of cleaning that needs no other documents, so that it can run in workers."""
 
     def __init__(self, settings: CleaningSettings) -> None:
         self._settings = settings
 
     def __call__(self, documents: list[Document]) -> list[Examined]:
-        """The documents, examined."""
+        """Clean and check documents."""
         return [self._examine(clean_text(document.text)) for document in documents]
 
     def _examine(self, text: str) -> Examined:
@@ -148,20 +148,20 @@ class Examiner:
 
 
 class Cleaner:
-    """Cleans a stream of documents and counts what it drops, and why.
+    """Cleans a stream of documents and counts those it drops, by reason.
 
-    Deduplication keeps a 16-byte key of each kept text: about 100 bytes of memory a document. A
-    `max_repeated` below 1 keeps a sixteenth of its runs of words, 5 bytes a word.
+    Deduplication stores a 16-byte key of each kept text, about 100 bytes of memory per document.
+    `max_repeated` below 1 stores a sixteenth of its shingles, about 5 bytes per word.
 
     Attributes:
-        read: documents seen.
-        kept: documents passed on.
-        dropped: for each of `REASONS`, how many; the first reason that applies counts.
+        read: number of documents read.
+        kept: number of documents kept.
+        dropped: number of documents dropped by each of `REASONS`; the first that applies counts.
 
     Args:
-        settings: see there.
-        workers: those of an `Examiner` with the same settings; by default this process. The result
-            does not depend on them.
+        settings: conditions for keeping a document.
+        workers: processes with an `Examiner` with the same settings; None for this process. The
+            result does not depend on it.
 
     Raises:
         SelectraError: settings out of range.
@@ -184,7 +184,7 @@ class Cleaner:
         self._repeats = Repeats()
 
     def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The cleaned documents that are kept; may be called for one part after the other."""
+        """The cleaned documents that are kept; can be called repeatedly, for parts of a stream."""
         for batch, examined in self._workers.results(batches(documents)):
             for document, one in zip(batch, examined, strict=True):
                 self.read += 1
@@ -197,11 +197,11 @@ class Cleaner:
                     self.dropped[reason] += 1
 
     def counts(self) -> dict[str, Any]:
-        """What was counted so far, as JSON values."""
+        """The counts so far, as JSON values."""
         return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped)}
 
     def resume(self, counts: Mapping[str, Any], written: Iterable[Document]) -> None:
-        """Go on where another one was, which had kept these documents."""
+        """Restore the state of an earlier cleaner from its counts and the documents it kept."""
         self.read, self.kept = counts["read"], counts["kept"]
         self.dropped = dict(counts["dropped"])
         for _, examined in self._workers.results(batches(written)):
@@ -227,40 +227,37 @@ class Cleaner:
 
 def _is_visible(char: str) -> bool:
     # C*: control, format (zero width, soft hyphen), surrogate, private use, unassigned; the
-    # tokenizer drops them anyway. U+FFFD stands where a byte could not be decoded.
+    # tokenizer drops them anyway. U+FFFD marks bytes that could not be decoded.
     return char == "\n" or (unicodedata.category(char)[0] != "C" and char != "\ufffd")
 
 
-# How much of a document has been read before, in documents that need not be copies of it.
+# Estimating the share of a document that occurs in earlier ones.
 #
-# Broder 1997, section 4: a fixed sixteenth of all shingles, chosen by their hash, is enough to
-# estimate which part of a text has occurred before.
-
-
-WORDS = 8  # of a shingle
-ONE_IN = 16  # shingles that are looked at
-LEAST = 4  # of these in a document; one with fewer is too short to tell
+# Broder 1997, section 4: a sixteenth of all shingles, chosen by their hash, is enough for that.
+WORDS = 8  # per shingle
+ONE_IN = 16  # shingles of which one is sampled
+LEAST = 4  # sampled shingles of a document; with fewer, the estimate is too uncertain
 
 
 def shingles(text: str) -> list[int]:
-    """64-bit hashes of the sampled runs of eight words; case and punctuation make no difference."""
+    """64-bit hashes of the sampled shingles of eight words, ignoring case and punctuation."""
     hashes = shingle_hashes(words_of(text), WORDS)
-    # The low bits of a product depend on the low bits of its factors only: choose by high ones.
+    # sample by the high bits: the low bits of a product depend only on the low bits of its factors
     return np.unique(hashes[hashes >> np.uint64(60) == 0]).tolist()
 
 
 class Repeats:
-    """Remembers the shingles of documents: about 5 bytes of memory a word of text."""
+    """A set of the shingles of documents, with about 5 bytes of memory per word of text."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def share(self, found: Collection[int]) -> float:
-        """Which share of a text's `shingles` was seen before, 0 to 1; 0 if there are too few."""
+        """Share of a text's `shingles` that were added before, 0 to 1; 0 if there are too few."""
         if len(found) < LEAST:
             return 0.0
         return sum(one in self._seen for one in found) / len(found)
 
     def add(self, found: Iterable[int]) -> None:
-        """Remember the shingles of a text."""
+        """Add the shingles of a text."""
         self._seen.update(found)

@@ -1,4 +1,4 @@
-"""Plain, .gz, .xz and .zst files as streams in constant memory, and documents written to them."""
+"""Reading and writing plain, .gz, .xz and .zst files as streams, and writing JSON lines to them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUFFIXES = (".gz", ".xz", ".zst")
 
 
 def split_suffix(path: str | Path) -> tuple[str, str]:
-    """(suffix of the format, suffix of the compression): `a.jsonl.xz` -> (".jsonl", ".xz")."""
+    """Suffixes of format and compression: `a.jsonl.xz` -> (".jsonl", ".xz")."""
     path = Path(path)
     compression = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
     inner = path.with_suffix("") if compression else path
@@ -50,7 +50,7 @@ def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
                 with lzma.LZMAFile(raw) as stream:
                     yield cast("BinaryIO", stream)
             elif compression == ".zst":
-                # zstandard's own reader takes a file without its end for a whole one
+                # zstandard's own reader does not notice a truncated file
                 stream = required("pyarrow:CompressedInputStream")(raw, "zstd")
                 yield cast("BinaryIO", io.BufferedReader(stream, 1 << 18))
             else:
@@ -73,15 +73,15 @@ def open_for_writing(path: Path, compression: str, *, append: bool = False) -> I
     Args:
         path: file.
         compression: its suffix, or "".
-        append: whether what is there stays in front. All formats allow that: a file of several
-            compressed parts is read as one.
+        append: append to the file. All formats allow this: several compressed parts are read as
+            one.
     """
     with path.open("ab" if append else "wb") as raw, _compressor(raw, compression) as stream:
         yield stream
 
 
 def compressed(data: bytes, compression: str) -> bytes:
-    """Data as a whole compressed file would hold it; such files may follow each other in one."""
+    """Data as a complete compressed file; such files can be concatenated."""
     raw = io.BytesIO()
     with _compressor(raw, compression) as stream:
         stream.write(data)
@@ -98,14 +98,14 @@ def _compressor(raw: IO[bytes], compression: str) -> AbstractContextManager[Any]
     return nullcontext(raw)
 
 
-# Objects and documents to `.jsonl` files, plain or compressed.
+# Writing objects and documents to `.jsonl` files, plain or compressed.
 
 
 Write = Callable[[Mapping[str, Any]], None]
 
 
 def json_lines_compression(path: str | Path) -> str:
-    """The suffix of the compression of a `.jsonl` file that is to be written, or "".
+    """Compression suffix of an output `.jsonl` file, or "".
 
     Raises:
         SelectraError: the name does not end in .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.zst.
@@ -118,10 +118,10 @@ def json_lines_compression(path: str | Path) -> str:
 
 @contextmanager
 def json_lines_writer(path: str | Path) -> Iterator[Write]:
-    """Yield a function that writes an object as a line of a file, which appears when all is done.
+    """Yield a function that writes an object as a line. The file appears at the end.
 
     Raises:
-        SelectraError: a name of another kind, or the disk is full.
+        SelectraError: the name does not end in .jsonl (or compressed), or the disk is full.
     """
     compression = json_lines_compression(path)
     with atomic_file(path) as temporary, open_for_writing(temporary, compression) as stream:
@@ -134,17 +134,17 @@ def write_json_line(stream: IO[bytes], record: Mapping[str, Any]) -> None:
 
 
 def document_record(document: Document) -> dict[str, Any]:
-    """A document as it is written: `text`, `source` and `id`."""
+    """`text`, `source` and `id` of a document, for writing."""
     return {"text": document.text, "source": document.source, "id": document.id}
 
 
 def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
-    """Write one JSON object (`text`, `source`, `id`) a line; returns how many were written.
+    """Write one JSON object (`text`, `source`, `id`) per line; returns their number.
 
-    The file appears only when the last document has been written.
+    The file appears when the last document has been written.
 
     Raises:
-        SelectraError: as `json_lines_writer` does.
+        SelectraError: as `json_lines_writer`.
     """
     count = 0
     with json_lines_writer(path) as write:

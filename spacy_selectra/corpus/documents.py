@@ -2,14 +2,14 @@
 
 Formats, each plain or compressed with gzip, xz or zstd:
 
-* `.txt`: documents separated by blank lines; one of more than 100,000 characters is read as
-  several, cut between lines;
-* `.jsonl`: one JSON object a line, the text under a key of your choice;
+* `.txt`: documents separated by blank lines; one of more than 100,000 characters is split between
+  lines into several;
+* `.jsonl`: one JSON object per line, the text under a key of your choice;
 * `.parquet`: the text in a column of your choice;
 * `hub:NAME[:CONFIG[:SPLIT]]`: streamed from the Hub, nothing is stored.
 
-Everything streams: memory does not grow with the corpus, and the order is
-always the same (files as given, folders sorted by name).
+All sources are streamed, so memory does not grow with the corpus. The order is always the same:
+files as given, folders sorted by name.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from spacy_selectra.util.requirements import required
 
 FORMATS = (".txt", ".jsonl", ".parquet")
 
-# A file of lines without any blank one among them may be larger than memory.
+# A .txt file without blank lines may be larger than memory.
 _LONGEST_TXT = 100_000  # characters
 
-# Documents that are handed to a worker together.
+# Number of documents that a worker gets at a time.
 _BATCH_DOCUMENTS = 256
 _BATCH_CHARACTERS = 1_000_000
 
@@ -43,13 +43,13 @@ _PARQUET_ROWS = 256  # rows decoded at a time; a row group may hold a million
 
 @dataclass(frozen=True)
 class Document:
-    """A text and where it came from.
+    """A text and its origin.
 
     Attributes:
-        text: the text as found, paragraphs separated by line feeds.
-        source: file or hub address, or what the document itself says of it.
-        id: the line (txt, jsonl) or row (parquet, hub) it starts at, counted from 1, or what
-            the document itself has as such.
+        text: the unchanged text, paragraphs separated by line feeds.
+        source: file or hub address, or the value of a key.
+        id: line (txt, jsonl) or row (parquet, hub) where it starts, counted from 1, or the value
+            of a key.
     """
 
     text: str
@@ -58,9 +58,7 @@ class Document:
 
 
 class Keys(NamedTuple):
-    """Names of what is read of a record: its text, and its source and id unless those are the
-    file and the line.
-    """
+    """Keys of text, source and id in a record; None for the file and the line."""
 
     text: str
     source: str | None = None
@@ -94,30 +92,27 @@ def read_documents(
 
     Args:
         paths: one source or several; folders are searched recursively for known formats.
-        text_key: key (jsonl), column (parquet) or field (hub) that holds the text.
-        source_key: key, column or field that names the source of a document; a file of plain
-            text is one source.
-        id_key: key, column or field that holds the id of a document, of any type; by default
-            the line or row.
+        text_key: key (jsonl), column (parquet) or field (hub) of the text.
+        source_key: key, column or field of a document's source; None for the file. A .txt file is
+            always one source.
+        id_key: key, column or field of a document's id, of any type; None for the line or row.
 
     Raises:
-        SelectraError: at once when a source is missing or of unknown format; while
-            reading when a file is damaged, not UTF-8 or not of its format; at the
-            end when there was not one document.
+        SelectraError: at once if a source is missing or has an unknown format; while reading if a
+            file is damaged, not UTF-8 or not in its format; at the end if there were no documents.
     """
     return iter(DocumentStream(paths, text_key, source_key, id_key))
 
 
 class DocumentStream(Iterator[Document]):
-    """The same with a position, from which another stream goes on.
+    """As `read_documents`, with a position from which a later stream can continue.
 
     Args:
-        paths: as for `read_documents`, and so on.
-        text_key: see there.
-        source_key: see there.
-        id_key: see there.
-        position: what `position` of an earlier stream of the same sources has told; the first
-            document is the one behind.
+        paths: as for `read_documents`.
+        text_key: likewise.
+        source_key: likewise.
+        id_key: likewise.
+        position: `position()` of an earlier stream of the same sources.
     """
 
     def __init__(
@@ -139,8 +134,8 @@ class DocumentStream(Iterator[Document]):
         return next(self._documents)
 
     def position(self) -> dict[str, Any]:
-        """After the last document that was given, as JSON values: the source's place in the list,
-        documents of it that were given, and where the hub's stream is.
+        """The position after the last document, as JSON values: index of the source, number of
+        its documents that were read, and position of the hub's stream.
         """
         hub = None if self._hub is None else self._hub.position()
         return {"source": self._place, "documents": self._count, "hub": hub}
@@ -155,7 +150,7 @@ class DocumentStream(Iterator[Document]):
                 yield document
             given, hub = 0, None
         if not found:
-            raise SelectraError(f"{', '.join(self.sources)}: not one document in it (empty corpus)")
+            raise SelectraError(f"{', '.join(self.sources)}: no documents found (empty corpus)")
 
     def _documents_of(
         self, source: str, given: int, hub: Mapping[str, Any] | None
@@ -169,7 +164,7 @@ class DocumentStream(Iterator[Document]):
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Groups of consecutive documents, large enough to be worth handing to another process."""
+    """Groups of consecutive documents, large enough to be sent to another process."""
     group: list[Document] = []
     size = 0
     for document in documents:
@@ -183,10 +178,10 @@ def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
-    """The files and hub addresses that `paths` stands for, in the order they are read.
+    """All files and hub addresses of `paths`, in the order in which they are read.
 
     Raises:
-        SelectraError: missing path, unknown format, folder without any known file.
+        SelectraError: missing path, unknown format, folder without files in a known format.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not given:
@@ -208,17 +203,17 @@ def list_sources(paths: str | Path | Sequence[str | Path]) -> list[str]:
 
 
 def files_in(folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Files of the formats below a folder, also compressed, in the order they are read.
+    """Files of these formats, also compressed, in a folder and its subfolders, sorted.
 
     Raises:
-        SelectraError: there is none, or a folder that may not be read.
+        SelectraError: there are none, or a folder cannot be read.
     """
     files: list[Path] = []
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         real = os.path.realpath(place)
-        if real in seen:  # links may lead back
+        if real in seen:  # links can be circular
             folders.clear()
             continue
         seen.add(real)
@@ -265,7 +260,7 @@ def _read_txt(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
 def _read_jsonl(source: str, stream: BinaryIO, keys: Keys) -> Iterator[Document]:
     for number, record in json_objects(source, decoded_lines(source, stream)):
         document = keys.document(record, source, number, "line")
-        # an escape can hide half a surrogate pair in UTF-8
+        # an escape can encode a lone surrogate, which is not valid in UTF-8
         text = document.text.encode("utf-8", "replace").decode("utf-8")
         yield replace(document, text=text)
 
@@ -284,13 +279,13 @@ def parquet_batches(
     """Record batches of pyarrow, in constant memory.
 
     Args:
-        source: the file, named in errors.
-        stream: its contents, decompressed.
-        wanted: columns that have to be there.
-        others: whether all other columns come as well.
+        source: name of the file, for errors.
+        stream: its decompressed contents.
+        wanted: required columns.
+        others: whether to read all other columns as well.
 
     Raises:
-        SelectraError: a damaged file, or a column is not there.
+        SelectraError: the file is damaged or lacks a column.
     """
     pa, pq = required("pyarrow"), required("pyarrow.parquet")
 

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face Hub as streams, nothing of which is stored."""
+"""Streaming data sets of the Hugging Face Hub, without storing them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class HubStream:
 
     Args:
         address: see `parse_hub_address`.
-        position: where an earlier stream was; the next row is the first. Files of the data set
-            that lie before it are not read again, but the one it is in is, from its beginning.
+        position: `position()` of an earlier stream, after which to continue. Earlier files of the
+            data set are not read again; the current one is, from its beginning.
 
     Raises:
-        SelectraError: while reading, when it cannot be opened or stops before its end.
+        SelectraError: while reading, if it cannot be opened or stops before its end.
     """
 
     def __init__(self, address: str, position: Mapping[str, Any] | None = None) -> None:
@@ -38,7 +38,7 @@ class HubStream:
             if self._state is not None:
                 self._data.load_state_dict(self._state)
             rows = iter(self._data)
-        except Exception as error:  # datasets and huggingface-hub raise many unrelated types
+        except Exception as error:  # errors of datasets and huggingface-hub have no common base
             raise SelectraError(f"{self._address}: cannot be opened ({error})") from error
         while True:
             try:
@@ -53,7 +53,7 @@ class HubStream:
             yield self._row, row
 
     def position(self) -> dict[str, Any]:
-        """Where the stream is, as JSON values: after the last row that it has given."""
+        """The position after the last row, as JSON values."""
         state = self._state if self._data is None else self._data.state_dict()
         return {"row": self._row, "state": state}
 

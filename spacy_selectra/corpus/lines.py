@@ -1,4 +1,4 @@
-"""Lines of text files, whatever wrote them: the one place that decodes what users hand in."""
+"""Decoding the lines of users' text files, in UTF-8 or UTF-16 and with any line endings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import refuse_pointer
 
 _BLOCK = 1 << 16  # bytes
-_MARKS = {  # that of UTF-32 begins as that of UTF-16
+_MARKS = {  # UTF-32 first, because its mark begins like that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-# Without a mark, half of the first character tells.
+# Without a byte order mark, UTF-16 is recognised by the zero byte of the first character.
 _UNMARKED = {1: "utf-16-le", 0: "utf-16-be"}
-# How files begin that are no text, and what they are.
+# First bytes of common binary files, and a hint for the error message.
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive, as .xlsx and .docx files are; save it as .csv or .txt",
     b"\xd0\xcf\x11\xe0": "a binary Office document; save it as .csv or .txt",
@@ -38,14 +38,14 @@ _OTHER_KINDS = {
 
 
 def numbered_lines(path: str | Path, *, strict: bool = True) -> Iterator[tuple[int, str]]:
-    """Lines of a file (plain, .gz, .xz or .zst) without their ends, numbered from 1.
+    """Lines of a file (plain, .gz, .xz or .zst) without line endings, numbered from 1.
 
     Args:
         path: the file.
         strict: see `decoded_lines`.
 
     Raises:
-        SelectraError: the file is missing, damaged or no text in UTF-8, UTF-16 or UTF-32.
+        SelectraError: the file is missing, damaged or not in UTF-8, UTF-16 or UTF-32.
     """
     with open_for_reading(path) as stream:
         yield from decoded_lines(path, stream, strict=strict)
@@ -54,22 +54,22 @@ def numbered_lines(path: str | Path, *, strict: bool = True) -> Iterator[tuple[i
 def decoded_lines(
     source: str | Path, stream: BinaryIO, *, strict: bool = True
 ) -> Iterator[tuple[int, str]]:
-    """The same of an open stream, in constant memory.
+    """As `numbered_lines`, from an open stream, in constant memory.
 
-    Lines end at line feeds; those of a file whose first line ends in a carriage return alone (old
-    Macintosh) at these. UTF-8 and UTF-16 may begin with a byte order mark, UTF-32 has to.
+    Lines end in line feeds or, if the first line ends in a single carriage return (old Macintosh),
+    in carriage returns. UTF-8 and UTF-16 may begin with a byte order mark, UTF-32 must.
 
     Args:
-        source: named in errors.
+        source: name of the file, for errors.
         stream: bytes.
-        strict: whether a byte that is not UTF-8 is an error. If not, it comes as half a surrogate
-            pair (PEP 383), for which `wrong_byte` looks.
+        strict: whether a byte that is not UTF-8 is an error. If not, it becomes a lone surrogate
+            (PEP 383), which `wrong_byte` finds.
     """
     first = stream.readline(_BLOCK)
     refuse_pointer(source, first)
     for beginning, kind in _OTHER_KINDS.items():
         if first.startswith(beginning):
-            raise SelectraError(f"{source}: no text file but {kind}")
+            raise SelectraError(f"{source}: not a text file but {kind}")
     mark, encoding = _encoding(first)
     if encoding != "utf-8" or (b"\r" in first[:-1] and not first.endswith(b"\n")):
         yield from enumerate(_reread(source, first[len(mark) :], stream, encoding), start=1)
@@ -108,7 +108,7 @@ def _reread(source: str | Path, first: bytes, stream: BinaryIO, encoding: str) -
             place = f"{source}, after line {number}"
             if encoding != "utf-8":
                 raise SelectraError(
-                    f"{place}: not {encoding[:6].upper()}, as its first bytes say"
+                    f"{place}: not valid {encoding[:6].upper()}, although the file begins like it"
                 ) from error
             byte = f"byte {error.object[error.start]:#04x}"
             raise _undecodable(place, byte, source) from error
@@ -120,7 +120,7 @@ def _reread(source: str | Path, first: bytes, stream: BinaryIO, encoding: str) -
 
 
 def wrong_byte(line: str, source: str | Path) -> str | None:
-    """What is wrong with a line that was not read `strict`; None if all of it was UTF-8."""
+    """An error message for a line that was read without `strict`; None if it is valid UTF-8."""
     for place, character in enumerate(line, start=1):
         if "\udc80" <= character <= "\udcff":
             return _not_utf8(f"byte {ord(character) - 0xDC00:#04x} at character {place}", source)
@@ -142,14 +142,14 @@ def _not_utf8(byte: str, source: str | Path) -> str:
 def json_objects(
     source: str | Path, lines: Iterable[tuple[int, str]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of each line of JSON that is not blank.
+    """Line number and object of each line of JSON; blank lines are skipped.
 
     Args:
-        source: named in errors.
+        source: name of the file, for errors.
         lines: numbered lines of the file.
 
     Raises:
-        SelectraError: a line that is not JSON, or no object.
+        SelectraError: a line is not a JSON object.
     """
     for number, line in lines:
         if not line.strip():
@@ -162,19 +162,19 @@ def json_objects(
 
 
 def json_object(line: str) -> dict[str, Any]:
-    """The object that a line of JSON holds.
+    """The object in a line of JSON.
 
     Raises:
-        SelectraError: it is not JSON, or no object; does not say where the line stands.
+        SelectraError: it is not a JSON object; the message has no file name or line number.
     """
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise SelectraError(f"not JSON ({error.msg} at character {error.pos + 1})") from error
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number with thousands of digits
         raise SelectraError(f"not JSON ({error})") from error
     except RecursionError as error:
-        raise SelectraError("not JSON (nested too deep)") from error
+        raise SelectraError("not JSON (nested too deeply)") from error
     if not isinstance(row, dict):
         raise SelectraError("not a JSON object")
     return row

@@ -1,9 +1,8 @@
-"""Mixing sources: some more often than they are, some less.
+"""Mixing: repeating the documents of some sources and sampling those of others.
 
-A corpus at hand is rarely what a model is wanted for: much of what was easy to get, little of
-what matters. As in the weighting of GPT-3's training text (Brown et al. 2020, table 2.2), a source
-with factor 5 is seen five times where others are seen once, and of one with factor 0.4 two
-documents in five are kept.
+A corpus often has too much text that is easy to get and too little that matters for the model. As
+for GPT-3 (Brown et al. 2020, table 2.2), each source has a factor: with 5 its documents are
+repeated five times, with 0.4 two in five are kept.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ class Mixer:
     """Repeats and drops documents by their source, and counts them.
 
     Attributes:
-        factors: of sources, how often each of their documents is written on average.
+        factors: by source, how many times a document is written on average.
         default: factor of all other sources.
-        seed: of the choice which documents a fraction keeps.
-        read: documents of each source that were read.
-        written: documents of each source that were passed on, copies included.
+        seed: of the choice of documents for fractions.
+        read: number of documents read, by source.
+        written: number of documents written, copies included, by source.
     """
 
     factors: Mapping[str, float]
@@ -47,16 +46,16 @@ class Mixer:
                 )
 
     def mix(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The documents to train on; copies of one follow each other.
+        """The documents to train on; copies of a document are consecutive.
 
         Raises:
-            SelectraError: at the end, if a source with a factor of its own did not occur.
+            SelectraError: at the end, if a source in `factors` did not occur.
         """
         yield from self.process(documents)
         self.check()
 
     def process(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """The same of a part of them."""
+        """As `mix`, for a part of the documents and without the check."""
         for document in documents:
             copies = self._copies(document)
             self.read[document.source] += 1
@@ -65,10 +64,10 @@ class Mixer:
                 yield document
 
     def check(self) -> None:
-        """Look at what was read.
+        """Check that all sources in `factors` occurred.
 
         Raises:
-            SelectraError: a source with a factor of its own did not occur.
+            SelectraError: one did not.
         """
         for name in self.factors:
             if name not in self.read:
@@ -76,11 +75,11 @@ class Mixer:
                 raise SelectraError(f"no document of source '{name}' (found: {known})")
 
     def counts(self) -> dict[str, Any]:
-        """What was counted so far, as JSON values."""
+        """The counts so far, as JSON values."""
         return {"read": dict(self.read), "written": dict(self.written)}
 
     def resume(self, counts: Mapping[str, Any], written: Iterable[Document]) -> None:
-        """Go on where another one was; what it has written does not matter."""
+        """Restore the counts of an earlier mixer; `written` is not needed."""
         self.read, self.written = Counter(counts["read"]), Counter(counts["written"])
 
     def _copies(self, document: Document) -> int:
@@ -95,7 +94,7 @@ def parse_factors(given: Sequence[str]) -> dict[str, float]:
     """["news=5", "laws=0.4"] as numbers by source.
 
     Raises:
-        SelectraError: not of that form, or a source named twice.
+        SelectraError: another form, or a source with two factors.
     """
     factors: dict[str, float] = {}
     for item in given:

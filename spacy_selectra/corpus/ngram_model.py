@@ -1,15 +1,14 @@
-"""A small n-gram model that tells how much a text resembles a reference text.
+"""A small n-gram language model, for the perplexity of texts under a reference text.
 
-Words are lower-cased; counts are kept in hash tables of fixed size, so memory does
-not depend on the reference. Probabilities are smoothed with a Dirichlet prior from
-the next shorter context (MacKay & Peto 1995, "A hierarchical Dirichlet language model",
-equation 19 applied recursively):
+Words are lower-cased. Counts are in hash tables of fixed size, so memory does not depend on the
+reference. Probabilities are smoothed with a Dirichlet prior from the next shorter context (MacKay
+and Peto 1995, "A hierarchical Dirichlet language model", equation 19 applied recursively):
 
     p(w | h) = (c(h w) + k p(w | h')) / (c(h) + k)
 
-where c counts, h' is h without its first word, k is the strength of the prior, and the
-shortest distribution is uniform over the table's V places, p = 1 / V. Hash collisions make
-rare n-grams look slightly more frequent than they are.
+c is a count, h' is h without its first word, and k is the strength of the prior. The shortest
+distribution is uniform over the V slots of a table, p = 1 / V. Hash collisions make rare n-grams
+look slightly more frequent than they are.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class NgramModel:
         """Add the n-grams of texts.
 
         Raises:
-            SelectraError: not one word in them.
+            SelectraError: there are no words in them.
         """
         for text in texts:
             codes = self._encode(text)
@@ -60,7 +59,7 @@ class NgramModel:
                 if length > 1:
                     np.add.at(self._contexts[length - 2], contexts, 1)
         if not self.words:
-            raise SelectraError("the reference text for the language model holds not one word")
+            raise SelectraError("there are no words in the reference text for the language model")
 
     def perplexity(self, text: str) -> float:
         """exp of the mean negative log probability of a word; infinite for an empty text."""
@@ -94,7 +93,7 @@ class NgramModel:
         return np.array(codes, dtype=np.uint64)
 
     def _places(self, codes: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of all n-grams of `length` and of their contexts in the tables."""
+        """Slots of all n-grams of `length` and of their contexts in the hash tables."""
         count = max(0, len(codes) - length + 1)
         mixed = np.zeros(count, dtype=np.uint64)
         context = mixed

@@ -1,17 +1,16 @@
-"""Perplexity sampling: keep the part of a corpus that teaches most.
+"""Perplexity sampling: keeping documents that are neither too predictable nor too unusual.
 
-After BERTIN (de la Rosa et al. 2022, "BERTIN: Efficient Pre-Training of a Spanish
-Language Model using Perplexity Sampling", section 2): very low perplexity is
-boilerplate, very high is noise, so documents in the middle are kept more often.
-With the perplexity p of a document and the quartiles Q1, Q2, Q3 of the corpus, its weight is
+After BERTIN (de la Rosa et al. 2022, "BERTIN: Efficient Pre-Training of a Spanish Language Model
+using Perplexity Sampling", section 2): text with very low perplexity is boilerplate, with very high
+perplexity it is noise. With the perplexity p of a document and the quartiles Q1, Q2, Q3 of the
+corpus, the weight of a document is
 
 * gaussian: exp(-((p - Q2) / Q2)^2 / width), with BERTIN's width 4.5;
-* stepwise: 1 / (extent of the quarter p lies in), that is 1/Q1, 1/(Q2-Q1), 1/(Q3-Q2),
-  and 1/(10 Q3) above Q3;
+* stepwise: 1 / (width of p's quarter), that is 1/Q1, 1/(Q2-Q1), 1/(Q3-Q2), and 1/(10 Q3) above Q3;
 * random: 1.
 
-BERTIN scales the weights by a factor chosen by hand (0.78 for gaussian, 1.5e5 for
-stepwise); here the factor is the one that keeps the wanted share.
+BERTIN scales the weights by a factor chosen by hand (0.78 for gaussian, 1.5e5 for stepwise). Here
+the factor follows from the share of documents to keep.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ GAUSSIAN_WIDTH = 4.5
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """Probability with which each document is kept.
+    """The probability of keeping each document.
 
     Attributes:
         probabilities: float64, shape (documents,).
-        quartiles: Q1, Q2, Q3 of the perplexities (of those that are finite).
+        quartiles: Q1, Q2, Q3 of the finite perplexities.
         seed: of the draw.
     """
 
@@ -94,7 +93,7 @@ def sample_weights(
         distance = (np.where(known, values, middle) - middle) / middle
         weights = np.exp(-(distance**2) / GAUSSIAN_WIDTH)
     elif method == "stepwise":
-        # Quarters without extent (many equal perplexities) must not divide by zero.
+        # The width of a quarter is 0 if many perplexities are equal.
         extents = np.maximum([low, middle - low, high - middle, 10 * high], 1e-9)
         weights = 1.0 / extents[np.searchsorted([low, middle, high], values, side="left")]
     else:
@@ -107,10 +106,10 @@ def sample_documents(
     plan: SamplePlan,
     progress: Callable[[int], None] = lambda documents: None,
 ) -> Iterator[Document]:
-    """Second pass: the documents kept, decided by (text, seed) and their probability.
+    """Second pass: the documents to keep, chosen by text, seed and probability.
 
     Raises:
-        SelectraError: the corpus has another number of documents than in the first pass.
+        SelectraError: the number of documents differs from that of the first pass.
     """
     count = 0
     for index, document in enumerate(read()):
@@ -125,11 +124,11 @@ def sample_documents(
 
 
 def _scale(weights: np.ndarray, share: float) -> np.ndarray:
-    """min(1, f w) with the f that makes the mean equal `share`, as far as weights are not 0."""
+    """min(1, f w), with the factor f for which the mean is `share`, if possible."""
     wanted = min(share * len(weights), float(np.count_nonzero(weights)))
     falling = np.sort(weights[weights > 0])[::-1]
     rest = np.cumsum(falling[::-1])[::-1]
-    # With the j heaviest certain to be kept, f is (wanted - j) / (sum of the others).
+    # If the j largest are 1, f is (wanted - j) / (sum of the others).
     with np.errstate(over="ignore"):
         factors = (wanted - np.arange(len(falling))) / rest
         fits = np.flatnonzero(factors * falling <= 1.0 + 1e-12)

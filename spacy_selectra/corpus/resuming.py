@@ -1,9 +1,9 @@
-"""Documents to a `.jsonl` file in a way that survives a kill: the same command goes on.
+"""Writing documents to a `.jsonl` file so that an interrupted command can be resumed.
 
-What is finished lies in `OUT.partial` beside the output: the file so far, to which parts are
-appended, and a record of how long it was after the last part, where the reading was then, and what
-had been counted. Going on, the file is cut to that length, and the reading goes on from there: of a
-data set on the hub, files before that place are not fetched again.
+`OUT.partial` next to the output has the unfinished file and a record of its length after the last
+part, the reading position and the counts. To resume, the file is truncated to that length, and
+reading continues from that position. Earlier files of a data set on the hub are not downloaded
+again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import only_user_of, partial_directory, read_json, write_json
 from spacy_selectra.util.signals import StopRequest
 
-# Documents read between two records; about ten seconds of cleaning are lost at most.
+# Documents read between two records: at most about ten seconds of cleaning are lost.
 PART = 20_000
 
 _STATE = "state.json"
@@ -40,12 +40,12 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with a stream of documents, part by part.
+    """Processing of a stream of documents in parts.
 
     Attributes:
-        process: what is written of some documents, all of which are read when it ends.
-        counts: what was counted so far, as JSON values.
-        resume: goes on where an earlier one was, from its counts and what it had written.
+        process: yields the output for a part of the documents, and reads all of them.
+        counts: returns the counts so far, as JSON values.
+        resume: restores the state from earlier counts and output.
         check: called at the end, before the output appears; may raise an error.
     """
 
@@ -63,20 +63,20 @@ def write_resumable(
     stop: StopRequest,
     resumed: Callable[[int], None] = lambda documents: None,
 ) -> None:
-    """Write what `work` makes of a stream; `out` appears when it has ended.
+    """Write the output of `work` for a stream; `out` appears at the end.
 
     Args:
         out: `.jsonl` file, may be compressed.
-        stream: opens the stream, at a position or at its beginning.
-        work: see there.
-        settings: JSON values; with others than an interrupted run had, all begins anew. So it does
-            when a file among the sources has changed.
-        stop: ends the work when it is requested.
-        resumed: called with the number of documents that were written already, if so.
+        stream: opens the stream at a position, or at its beginning for None.
+        work: processes the documents.
+        settings: JSON values. If they, or a source file, differ from those of the interrupted run,
+            everything starts again.
+        stop: request to stop.
+        resumed: called with the number of documents already written, if the run is resumed.
 
     Raises:
-        SelectraError: the stream fails, the disk is full, another process writes the same, or it
-            was stopped. Calling it again goes on after the last part.
+        SelectraError: the stream fails, the disk is full, another process writes the same file, or
+            a stop was requested. Calling it again resumes after the last part.
     """
     compression = json_lines_compression(out)
     partial = partial_directory(out)
@@ -143,7 +143,8 @@ def _described(source: str) -> list[Any]:
 
 
 def _state(partial: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The record of an interrupted run with these settings, or None; then nothing is left of it."""
+    """The record of an interrupted run with these settings; otherwise None, and its files are
+    deleted."""
     path = partial / _STATE
     state = read_json(path) if path.is_file() else None
     if state is not None and state["settings"] == identity:
@@ -156,7 +157,7 @@ def _state(partial: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
 def _kept(partial: Path) -> str:
     if not (partial / _STATE).is_file():
         return "nothing was written"
-    return f"what is finished stays in {partial}: run the same command again to continue"
+    return f"finished parts are in {partial}: run the same command again to continue"
 
 
 def _flush(file: Path) -> None:

@@ -1,7 +1,7 @@
-"""Shingles: the runs of words of a text as 64-bit hashes.
+"""Shingles: the word n-grams of a text as 64-bit hashes.
 
-Broder 1997, "On the resemblance and containment of documents", sections 2 and 3: two texts
-resemble each other as far as their sets of shingles overlap.
+Broder 1997, "On the resemblance and containment of documents", sections 2 and 3: the overlap of
+their sets of shingles measures how much two texts resemble each other.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import zlib
 import numpy as np
 
 _WORD = re.compile(r"\w+")
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, of no pattern: 2^64 over the golden ratio
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, 2^64 over the golden ratio: Fibonacci hashing
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text; case and punctuation make no difference."""
+    """The words of a text, in lower case and without punctuation."""
     return _WORD.findall(text.casefold())
 
 
 def shingle_hashes(words: list[str], width: int) -> np.ndarray:
-    """Hashes of the runs of `width` words, uint64, shape (runs,), in their order.
+    """Hashes of all n-grams of `width` words, uint64, shape (n-grams,), in order.
 
-    They depend on nothing but the words. A text of fewer words has none.
+    They depend on the words only. A text with fewer words has none.
     """
     count = len(words) - width + 1
     if count < 1:

@@ -25,16 +25,16 @@ from spacy_selectra.text.tokenizer import SPECIAL_TOKENS, make_tokenizer, wordpi
 
 @dataclass(frozen=True)
 class VocabularySettings:
-    """How a vocabulary is trained.
+    """Settings of vocabulary training.
 
     Attributes:
-        size: entries wanted, special tokens included.
-        min_frequency: a pair of pieces is joined only if it occurs this often.
-        limit_alphabet: at most this many characters, the most frequent ones; words with
-            others become [UNK].
-        share: share of the documents that is used, drawn at random.
-        seed: of that draw.
-        heldout: share of held-out documents, never looked at; the same as in packing.
+        size: number of entries, special tokens included.
+        min_frequency: lowest frequency of a pair of pieces that is merged.
+        limit_alphabet: maximum number of characters; the most frequent ones are kept, and words
+            with others become [UNK].
+        share: share of the documents to train on, chosen at random.
+        seed: of that choice.
+        heldout: share of held-out documents, which are not used; the same as in packing.
     """
 
     size: int = 16_000
@@ -47,15 +47,15 @@ class VocabularySettings:
 
 @dataclass(frozen=True)
 class TrainedVocabulary:
-    """A tokenizer and what its training saw.
+    """A tokenizer and statistics of its training.
 
     Attributes:
-        tokenizer: ready for `save_tokenizer`.
-        documents: documents that were used.
-        characters: characters in them.
-        alphabet: distinct characters kept.
-        dropped_characters: characters beyond `limit_alphabet`.
-        notices: sentences the user should read.
+        tokenizer: for `save_tokenizer`.
+        documents: number of documents used.
+        characters: number of characters in them.
+        alphabet: number of distinct characters kept.
+        dropped_characters: number of distinct characters beyond `limit_alphabet`.
+        notices: messages for the user.
     """
 
     tokenizer: Tokenizer
@@ -80,12 +80,12 @@ def train_vocabulary(
 
     Args:
         read: starts reading the corpus; called twice (alphabet, then pieces).
-        settings: see there.
+        settings: settings of the training.
         progress: called with the number of documents read since the last call.
 
     Raises:
-        SelectraError: settings out of range, no usable document, or a size the alphabet
-            alone exceeds.
+        SelectraError: settings out of range, no usable document, or a size smaller than the
+            alphabet.
     """
     _check(settings)
     empty: Any = Tokenizer(wordpiece({"[UNK]": 0}))
@@ -105,13 +105,13 @@ def train_vocabulary(
     basis = [*SPECIAL_TOKENS, *alphabet, *continuing]
     if settings.size < len(basis):
         raise SelectraError(
-            f"a vocabulary of {settings.size} cannot hold the {len(basis)} entries of the "
-            "alphabet alone: ask for a larger --size or a smaller --limit-alphabet"
+            f"a vocabulary of {settings.size} is too small for the {len(basis)} entries of the "
+            "alphabet: use a larger --size or a smaller --limit-alphabet"
         )
-    # Numbering the characters beforehand (as "special" tokens) is what makes training
-    # deterministic: left alone, the trainer numbers the continuing ones in the order of a hash
-    # table seeded at random, and numbers decide between pairs of equal frequency. The surplus
-    # replaces entries that turn out unreachable.
+    # Numbering the characters beforehand (as "special" tokens) makes training deterministic.
+    # Otherwise the trainer numbers continuing characters in the order of a hash table with a
+    # random seed, and the numbers decide between pairs of equal frequency. The surplus replaces
+    # entries that turn out to be unreachable.
     trainer = WordPieceTrainer(
         vocab_size=settings.size + max(32, settings.size // 100),
         min_frequency=settings.min_frequency,
@@ -173,7 +173,7 @@ def _alphabet(initial: dict[str, int], inside: dict[str, int], limit: int) -> li
 
 
 def _reachable_only(words: list[str], size: int) -> Tokenizer:
-    """The first `size` entries that can be produced; each pass replaces those that cannot."""
+    """A tokenizer with the first `size` reachable entries; each pass replaces unreachable ones."""
     while True:
         tokenizer = make_tokenizer(words[:size])
         never = set(unreachable_entries(tokenizer))
@@ -182,7 +182,7 @@ def _reachable_only(words: list[str], size: int) -> Tokenizer:
         words = [word for word in words if word not in never]
 
 
-# Counting the characters of a corpus as WordPiece sees them: first in a word, or inside one.
+# Counting the characters of a corpus by position: at the start of a word or inside of one.
 
 
 _CHARACTERS_AT_A_TIME = 1 << 21  # characters counted at a time
@@ -193,7 +193,7 @@ class AlphabetCounter:
     """Counts characters at the start and inside of words, in constant memory.
 
     Args:
-        tokenizer: its normaliser and pre-tokeniser decide what a word is.
+        tokenizer: its normalizer and pre-tokenizer split text into words.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -212,12 +212,12 @@ class AlphabetCounter:
             self._flush()
 
     def initial(self) -> dict[str, int]:
-        """Character -> how many words (or isolated signs) start with it."""
+        """Number of words (or single punctuation marks) that start with each character."""
         self._flush()
         return {chr(i): int(self._initial[i]) for i in np.flatnonzero(self._initial)}
 
     def inside(self) -> dict[str, int]:
-        """Character -> how often it stands in a word after its first character."""
+        """How often each character occurs inside words, after the first character."""
         self._flush()
         return {chr(i): int(self._inside[i]) for i in np.flatnonzero(self._inside)}
 

@@ -1,1 +1,1 @@
-"""An encoder with a head, trained on a task. Read finetune.py first."""
+"""Fine-tuning: training an encoder with a head on labelled data. Read finetune.py first."""

@@ -1,4 +1,7 @@
-"""Learning from a larger model that knows the task (Hinton et al. 2015; Sanh et al. 2019)."""
+"""Distillation: learning from the logits of a larger model, the teacher.
+
+(Hinton et al. 2015; Sanh et al. 2019.)
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ from spacy_selectra.text.tokenizer import fingerprint_of, longest_sequence, usab
 
 
 class Distiller:
-    """What a teacher says of a split, and how much a student's answers differ from it.
+    """The teacher's logits for a split, and the student's loss against them.
 
     Args:
         task: the student's.
         inputs: the split, tokenised for the student.
         teacher_logits: (total, outputs) float32 logits of the teacher.
         settings: temperature and weights.
-        hidden: (total, W) float16 last hidden states of the teacher, None if not to be learnt.
+        hidden: (total, W) float16 last hidden states of the teacher, None if they have no weight.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Distiller:
         self._vectors: Tensor | None = None
 
     def begin(self, model: TaskModel) -> None:
-        """Draw a projection to the teacher's width for a new student."""
+        """Initialise the projection to the teacher's hidden size for a new student."""
         if self.hidden is not None:
             width = self.hidden.shape[1]
             self._projection = nn.Linear(model.config.hidden_size, width).to(
@@ -58,7 +61,7 @@ class Distiller:
             )
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Of the projection, which is trained along with the student."""
+        """Parameters of the projection, which is trained together with the student."""
         if self._projection is None:
             return []
         return [{"params": list(self._projection.parameters()), "lr": learning_rate}]
@@ -73,13 +76,13 @@ class Distiller:
     def loss(
         self, hard: Tensor, logits: Tensor, members: Sequence[int] | np.ndarray, share: float
     ) -> Tensor:
-        """The loss of some sequences of a batch.
+        """Loss of a part of a batch.
 
         Args:
-            hard: their share of the batch's loss from labels.
-            logits: of their answers, as the model gives them.
-            members: their numbers.
-            share: of the batch's answers, those they have.
+            hard: loss from labels, as a share of the batch's.
+            logits: the student's packed logits.
+            members: numbers of the sequences.
+            share: share of the batch's answers in this part.
         """
         rows = self._rows([len(self.inputs.sequences[index]) for index in members], members)
         rows = rows.to(logits.device)
@@ -100,7 +103,7 @@ class Distiller:
         return total
 
     def share(self, some: Sequence[int] | np.ndarray, batch: Sequence[int] | np.ndarray) -> float:
-        """Part of a batch's answers that some of its sequences have."""
+        """Share of a batch's answers that belong to some of its sequences."""
         counts = [
             self.task.soft_count([len(self.inputs.places[index]) for index in members])
             for members in (some, batch)
@@ -108,7 +111,7 @@ class Distiller:
         return counts[0] / max(1, counts[1])
 
     def _rows(self, lengths: Sequence[int], members: Sequence[int] | np.ndarray) -> Tensor:
-        """Rows of the packed logits that answer something."""
+        """Rows of the packed logits that hold answers."""
         starts = np.cumsum([0, *lengths[:-1]]) if self.task.per_piece else range(len(lengths))
         parts = [
             self.inputs.rows[index] + start for index, start in zip(members, starts, strict=True)
@@ -127,10 +130,10 @@ def make_distiller(
     device: torch.device,
     warn: Callable[[str], None],
 ) -> Distiller:
-    """Ask a teacher about every example of a split, once for all trials.
+    """Compute the teacher's logits for a split, once for all trials.
 
-    The teacher may be of another type and have another tokenizer: classes, values and tags of
-    words are the same for all. Spans are spans of pieces, which have to be the same.
+    The teacher may have another architecture. For classes, values and tags of words it may also
+    have another tokenizer; for spans of pieces the tokenizer must be the same.
 
     Args:
         task: the student's.
@@ -139,8 +142,8 @@ def make_distiller(
         teacher: directory of a model fine-tuned for this task.
         settings: temperature and weights.
         mode: precision of the teacher.
-        device: where it runs.
-        warn: takes one sentence for the user.
+        device: device of the teacher.
+        warn: called with warnings for the user.
 
     Raises:
         SelectraError: as `check_teacher`.
@@ -149,7 +152,9 @@ def make_distiller(
     model = model.to(device)
     asked = own.inputs(examples)
     if asked.truncated > inputs.truncated:
-        warn(f"the teacher reads {asked.truncated:,} examples cut at {own.max_length} pieces")
+        warn(
+            f"{asked.truncated:,} examples are truncated to {own.max_length} pieces for the teacher"
+        )
     with_hidden = settings.hidden_weight > 0
     found = predict(
         _WithHidden(model) if with_hidden else model,
@@ -166,16 +171,16 @@ def make_distiller(
 
 
 def check_teacher(task: Task, teacher: Path) -> None:
-    """Read a teacher to see that it can teach this task.
+    """Load a teacher to check that it suits the task.
 
     Raises:
-        SelectraError: it has other labels, or, for spans, another tokenizer.
+        SelectraError: it has other labels or, for spans, another tokenizer.
     """
     _read_teacher(task, teacher)
 
 
 def _read_teacher(task: Task, teacher: Path) -> tuple[TaskModel, list[int], Task]:
-    """The model, its logits in the task's order, and the task as it is posed to it."""
+    """The model, the order of its logits, and the task with its tokenizer."""
     model = trained_task_model(teacher, task.spec.head)
     order = _label_order(model, task, teacher)
     tokenizer = task_tokenizer(teacher)
@@ -183,14 +188,14 @@ def _read_teacher(task: Task, teacher: Path) -> tuple[TaskModel, list[int], Task
     same = fingerprint_of(tokenizer) == fingerprint_of(task.tokenizer)
     if task.spec.head == "spans" and not (same and limit == task.max_length):
         raise SelectraError(
-            f"{teacher}: answers are spans of pieces, and this teacher has another tokenizer or "
-            "reads shorter sequences than the student"
+            f"{teacher}: answers are spans of pieces, but this teacher has another tokenizer or "
+            "shorter sequences than the student"
         )
     return model, order, make_task(task.spec, task.labels, tokenizer, limit)
 
 
 class _WithHidden(nn.Module):
-    """A model's logits with its hidden states beside them."""
+    """A model that returns its logits concatenated with its last hidden states."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -203,13 +208,13 @@ class _WithHidden(nn.Module):
 
 
 def _label_order(model: TaskModel, task: Task, teacher: Path) -> list[int]:
-    """Which of the teacher's logits goes with each of the student's."""
+    """Index of the teacher's logit for each of the student's."""
     if task.spec.head == "spans" or len(task.outputs) == 1:
         return list(range(len(task.outputs)))
     names = list(model.labels)
     if sorted(names) != sorted(task.outputs):
         raise SelectraError(
-            f"{teacher}: this teacher's labels are {', '.join(names)}, the task's are "
+            f"{teacher}: the teacher's labels are {', '.join(names)}, those of the task "
             f"{', '.join(task.outputs)}"
         )
     return [names.index(name) for name in task.outputs]

@@ -1,4 +1,4 @@
-"""Scoring labels of texts by entailment."""
+"""Zero-shot classification by entailment."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ LONG_TEXTS = ("cut", "max", "mean")
 
 
 class EntailmentScorer:
-    """How far texts entail hypotheses.
+    """Scores whether texts entail hypotheses.
 
     Args:
-        model: classifier of pairs, one of whose labels is called entailment.
-        tokenizer: the tokenizer the model was trained with, padding and truncation off.
-        mode: arithmetic, see `spacy_selectra.encoder.precision`; "fast" keeps float32 accuracy.
-        max_pieces: pieces of one batch; as many as suit the device if None.
-        long_texts: what becomes of a text longer than the model takes: "cut" leaves off its
-            end; "max" and "mean" read all of it in windows and combine their scores.
-        max_length: most pieces of a sequence; as many as the model has positions if None.
+        model: classifier of pairs with a label called entailment.
+        tokenizer: the tokenizer of the model, padding and truncation off.
+        mode: precision, see `spacy_selectra.encoder.precision`; "fast" keeps float32 accuracy.
+        max_pieces: maximum pieces of a batch; None chooses by device.
+        long_texts: how to read texts longer than the model's positions: "cut" truncates them;
+            "max" and "mean" read windows and combine their scores.
+        max_length: maximum pieces of a sequence; None for the model's positions.
 
     Raises:
-        SelectraError: no label is called entailment, or an unknown way with long texts.
+        SelectraError: no label is called entailment, or `long_texts` is unknown.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class EntailmentScorer:
 
     @classmethod
     def of(cls, directory: Path, device: torch.device, **settings: Any) -> EntailmentScorer:
-        """The model and tokenizer of a directory, with further arguments of the class.
+        """Load model and tokenizer from a directory; `settings` are arguments of the class.
 
         Raises:
-            SelectraError: there is none, or it cannot be read.
+            SelectraError: there is no model, or it cannot be read.
         """
         model = load_classifier(directory).to(device)
         longest = longest_sequence(directory, model.config.max_position_embeddings)
@@ -88,16 +88,16 @@ class EntailmentScorer:
         *,
         multi_label: bool,
     ) -> tuple[np.ndarray, int]:
-        """(texts, labels) probabilities of labels in several wordings, and how many texts were cut.
+        """(texts, labels) probabilities, and the number of truncated texts.
 
-        A label is as probable as its best wording if each is judged alone; of alternatives any
-        wording may be the one that is entailed, so theirs add up.
+        If labels are independent, the probability of a label is the maximum over its wordings. If
+        one label is correct, it is their sum.
 
         Args:
             texts: texts.
             wordings: one or several wordings of each label.
-            template: with {} in the place of the wording.
-            multi_label: see `scores`.
+            template: hypothesis with {} in place of the wording.
+            multi_label: whether labels are independent, see `scores`.
         """
         hypotheses = _hypotheses(wordings, template)
         scores, truncated = self.scores(texts, hypotheses, multi_label=multi_label)
@@ -108,12 +108,12 @@ class EntailmentScorer:
     def too_long(
         self, texts: Sequence[str], wordings: Mapping[str, Sequence[str]], template: str
     ) -> list[bool]:
-        """Of each text whether it does not fit beside the longest hypothesis.
+        """Whether each text is too long for one sequence with the longest hypothesis.
 
         Args:
             texts: texts.
             wordings: one or several wordings of each label.
-            template: with {} in the place of the wording.
+            template: hypothesis with {} in place of the wording.
         """
         rights = self._rights(_hypotheses(wordings, template))
         longest = max(map(len, rights), default=0)
@@ -121,16 +121,16 @@ class EntailmentScorer:
         return [len(ids) > room for ids in encode_ids(self.tokenizer, texts)]
 
     def logits(self, texts: Sequence[str], hypotheses: Sequence[str]) -> tuple[np.ndarray, int]:
-        """Score every text against every hypothesis, whatever `long_texts` says.
+        """Logits of every text with every hypothesis; long texts are truncated.
 
-        Each text and each hypothesis is tokenised once; all pairs are then sorted by length.
-        A text too long is cut at its end, a hypothesis never.
+        Each text and each hypothesis is tokenised once, and all pairs are sorted by length.
+        Hypotheses are never truncated.
 
         Returns:
-            (texts, hypotheses, labels) float32 logits, and how many texts were cut.
+            (texts, hypotheses, labels) float32 logits, and the number of truncated texts.
 
         Raises:
-            SelectraError: a hypothesis that leaves no room for the text.
+            SelectraError: a hypothesis leaves no room for the text.
         """
         rights = self._rights(hypotheses)
         return self._pair_logits(encode_ids(self.tokenizer, texts), rights)
@@ -138,22 +138,21 @@ class EntailmentScorer:
     def scores(
         self, texts: Sequence[str], hypotheses: Sequence[str], *, multi_label: bool
     ) -> tuple[np.ndarray, int]:
-        """Probability of each hypothesis for each text, as transformers' zero-shot pipeline.
+        """Probability of each hypothesis for each text, as in transformers' zero-shot pipeline.
 
-        With `multi_label`, or a single hypothesis, each is judged alone: softmax over its
-        entailment and contradiction logits (Yin et al. 2019). Otherwise one is right: softmax
-        of the entailment logits over the hypotheses, which then add up to 1.
+        With `multi_label`, or a single hypothesis, hypotheses are independent: softmax over the
+        entailment and contradiction logits of each (Yin et al. 2019). Otherwise one is correct:
+        softmax of the entailment logits over the hypotheses.
 
-        With `long_texts` "max" or "mean" a text that does not fit beside the longest
-        hypothesis is read in windows. Every window gets probabilities by the rule above; those
-        of the text are their maximum or mean over its windows, and hypotheses of which one is
-        right are scaled to add up to 1 again.
+        With `long_texts` "max" or "mean", long texts are read in windows. The probabilities of a
+        text are the maximum or mean over its windows; without `multi_label` they are then scaled
+        to a sum of 1.
 
         Returns:
-            (texts, hypotheses) float32 in [0, 1], and how many texts were cut.
+            (texts, hypotheses) float32 in [0, 1], and the number of truncated texts.
 
         Raises:
-            SelectraError: a hypothesis that leaves no room for the text.
+            SelectraError: a hypothesis leaves no room for the text.
         """
         rights = self._rights(hypotheses)
         ids = encode_ids(self.tokenizer, texts)
@@ -178,7 +177,7 @@ class EntailmentScorer:
         for hypothesis, right in zip(hypotheses, rights, strict=True):
             if self.max_length - len(right) <= len(self._template.before):
                 raise SelectraError(
-                    f"hypothesis '{hypothesis[:40]}…' fills all {self.max_length} positions of "
+                    f"hypothesis '{hypothesis[:40]}…' takes all {self.max_length} positions of "
                     "the model; use a shorter label or template"
                 )
         return rights
@@ -186,7 +185,8 @@ class EntailmentScorer:
     def _windows(
         self, texts: Sequence[str], ids: list[np.ndarray], longest: int
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Ids of all windows, beside which `longest` pieces fit, and how many each text has."""
+        """Ids of all windows, which leave room for `longest` pieces, and number of windows per
+        text."""
         room = self.max_length - longest - len(self._template.before)
         windows: list[np.ndarray] = []
         counts = np.ones(len(texts), dtype=np.int64)
@@ -203,7 +203,7 @@ class EntailmentScorer:
     def _pair_logits(
         self, texts: list[np.ndarray], rights: list[TypedPieces]
     ) -> tuple[np.ndarray, int]:
-        """(texts, rights, labels) float32 logits, and how many texts had to be cut."""
+        """(texts, rights, labels) float32 logits, and the number of truncated texts."""
         lefts = [self._template.left(ids) for ids in texts]
         left_sizes = np.array([len(left) for left in lefts], dtype=np.int64)
         right_sizes = np.array([len(right) for right in rights], dtype=np.int64)
@@ -227,10 +227,10 @@ class EntailmentScorer:
 
 
 def entailment_labels(labels: Sequence[str]) -> tuple[int, int]:
-    """Positions of entailment and contradiction among a model's labels, found by name.
+    """Indices of entailment and contradiction among a model's labels, by name.
 
-    Where no label is called contradiction it is the first one, or the last if the first is
-    entailment, as transformers' zero-shot pipeline assumes.
+    If no label is called contradiction, it is the first one, or the last if the first is
+    entailment, as in transformers' zero-shot pipeline.
 
     Raises:
         SelectraError: no label is called entailment (or implicación).
@@ -240,7 +240,7 @@ def entailment_labels(labels: Sequence[str]) -> tuple[int, int]:
     if entailment is None or len(names) < 2:
         raise SelectraError(
             "zero-shot classification needs a model with a label called 'entailment'; this one "
-            f"has: {', '.join(labels)}. Name its labels in id2label of its config.json"
+            f"has: {', '.join(labels)}. Set id2label in its config.json"
         )
     contradiction = _position(names, CONTRADICTION_NAMES)
     if contradiction is None:
@@ -257,7 +257,7 @@ def _position(names: Sequence[str], prefixes: tuple[str, ...]) -> int | None:
 
 
 def _combined(probabilities: np.ndarray, counts: np.ndarray, how: str) -> np.ndarray:
-    """(windows, hypotheses) to (texts, hypotheses); `counts` windows belong to each text."""
+    """(windows, hypotheses) to (texts, hypotheses); `counts` are windows per text."""
     firsts = np.cumsum(counts) - counts
     if how == "max":
         return np.maximum.reduceat(probabilities, firsts, axis=0)

@@ -1,6 +1,6 @@
-"""Several trials of one configuration: resumable, summed up, the best one kept.
+"""Trials of a configuration: resumable, with a summary and a copy of the best model.
 
-Where things lie is said in `spacy_selectra.finetuning.results`.
+`spacy_selectra.finetuning.results` describes the files.
 """
 
 from __future__ import annotations
@@ -60,16 +60,15 @@ from spacy_selectra.util.progress import Progress
 class Finetuning:
     """Trials of one configuration in one directory.
 
-    Everything is read and checked on construction, before anything is written.
+    The constructor reads and checks everything before anything is written.
 
     Args:
         settings: the configuration.
-        out: where results go; trials finished there by the same configuration are kept.
-        warn: takes one sentence for the user.
+        out: directory of the results; finished trials of the same configuration are kept.
+        warn: called with warnings for the user.
         quiet: no progress on stderr.
-        replace: `run` first removes trials of another configuration from `out`, and what was
-            made of them.
-        formats: readers of further kinds of files.
+        replace: `run` first deletes trials of another configuration in `out`, and their summary.
+        formats: readers of further file formats.
 
     Raises:
         OtherRunError: `out` holds trials of another configuration, and `replace` is not set.
@@ -113,13 +112,13 @@ class Finetuning:
         self._distiller: Distiller | None = None
 
     def run(self, trials: int, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-        """Run the trials that are not there yet and sum all up in `metrics.json`.
+        """Run the missing trials and summarise all in `metrics.json`.
 
         Returns:
             The contents of `metrics.json`.
 
         Raises:
-            Interrupted: `should_stop` said so; finished trials, and the summary of them, stay.
+            Interrupted: `should_stop` returned True; finished trials and their summary are kept.
             SelectraError: the output cannot be written.
         """
         remove_stale_results(self.out, self._identity())
@@ -173,7 +172,7 @@ class Finetuning:
             write_json(directory / METRICS_FILE, {**metrics, "configuration": self._identity()})
 
     def _test(self, model: TaskModel) -> tuple[dict[str, float] | None, dict[str, float | None]]:
-        """Scores on the test split, and words a second from texts to logits."""
+        """Scores on the test split, and words per second from texts to logits."""
         examples = self.dataset.test
         if not examples:
             return None, {"words_per_second": None}
@@ -217,7 +216,7 @@ class Finetuning:
             longest, longest_sequence(self.source, usable_positions(model.config))
         )
         frozen = self.settings.training.frozen_layers
-        freeze_layers(model, model.config.num_hidden_layers, frozen)  # only to see that it can be
+        freeze_layers(model, model.config.num_hidden_layers, frozen)  # to check the number
         return task
 
     def _fresh_model(self, task: Task | None = None) -> TaskModel:
@@ -231,12 +230,12 @@ class Finetuning:
             self._warned.add(split)
             self.warn(
                 f"{split}: {inputs.truncated:,} of {len(examples):,} examples are longer than "
-                f"{self.task.max_length} pieces and were cut"
+                f"{self.task.max_length} pieces and were truncated"
             )
         return inputs
 
     def _ask_teacher(self) -> Distiller | None:
-        """What the teacher says of the training split, asked once for all trials."""
+        """The teacher's logits for the training split, computed once for all trials."""
         if self.teacher is not None and self._distiller is None:
             self._distiller = make_distiller(
                 self.task,
@@ -262,7 +261,7 @@ class Finetuning:
         return {name: examples for name, examples in splits.items() if examples}
 
     def _identity(self) -> str:
-        """Digest of everything that decides a trial's result but its number and the device."""
+        """Digest of everything that determines a trial's result, except its number and device."""
         training = self.settings.training.model_dump(exclude={"device"})
         parts = {
             "task": self.spec.name,

@@ -12,15 +12,15 @@ from torch import nn
 from spacy_selectra.errors import SelectraError
 
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
-# ours, and those of transformers' models; BERT's pooler was pretrained for another task
+# our names and transformers'; BERT's pooler counts as head, as it was pretrained for another task
 _HEAD = re.compile(r"^(model\.)?(head|classifier|pre_classifier|qa_outputs)\.|\.pooler\b")
 _SHARED_LAYER = "albert_layers."
 
 
 def parameter_depth(name: str, layers: int) -> int:
-    """How far from the input a parameter is: 0 embeddings, 1…`layers` layers, then the head.
+    """Depth of a parameter: 0 for embeddings, 1 to `layers` for layers, then the head.
 
-    The one layer that ALBERT uses again and again counts as the last.
+    The single layer that ALBERT repeats counts as the last.
     """
     if _HEAD.search(name):
         return layers + 1
@@ -31,10 +31,10 @@ def parameter_depth(name: str, layers: int) -> int:
 
 
 def freeze_layers(model: nn.Module, layers: int, frozen: int | None) -> None:
-    """Keep the embeddings and the first `frozen` of so many layers as they are; None for nothing.
+    """Freeze the embeddings and the first `frozen` of `layers` layers; None freezes nothing.
 
     Raises:
-        SelectraError: there are not so many layers.
+        SelectraError: `frozen` is greater than `layers`.
     """
     if frozen is None:
         return
@@ -48,12 +48,12 @@ def freeze_layers(model: nn.Module, layers: int, frozen: int | None) -> None:
 def layer_rate(learning_rate: float, decay: float, depth: int, layers: int) -> float:
     """Learning rate at a depth: `learning_rate * decay ** (layers + 1 - depth)`.
 
-    The head learns at the full rate, the top layer at `decay` times that, and so on down to
-    the embeddings at `decay ** (layers + 1)`. Layer-wise decay is from Howard and Ruder 2018
-    (ULMFiT), section 3.2, and Clark et al. 2020, appendix B. ELECTRA's own code counts the
-    head as depth `layers + 2` while its top layer has depth `layers`: between head and top
-    layer it decays twice, which makes every rate of the encoder one factor `decay` smaller
-    than the papers say. We decay once per layer.
+    The head has the full rate, the top layer `decay` times that, and so on down to the
+    embeddings with `decay ** (layers + 1)`. Layer-wise decay is from Howard and Ruder 2018
+    (ULMFiT), section 3.2, and Clark et al. 2020, appendix B. ELECTRA's code gives the head depth
+    `layers + 2` and the top layer depth `layers`, so between them it decays twice, and all rates
+    of the encoder are smaller than in the papers by a factor of `decay`. Here there is one decay
+    per layer.
     """
     return learning_rate * decay ** (layers + 1 - depth)
 
@@ -61,10 +61,10 @@ def layer_rate(learning_rate: float, decay: float, depth: int, layers: int) -> f
 def parameter_groups(
     model: nn.Module, layers: int, learning_rate: float, layer_decay: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Groups of one rate and one weight decay each.
+    """Parameters grouped by learning rate and weight decay.
 
-    Biases and LayerNorm are not decayed (Devlin et al. 2019, appendix A.2, and the published
-    code of BERT and ELECTRA): every vector is one or the other.
+    Vectors, that is biases and LayerNorms, have no weight decay (Devlin et al. 2019, appendix
+    A.2, and the published code of BERT and ELECTRA).
     """
     groups: dict[tuple[int, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
@@ -81,15 +81,14 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]]) -> torch.optim.AdamW:
-    """AdamW with epsilon 1e-6, as SELECTRA and ELECTRA use it, in one fused kernel."""
+    """Fused AdamW with epsilon 1e-6, as in SELECTRA and ELECTRA."""
     return torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-6, fused=True)
 
 
 def warmup_linear(step: int, total: int, warmup: float) -> float:
-    """Share of the learning rate at `step` of `total`: up over `warmup`, then down to 0.
+    """Factor of the learning rate at `step` of `total`: linear warm-up, then linear decay to 0.
 
-    As transformers' linear schedule, except that the first step is already a small one
-    instead of one at rate 0.
+    As transformers' linear schedule, but the rate of the first step is not 0.
     """
     warm_steps = int(total * warmup)
     if step < warm_steps:

@@ -1,4 +1,4 @@
-"""Scores, each as the library says in which the field computes it."""
+"""Scores, computed by the libraries that are standard for them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def class_scores(
     predicted: Sequence[Any] | np.ndarray,
     classes: Sequence[Any],
 ) -> dict[str, float]:
-    """Accuracy, and F1 averaged over `classes` (0 for one never seen nor predicted).
+    """Accuracy, and F1 averaged over `classes` (0 for one without examples and predictions).
 
     Args:
         gold: N classes, numbers or names.
-        predicted: the same.
-        classes: whose F1 is averaged.
+        predicted: N classes.
+        classes: classes over which F1 is averaged.
 
     Raises:
-        SelectraError: scikit-learn is not installed. The functions below raise it where the
-            library they use is missing.
+        SelectraError: scikit-learn is not installed. The functions below raise the same for the
+            libraries that they use.
     """
     library = required("sklearn.metrics")
     f1 = library.f1_score(gold, predicted, labels=list(classes), average="macro", zero_division=0)
@@ -36,7 +36,7 @@ def class_scores(
 
 
 def value_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Pearson's and Spearman's correlation of (N,) values; 0 where one side is constant."""
+    """Pearson's and Spearman's correlation of (N,) values; 0 if one side is constant."""
     library = required("scipy.stats")
     if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
         return {"pearson": 0.0, "spearman": 0.0}
@@ -49,7 +49,7 @@ def value_scores(gold: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
 def entity_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
     """Precision, recall and F1 of whole entities from IOB2 tags, as CoNLL-2002's conlleval."""
     library = required("seqeval.metrics")
-    with warnings.catch_warnings():  # of no entity predicted, which is 0 and no accident
+    with warnings.catch_warnings():  # about no predicted entities: a score of 0 is intended
         warnings.simplefilter("ignore")
         return {
             "f1": float(library.f1_score(gold, predicted, zero_division=0)),
@@ -59,19 +59,20 @@ def entity_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str
 
 
 def tag_scores(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
-    """Share of words with the right tag."""
+    """Accuracy over words."""
     library = required("sklearn.metrics")
     pairs = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
     return {"accuracy": float(library.accuracy_score(*pairs))}
 
 
 def answer_scores(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> dict[str, float]:
-    """Exact match and F1 of words, the best of each question's answers (Rajpurkar et al. 2016,
-    section 6.1).
+    """Exact match and F1 of words, for each question with its best answer.
+
+    (Rajpurkar et al. 2016, section 6.1.)
 
     Args:
-        gold: right answers of each question; none means that it has no answer.
-        predicted: one answer a question, "" for none.
+        gold: correct answers of each question; empty if it has no answer.
+        predicted: one answer per question, "" for none.
     """
     exact, f1 = [], []
     for answers, answer in zip(gold, predicted, strict=True):
@@ -83,8 +84,8 @@ def answer_scores(gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> di
 
 
 def _answer_words(answer: str) -> list[str]:
-    """Words as SQuAD's own evaluation compares them: lower-cased, without punctuation of ASCII
-    and without the English articles, in whatever language."""
+    """Words as in SQuAD's own evaluation: lower-cased, without ASCII punctuation and without
+    English articles, whatever the language."""
     kept = "".join(char for char in answer.lower() if char not in string.punctuation)
     return re.sub(r"\b(?:a|an|the)\b", " ", kept).split()
 
@@ -97,7 +98,7 @@ def _words_f1(right: list[str], words: list[str]) -> float:
 
 
 def check_libraries(head: str, *, entities: bool) -> None:
-    """Import what will compute the scores of a task with this head, so that it is there.
+    """Import the library for the scores of a task with this head, to fail early.
 
     Raises:
         SelectraError: it is not installed.
@@ -106,5 +107,5 @@ def check_libraries(head: str, *, entities: bool) -> None:
         required("scipy.stats")
     elif head == "tags" and entities:
         required("seqeval.metrics")
-    elif head != "spans":  # whose scores need no library
+    elif head != "spans":  # scores of spans need no library
         required("sklearn.metrics")

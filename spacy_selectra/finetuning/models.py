@@ -1,4 +1,4 @@
-"""The model that learns a task: a pretrained encoder under a head, of whatever type."""
+"""Models for fine-tuning: a pretrained encoder of any supported type with a head."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ SUPPORTED = ("albert", "bert", "distilbert", "electra", "roberta")
 def new_task_model(
     directory: Path, head: Head, outputs: Sequence[str], dropout: float | None = None
 ) -> TaskModel:
-    """A pretrained encoder under a head drawn from torch's random state.
+    """A pretrained encoder with a random head from torch's global generator.
 
-    ELECTRA checkpoints get our network, all others transformers' own model with its own head.
+    ELECTRA checkpoints use our network, all others transformers' model and head.
 
     Args:
         directory: of the encoder.
-        head: what is predicted.
+        head: kind of the head.
         outputs: names of the logits.
-        dropout: on hidden states and attention in training; None leaves it as stored.
+        dropout: on hidden states and attention in training; None keeps the checkpoint's.
 
     Raises:
-        SelectraError: a model type that is not supported, or an unreadable model.
+        SelectraError: the model's type is not supported, or it cannot be read.
     """
     if model_type(directory) != "electra":
         return TransformersTaskModel.from_directory(directory, head, outputs, dropout)
@@ -68,7 +68,7 @@ def trained_task_model(directory: Path, head: Head) -> TaskModel:
     """A fine-tuned model with its head.
 
     Raises:
-        SelectraError: no such head in it, or an unreadable model.
+        SelectraError: it has no such head, or cannot be read.
     """
     if model_type(directory) == "electra":
         return load_task_model(_OURS[head], directory)
@@ -81,9 +81,9 @@ def save_task_model(model: TaskModel, directory: Path, tokenizer: Path) -> None:
     """Write a model in transformers' format, with its tokenizer.
 
     Args:
-        model: to be written.
-        directory: where to; it appears complete or not at all.
-        tokenizer: directory of the encoder that it was made from.
+        model: the model.
+        directory: output, written atomically.
+        tokenizer: directory of the encoder from which it was trained.
     """
     with atomic_directory(directory) as temporary:
         if isinstance(model, TransformersTaskModel):
@@ -97,7 +97,7 @@ def model_type(directory: Path) -> str:
     """The type in a model's `config.json`.
 
     Raises:
-        SelectraError: none, or one that is not supported.
+        SelectraError: there is none, or it is not supported.
     """
     kind = read_json(directory / "config.json").get("model_type")
     if kind not in SUPPORTED:
@@ -109,24 +109,24 @@ def model_type(directory: Path) -> str:
 
 
 def task_tokenizer(directory: Path) -> Tokenizer:
-    """The bare tokenizer of an encoder of any type, padding and truncation off.
+    """The fast tokenizer of an encoder of any type, padding and truncation off.
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: there is no tokenizer.
     """
     if any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         return load_backend(directory)
-    # transformers converts what slow tokenizers left there
+    # transformers converts the files of slow tokenizers
     return without_batching(load_tokenizer(directory).backend_tokenizer)
 
 
 def forward_with_hidden(
     model: TaskModel, ids: Tensor, lengths: list[int], types: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Logits of a packed batch, and the last hidden states they come from.
+    """Logits of a packed batch, and the last hidden states.
 
     Returns:
-        (R, outputs) and (R, H): a row a sequence, or a row a piece.
+        (R, outputs) and (R, H), with one row per sequence or per piece.
     """
     seen: list[Any] = []
     inner: Any = (

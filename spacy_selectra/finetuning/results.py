@@ -1,8 +1,8 @@
-"""What is left of several trials.
+"""The output directory of a fine-tuning.
 
 OUT/trial-K/model/        the trained model in transformers' format, with its tokenizer
 OUT/trial-K/metrics.json  its scores
-OUT/trial-K/speed.json    words a second on the test split
+OUT/trial-K/speed.json    words per second on the test split
 OUT/trial-K/log.jsonl     loss and development scores of each epoch
 OUT/best/                 the model of the trial with the best development score
 OUT/metrics.json          all trials, their mean and standard deviation
@@ -28,17 +28,18 @@ BEST_DIRECTORY = "best"
 def write_summary(
     directories: Sequence[Path], out: Path, metric: str, about: Mapping[str, Any]
 ) -> None:
-    """Write `metrics.json` of all trials, and the best one's model to `best/`.
+    """Write `metrics.json` of all trials, and the model of the best one to `best/`.
 
-    The best trial is chosen on the development split; of equals it is the first.
+    The best trial has the highest score on the development split; if several have, it is the
+    first.
 
     Args:
         directories: of finished trials, in order.
-        out: where to.
-        metric: the score that counts.
-        about: what `metrics.json` is to say besides.
+        out: output directory.
+        metric: the score by which trials are compared.
+        about: further content of `metrics.json`.
     """
-    import torch  # after the names of files, which light modules read
+    import torch  # not at the top, as light modules import the file names
     import transformers
 
     trials: list[dict[str, Any]] = []
@@ -64,7 +65,7 @@ def write_summary(
             "metric": metric,
             "split": split,
             "mean": statistics.fmean(scores),
-            # of one trial there is no standard deviation
+            # no standard deviation for a single trial
             "std": statistics.stdev(scores) if len(scores) > 1 else None,
             "best_trial": best["trial"],
             "trials": trials,
@@ -78,40 +79,40 @@ def write_summary(
 
 
 def trial_directory(out: Path, number: int) -> Path:
-    """Where a trial's results lie; trials are counted from 1."""
+    """Directory of a trial; trials are counted from 1."""
     return out / f"trial-{number}"
 
 
 def check_output(out: Path, identity: str, sources: Sequence[Path], *, replace: bool) -> None:
-    """See that trials can be written without loss.
+    """Check that trials would not overwrite other results or their own encoder.
 
     Args:
-        out: where to.
+        out: output directory.
         identity: digest of the configuration.
         sources: directories of models that trials start from.
-        replace: whether trials of other configurations may go.
+        replace: whether trials of other configurations may be deleted.
 
     Raises:
         OtherRunError: there are trials of another configuration.
-        SelectraError: one of `sources` is itself a result in `out`.
+        SelectraError: one of `sources` is a result in `out`.
     """
     own = [(out / BEST_DIRECTORY).resolve(), *(path.resolve() for path in out.glob("trial-*"))]
     for source in sources:
         if any(source.resolve().is_relative_to(path) for path in own):
             raise SelectraError(
-                f"{source} is itself a result in {out}, where it would be written over; "
-                "choose another output directory"
+                f"{source} is a result in {out} and would be overwritten; "
+                "use another output directory"
             )
     stale = [] if replace else _stale_trials(out, identity)
     if stale:
         raise OtherRunError(
             f"{stale[0]}: a trial with other settings, data or encoder; "
-            "choose another output directory or delete this one"
+            "use another output directory or delete this one"
         )
 
 
 def remove_stale_results(out: Path, identity: str) -> None:
-    """Remove trials of other configurations, and what was made of them; nothing else."""
+    """Delete trials of other configurations and their summary, and nothing else."""
     stale = _stale_trials(out, identity)
     for path in stale:
         shutil.rmtree(path)

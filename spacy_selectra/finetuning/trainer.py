@@ -1,4 +1,4 @@
-"""Training one model from one seed, selected on the development split only."""
+"""Training one model with one seed, with model selection on the development split."""
 
 from __future__ import annotations
 
@@ -33,14 +33,13 @@ class Interrupted(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training did to the model, which is left with its best weights.
+    """Result of a training; the model has the weights of the best epoch.
 
     Attributes:
         best_epoch: the epoch (from 1) with the highest score on the development split.
-        dev: scores there, by metric.
-        collapsed: whether the selected model says the same of every development example.
-        epochs: one row an epoch: epoch, loss, dev, collapsed, seconds,
-            examples_per_second.
+        dev: scores on the development split, by metric.
+        collapsed: whether the model gives the same answer to every development example.
+        epochs: one row per epoch: epoch, loss, dev, collapsed, seconds, examples_per_second.
     """
 
     best_epoch: int
@@ -69,25 +68,25 @@ def train_model(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Train, evaluate on `dev` after every epoch, and go back to the best epoch's weights.
+    """Train, evaluate on `dev` after every epoch, and restore the weights of the best epoch.
 
-    Of epochs with equal scores the earliest is kept. After the first epoch that ends with one
-    answer for every development example, `warn` is called with what to do about it.
+    If several epochs have the same score, the earliest is kept. After the first epoch in which the
+    model has collapsed, `warn` is called with advice.
 
     Args:
-        model: on its device; its random head already drawn.
-        task: what is learnt, with its loss and scores.
+        model: with its head, on its device.
+        task: loss and scores.
         train: N sequences; the last batch of an epoch may be smaller.
-        dev: sequences for selection.
+        dev: sequences for model selection.
         settings: the recipe.
-        seed: order of sequences and dropout.
-        warn: takes one sentence for the user.
-        distiller: what a teacher says of `train`.
-        should_stop: asked before every step.
+        seed: of the order of sequences and dropout.
+        warn: called with warnings for the user.
+        distiller: the teacher's logits for `train`, None without distillation.
+        should_stop: called before every step.
         progress: counts sequences.
 
     Raises:
-        Interrupted: `should_stop` said so.
+        Interrupted: `should_stop` returned True.
         SelectraError: more layers to freeze than there are.
     """
     seed_everything(seed)
@@ -125,9 +124,9 @@ def train_model(
         answer = task.only_answer(dev, logits)
         if answer is not None and not any(row["collapsed"] for row in rows):
             warn(
-                f"after epoch {epoch} the model says '{answer}' of all {len(dev)} development "
-                "examples; if that lasts, lower learning_rate, raise warmup_ratio or use another "
-                "seed"
+                f"after epoch {epoch} the model predicts '{answer}' for all {len(dev)} development "
+                "examples; if this does not change, lower learning_rate, raise warmup_ratio or use "
+                "another seed"
             )
         rows.append(
             {
@@ -159,8 +158,8 @@ def _step(
     settings: TrainingSettings,
     distiller: Distiller | None,
 ) -> torch.Tensor:
-    """Gradients of one batch, clipped to a global norm; the mean loss, detached."""
-    # sorted, so that attention finds sequences of one length side by side
+    """Compute and clip the gradients of one batch; returns the mean loss, detached."""
+    # sorted, because attention is faster if sequences of the same length are adjacent
     members = np.array(sorted(batch, key=lambda index: -len(train.sequences[index])))
     targets = [train.targets[index] for index in members]
     count = max(1, task.count(targets))
@@ -184,7 +183,7 @@ def _gradients(
     distiller: Distiller | None,
     share: float,
 ) -> torch.Tensor:
-    """Adds the gradients of some of a batch's sequences; their share of its loss, detached."""
+    """Add the gradients of a part of a batch; returns its share of the loss, detached."""
     device = next(model.parameters()).device
     sequences = [train.sequences[index] for index in members]
     lengths = [len(sequence) for sequence in sequences]

@@ -1,4 +1,4 @@
-"""Runs inside the environment of `smoke_test.try_wheel`: one JSON request in, one JSON line out."""
+"""Runs in the environment of `smoke_test.try_wheel`: reads a JSON request, prints a JSON line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Load `request["package"]` both ways users do and annotate `request["texts"]`."""
     module = importlib.import_module(request["package"])
     nlp = module.load()
-    start = time.perf_counter()  # from here on all libraries are imported
+    start = time.perf_counter()  # all libraries have been imported
     load_pipeline(request["package"])
     seconds = time.perf_counter() - start
     docs = list(nlp.pipe(request["texts"]))
@@ -41,6 +41,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # Bytes, because an isolated interpreter may run under a locale that is not UTF-8.
+    # Bytes, because an isolated interpreter may have a locale other than UTF-8.
     result = answer(json.loads(sys.stdin.buffer.read().decode("utf-8")))
     sys.stdout.write(json.dumps(result, ensure_ascii=True) + "\n")

@@ -1,4 +1,4 @@
-"""One pipeline from trained parts: transformer, ner, textcat, zero_shot, replaced."""
+"""Assembling a pipeline from trained parts: transformer, ner, textcat, zero_shot, replaced."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ ABOUT_KEYS = (
     *("description", "author", "email", "url", "license", "sources", "limits"),
     *("watts", "co2_grams_per_kwh"),
 )
-LISTENER = "model.tok2vec"  # its place in the configuration of every stock architecture and ours
+LISTENER = "model.tok2vec"  # path of the listener in the configuration of all architectures
 OUR_TRANSFORMER = "spacy-selectra.SelectraModel.v1"
 PROBES = (
     "El niño comió piñón en Cádiz con Ana Ibáñez, de Telefónica.",
     "La selección ganó el partido en Bogotá.",
     "¿Qué pingüino? ¡Ninguno!",
 )
-# with words that every matching model of Spanish knows
+# of words that every matching model of Spanish knows
 PROBE_LABELS = ("deportes de la ciudad", "economía en el campo")
 TOLERANCE = 1e-4  # of probabilities, before and after saving
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """What was put together.
+    """The assembled pipeline.
 
     Attributes:
-        components: names in the order they run.
+        components: names in the order in which they run.
         shared_transformer: whether `textcat` listens to the transformer of `ner`.
-        megabytes: size of the directory.
+        megabytes: size of the directory in MB.
     """
 
     components: list[str]
@@ -64,37 +64,37 @@ def assemble_pipeline(
     hypothesis_template: str | None = None,
     half: bool = False,
 ) -> Assembly:
-    """Write a pipeline directory that depends on none of the directories it was made from.
+    """Write a self-contained pipeline directory.
 
-    `textcat` shares the transformer of `ner` if it was trained on the same weights
-    (frozen); otherwise it takes its own transformer along. Zero-shot and replaced-word
-    components hold their own models, since fine-tuning changed the shared encoder.
+    `textcat` shares the transformer of `ner` if it was trained on the same, frozen weights;
+    otherwise it keeps its own transformer. Components for zero-shot labels and replaced words have
+    their own models, because fine-tuning changed the shared encoder.
 
     Args:
-        output: directory to write; replaced as a whole, or not touched on failure.
-        ner: output of `spacy train` with `transformer` and `ner`, or of `finetune` with a task of
-            entities (its `best/`), see `entity_pipeline`.
+        output: directory to write; replaced atomically.
+        ner: output of `spacy train` with `transformer` and `ner`, or `best/` of a `finetune` for
+            entities, see `entity_pipeline`.
         name: name in the package, without the language: `selectra_tiny`.
         version: version of the package.
         textcat: output of `spacy train` with `transformer` and `textcat`.
         entailment: sequence-pair classifier in transformers' format, for zero-shot labels.
-        matching: model of `labels match`, for zero-shot labels in place of `entailment`.
+        matching: model of `labels match`, for zero-shot labels instead of `entailment`.
         discriminator: ELECTRA discriminator in transformers' format.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
-            `sources` (name, url, license, use), `limits`; `watts` (drawn in pretraining) and
-            `co2_grams_per_kwh`, from which energy and CO2 are estimated.
-        hypothesis_template: zero-shot template with {}; the component's own if None.
-        half: round all encoders' weights to half precision, and store them so.
+            `sources` (name, url, license, use), `limits`; `watts` (power during pretraining) and
+            `co2_grams_per_kwh`, for estimates of energy and CO2.
+        hypothesis_template: zero-shot template with {}; the component's default if None.
+        half: round all encoders' weights to half precision and store them in 16 bits.
 
-    Weights that `zero_shot` and `replaced` have in common, as when the entailment model was
-    fine-tuned with `frozen_layers`, are stored once.
+    Weights that are the same in `zero_shot` and `replaced`, for instance after fine-tuning with
+    `frozen_layers`, are stored once.
 
     Raises:
-        SelectraError: a part is missing or lacks its component, there are two models of zero-shot
-            labels, or the written pipeline does not give what it gave in memory.
+        SelectraError: a part is missing or lacks its component, there are two models for zero-shot
+            labels, or the saved pipeline gives other results than the one in memory.
     """
     if entailment is not None and matching is not None:
-        raise SelectraError("zero-shot labels take one model: of entailment or matching, not both")
+        raise SelectraError("zero-shot labels need one model, of entailment or matching, not both")
     nlp = entity_pipeline(ner) if is_token_classifier(ner) else _trained(ner, "ner")
     shared = False
     if textcat is not None:
@@ -125,7 +125,7 @@ def assemble_pipeline(
 
 def _trained(directory: str | Path, component: str) -> Language:
     if not (Path(directory) / "config.cfg").is_file():
-        raise SelectraError(f"{directory}: no trained pipeline there (config.cfg is missing)")
+        raise SelectraError(f"{directory}: not a trained pipeline (config.cfg is missing)")
     nlp = load_pipeline(directory)
     if component not in nlp.pipe_names:
         raise SelectraError(
@@ -135,7 +135,7 @@ def _trained(directory: str | Path, component: str) -> Language:
 
 
 def _add_textcat(nlp: Language, source: Language) -> bool:
-    """Add the textcat of `source`; tells whether both share one transformer."""
+    """Add the textcat of `source`; returns whether both share one transformer."""
     listens = _listens_to_transformer(source, "textcat")
     shared = listens and _same_transformer(nlp, source)
     if listens and not shared:
@@ -174,7 +174,7 @@ def _set_meta(
         "name": name,
         "version": version,
         "requirements": requirements,
-        # spaCy would write the version at hand and warn with every older one
+        # otherwise spaCy requires the current version and warns about every older one
         "spacy_version": next(
             item.removeprefix("spacy") for item in requirements if item[5:6] in "<>="
         ),
@@ -186,7 +186,7 @@ def _set_meta(
 
 
 def _add_origin(meta: dict[str, Any], origin: Mapping[str, Any]) -> None:
-    """Tell in the meta what a matching model was made of, as is stored with it."""
+    """Add the training data of a matching model to the meta; it is stored with the model."""
     for key in ("sources", "limits"):
         known = list(meta.get(key) or [])
         meta[key] = known + [one for one in origin.get(key) or [] if one not in known]
@@ -207,12 +207,12 @@ def training_record(
     watts: float | None = None,
     co2_grams_per_kwh: float | None = None,
 ) -> dict[str, Any]:
-    """Steps, tokens and hours of the pretraining run a discriminator lies in, if there is one.
+    """Steps, pieces and hours of the pretraining run of a discriminator, if it is in one.
 
     Args:
         discriminator: its directory.
-        watts: power drawn meanwhile, for an estimate of the energy.
-        co2_grams_per_kwh: of the electricity, for an estimate of the CO2.
+        watts: power during pretraining, for an estimate of the energy.
+        co2_grams_per_kwh: carbon intensity of the electricity, for an estimate of the CO2.
     """
     log = Path(discriminator).parent / "log.jsonl"
     rows = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
@@ -237,7 +237,7 @@ def training_record(
 
 
 def _forget_training_paths(path: Path) -> None:
-    """Take out of a config.cfg what only meant something where the parts were trained."""
+    """Remove paths from a config.cfg that exist only where the parts were trained."""
     from spacy.util import load_config
 
     config = load_config(path, interpolate=False)
@@ -257,7 +257,7 @@ def _forget_paths(section: dict[str, Any]) -> None:
 
 
 def _outputs(nlp: Language) -> list[dict[str, Any]]:
-    """What the components make of the probe sentences."""
+    """Results of all components for the probe sentences."""
     docs = list(nlp.pipe(PROBES))
     results: list[dict[str, Any]] = [
         {"entities": [(ent.text, ent.label_) for ent in doc.ents], "cats": dict(doc.cats)}

@@ -1,4 +1,4 @@
-"""The model card of a packaged pipeline, written from its meta and nothing else."""
+"""The model card of a packaged pipeline, from its meta.json."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCORES = {
     "replaced_auc": "words replaced at random, area under the ROC curve",
     "rtd_auc": "pieces replaced by the generator, area under the ROC curve",
 }
-# what the score of zero-shot labels depends on
+# limits of zero-shot labels by matching
 MATCHING_LIMITS = (
-    "A label is known by its words alone. One of several meanings or of a wide field is matched "
-    "badly: describe it, or give it several wordings. A label of unknown words is refused.",
-    "Words are compared one by one: who did what to whom, and what is denied, makes no difference.",
-    "Probabilities were fitted on other labels and texts than yours; try a threshold on some of "
-    "yours before you rely on one.",
+    "A label is represented by its words only. Ambiguous or very general labels are matched badly: "
+    "describe them, or give them several wordings. A label without known words is refused.",
+    "Words are compared one by one, so roles (who did what to whom) and negation are ignored.",
+    "Probabilities were calibrated on other labels and texts. Before you rely on a threshold, test "
+    "it on your own.",
 )
 COMPONENTS = {
     "transformer": "the encoder shared by the components that listen to it",
@@ -45,14 +45,14 @@ COMPONENTS = {
 
 
 def model_card(meta: Mapping[str, Any], comparison: str = "") -> str:
-    """Markdown: what the package holds, its data and licences, measured scores, limits.
+    """The model card in Markdown: components, data and licences, scores, limits.
 
-    The table of encoders stands between the markers that `selectra report --into` looks for.
+    The table of encoders is between the markers of `selectra report --into`.
 
     Args:
-        meta: the pipeline's `meta.json`, with the scores under `performance` and what
-            `assemble` was told about the data under `sources`, `training` and `limits`.
-        comparison: table of encoders in Markdown, none if empty.
+        meta: the pipeline's `meta.json`, with the scores under `performance`, and `sources`,
+            `training` and `limits` from `assemble`.
+        comparison: table of encoders in Markdown, may be empty.
     """
     name = f"{meta['lang']}_{meta['name']}"
     parts = [
@@ -60,7 +60,7 @@ def model_card(meta: Mapping[str, Any], comparison: str = "") -> str:
         meta.get("description", ""),
         "## Use",
         f'```python\nimport spacy\n\nnlp = spacy.load("{name}")\n```',
-        "Nothing is fetched when it is loaded: all weights are inside the package.",
+        "All weights are in the package; nothing is downloaded when it is loaded.",
         "## Components",
         _components(meta),
         "## Scores",
@@ -105,7 +105,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
     ]
     if "speed" in scores:
         rows.append(
-            ("whole pipeline, words a second where it was measured", f"{scores['speed']:.0f}")
+            ("whole pipeline, words per second where it was measured", f"{scores['speed']:.0f}")
         )
     if not rows:
         return "Not measured."
@@ -113,7 +113,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
 
 
 def _zero_shot(meta: Mapping[str, Any]) -> list[str]:
-    """How zero-shot labels were learned and measured; nothing without such a component."""
+    """Section on training and evaluation of zero-shot labels, empty without such a component."""
     if "zero_shot" not in (meta.get("pipeline") or []):
         return []
     parts = ["## Zero-shot labels"]
@@ -122,26 +122,26 @@ def _zero_shot(meta: Mapping[str, Any]) -> list[str]:
         left_out = scores.get("zero_shot_left_out") or []
         count = len(asked) + len(left_out)
         parts.append(
-            f"Measured on texts of {count} topics (chance {1 / count:.2f}), asked for by name: "
+            f"Measured on texts of {count} topics (chance {1 / count:.2f}), their names as labels: "
             f"{_names(asked)}."
             + (
-                f" Judged wrongly, since the model refuses them: {_names(left_out)}."
+                f" Counted as wrong, because the model refuses them: {_names(left_out)}."
                 * bool(left_out)
             )
         )
     if "matching" not in meta:
-        return [*parts, "The component reads each text with each label, and judges entailment."]
+        return [*parts, "The component classifies the entailment of each label by each text."]
     made = meta["matching"]
     vectors = made.get("vectors") or {}
     parts.append(
         "The component reads a text once and compares its words with those of each label."
         + (
-            f" It knows {vectors['words with vectors']:,} words, from what stands near them in "
+            f" It has vectors of {vectors['words with vectors']:,} words, trained on "
             f"{vectors['words read']:,} words of text."
             if {"words with vectors", "words read"} <= vectors.keys()
             else ""
         )
-        + " How texts and labels go together it learned from texts that have labels:"
+        + " It was trained on texts with labels:"
     )
     rows = [(f"`{one['file']}`", one["pairs"], one["labels"]) for one in made.get("pairs") or []]
     parts.append(_table(("file", "pairs", "different labels"), rows))

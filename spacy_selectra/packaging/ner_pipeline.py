@@ -1,4 +1,4 @@
-"""A spaCy pipeline from a fine-tuned token classifier, without training anything again."""
+"""A spaCy pipeline from a fine-tuned token classifier, without further training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 TRANSFORMER = {"@architectures": "spacy-selectra.SelectraModel.v1", "get_spans": None}
-# A word's tag comes from its first piece, as it was learnt (Devlin et al. 2019, section 5.3).
+# A word's tag is that of its first piece, as in training (Devlin et al. 2019, section 5.3).
 TAGGER = {
     "@architectures": "spacy-selectra.EntityTagger.v1",
     "tok2vec": {
@@ -25,7 +25,7 @@ TAGGER = {
 
 
 def is_token_classifier(directory: str | Path) -> bool:
-    """Whether a directory holds an ELECTRA token classifier, such as `finetune` writes."""
+    """Whether a directory has an ELECTRA token classifier, such as `finetune` writes."""
     path = Path(directory) / CONFIG_FILE
     return path.is_file() and any(
         name.endswith("ForTokenClassification") for name in read_json(path).get("architectures", [])
@@ -33,16 +33,17 @@ def is_token_classifier(directory: str | Path) -> bool:
 
 
 def entity_pipeline(directory: str | Path, lang: str = "es") -> Language:
-    """A pipeline of `transformer` and `ner` (the factory `selectra_ner`) with the classifier's
-    weights: it gives the entities that `finetune` measured, on spaCy's words.
+    """A pipeline of `transformer` and `ner` (factory `selectra_ner`) with a classifier's weights.
+
+    It predicts the same entities as the classifier, for spaCy's tokens.
 
     Args:
-        directory: ELECTRA token classifier with tokenizer, whose labels are O and then B and I
-            of each type (`finetune` with a task of entities).
+        directory: ELECTRA token classifier with tokenizer and the labels O and then B and I of
+            each type (`finetune` for entities).
         lang: language of spaCy's tokenizer.
 
     Raises:
-        SelectraError: no such classifier, or its labels are others.
+        SelectraError: there is no such classifier, or it has other labels.
     """
     import spacy
     from spacy.training import Example
@@ -64,10 +65,10 @@ def entity_pipeline(directory: str | Path, lang: str = "es") -> Language:
 
 
 def entity_types(tags: list[str], where: str | Path) -> list[str]:
-    """Types of entities in the order of their tags: O, B-X, I-X, B-Y, I-Y, ...
+    """Entity types, from tags in the order O, B-X, I-X, B-Y, I-Y, ...
 
     Raises:
-        SelectraError: tags in another order, or not of entities.
+        SelectraError: the tags are in another order or not of entities.
     """
     types = [tag.removeprefix("B-") for tag in tags[1::2]]
     if not types or tags != ["O", *(f"{action}-{name}" for name in types for action in "BI")]:

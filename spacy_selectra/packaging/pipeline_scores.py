@@ -1,4 +1,4 @@
-"""Measuring an assembled pipeline on test files: one score per component, and speed."""
+"""Evaluating an assembled pipeline on test files: scores of all components, and speed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-REPLACED_SHARE = 0.15  # the share of words ELECTRA masks (Clark et al. 2020, section 2)
+REPLACED_SHARE = 0.15  # ELECTRA's mask probability (Clark et al. 2020, section 2)
 TEXTCATS = {"textcat", "textcat_multilabel", "selectra_textcat"}
 WORD_FACTORIES = {"tagger", "morphologizer", "trainable_lemmatizer", "lemmatizer"} | {
     *("senter", "selectra_senter", "sentencizer", "parser", "attribute_ruler")
 }
 WORD_SCORES = ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f")
-SENTENCES = 10  # successive sentences of a treebank that are read as one text
+SENTENCES = 10  # consecutive sentences of a treebank in one text
 
 
 def evaluate_pipeline(
@@ -35,21 +35,21 @@ def evaluate_pipeline(
     batch_size: int = 64,
     treebank_test: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Scores of a pipeline, in the keys spaCy uses in `meta["performance"]`.
+    """Scores of a pipeline, with spaCy's keys of `meta["performance"]`.
 
     Args:
-        nlp: pipeline; components it does not have are not measured.
-        ner_test: CoNLL column file, for entities and for replaced words.
-        topics_test: .jsonl file of `text` and `label`, for `textcat` and zero-shot. Only the
-            labels that occur in it can be right, so `textcat` chooses among these.
-        batch_size: documents a batch.
-        treebank_test: CoNLL-U file, for tags, features, lemmas and sentence starts.
+        nlp: pipeline; missing components are skipped.
+        ner_test: CoNLL column file, for entities and replaced words.
+        topics_test: .jsonl file of `text` and `label`, for `textcat` and zero-shot labels.
+            `textcat` chooses among the labels in this file.
+        batch_size: documents per batch.
+        treebank_test: CoNLL-U file, for tags, morphology, lemmas and sentence starts.
 
     Returns:
         `ents_p`, `ents_r`, `ents_f`, `ents_per_type`; `cats_acc`, `cats_macro_f`;
-        `zero_shot_acc`, `zero_shot_macro_f`, `zero_shot_labels` (that were asked for);
-        `tag_acc`, `pos_acc`, `morph_acc`, `lemma_acc`, `sents_f`; `replaced_auc`; `speed` (words a
-        second through the whole pipeline). Scores lie in [0, 1].
+        `zero_shot_acc`, `zero_shot_macro_f`, `zero_shot_labels` (the labels used);
+        `tag_acc`, `pos_acc`, `morph_acc`, `lemma_acc`, `sents_f`; `replaced_auc`; `speed` (words
+        per second of the whole pipeline). Scores are in [0, 1].
 
     Raises:
         SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
@@ -59,7 +59,7 @@ def evaluate_pipeline(
     scores: dict[str, Any] = {}
     factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
     if factories & {*TEXTCATS, "selectra_replaced"}:
-        required("sklearn.metrics")  # computes scores in the end
+        required("sklearn.metrics")  # fail now, not after the work
     speed_docs: list[Doc] = []
     if ner_test is not None:
         examples = [example for _, example in read_entities(nlp, Path(ner_test), {})]
@@ -93,15 +93,15 @@ def evaluate_pipeline(
 
 
 def discriminator_scores(pretraining: str | Path, packed: str | Path) -> dict[str, float]:
-    """`rtd_auc`: how well the discriminator finds the generator's replacements.
+    """`rtd_auc`: AUC of the discriminator on the generator's replacements.
 
     Args:
-        pretraining: directory of a pretraining run. Without its generator, as when a
-            published discriminator was taken, there is nothing to measure.
+        pretraining: directory of a pretraining run; if it has no generator (a published
+            discriminator), the result is empty.
         packed: packed corpus; its held-out split is used.
 
     Raises:
-        SelectraError: no run or corpus there, or vocabularies that do not match.
+        SelectraError: there is no run or corpus, or vocabularies do not match.
     """
     from spacy_selectra.pretraining.evaluation.evaluate import evaluate_discriminator
 
@@ -113,8 +113,8 @@ def discriminator_scores(pretraining: str | Path, packed: str | Path) -> dict[st
 def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) -> dict[str, Any]:
     """Exact-match precision, recall and F1 of entities (CoNLL-2002 measure), also per type.
 
-    Types of the test file that the component was not taught do not count; they are listed under
-    `ents_left_out` if there are any.
+    Entity types of the test file that the component does not know are ignored and listed under
+    `ents_left_out`.
     """
     from spacy.scorer import get_ner_prf
 
@@ -129,9 +129,9 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
 
 
 def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> dict[str, float]:
-    """Accuracy of what is said of each word, and F1 of sentences.
+    """Accuracy of tags, morphology and lemmas, and F1 of sentences.
 
-    Words are the treebank's own. Sentences follow each other without line breaks, by tens.
+    Words are those of the treebank; ten sentences at a time form a text without line breaks.
     """
     from spacy_selectra.components.corpora.conllu import conllu_reader
 
@@ -146,7 +146,7 @@ def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> di
 
 
 def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
-    """Take entities of types that `ner` does not know out of the references; names the types."""
+    """Remove entities of types that `ner` does not know from the references; returns the types."""
     known = set(getattr(nlp.get_pipe("ner"), "labels", ()) if "ner" in nlp.pipe_names else ())
     references = [example.reference for example in examples]
     left_out = {entity.label_ for doc in references for entity in doc.ents} - known
@@ -160,8 +160,8 @@ def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:
 def zero_shot_scores(nlp: Language, texts: Sequence[str], truth: Sequence[str]) -> dict[str, Any]:
     """Accuracy and macro F1 of the best zero-shot label among those in `truth`.
 
-    Labels that the model refuses are not asked for, so that their texts are judged wrongly; they
-    are listed under `zero_shot_left_out` if there are any.
+    Labels that the model refuses are left out, so their texts count as wrong; they are listed
+    under `zero_shot_left_out`.
     """
     component = zero_shot_component(nlp)
     labels = sorted(set(truth))
@@ -180,9 +180,9 @@ def zero_shot_scores(nlp: Language, texts: Sequence[str], truth: Sequence[str]) 
 def replaced_auc(nlp: Language, docs: Sequence[Doc], batch_size: int = 64, seed: int = 0) -> float:
     """Area under the ROC curve of `token._.replaced` as a detector of replaced words.
 
-    In every document 15% of the words (at least one) give way to another word drawn
-    from the same documents, in proportion to its frequency. Unlike the generator's
-    samples in pretraining, these are not chosen to be plausible.
+    In every document 15% of the words (at least one) are replaced by random words of the same
+    documents, in proportion to their frequency. Unlike a generator's samples in pretraining, they
+    are not plausible in context.
     """
     from spacy.tokens import Doc
 
@@ -209,7 +209,7 @@ def replaced_auc(nlp: Language, docs: Sequence[Doc], batch_size: int = 64, seed:
 
 
 def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -> float:
-    """Words a second from raw text through the whole pipeline, after one warm-up batch."""
+    """Words per second of the whole pipeline, from raw text, after one warm-up batch."""
     texts = [doc.text for doc in docs]
     for _ in nlp.pipe(texts[:batch_size], batch_size=batch_size):
         pass
@@ -219,7 +219,7 @@ def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -
 
 
 def _without(nlp: Language, kept: str) -> list[str]:
-    """Components other than the ones of this name or factory and the transformer feeding them."""
+    """All components except those with this name or factory and their upstream transformers."""
     needed = {kept, "transformer"}
     return [
         name
@@ -238,4 +238,4 @@ def _best(scores: dict[str, float]) -> str:
 
 def _require(examples: Sequence[Any], path: str | Path) -> None:
     if not examples:
-        raise SelectraError(f"{path}: no examples in it")
+        raise SelectraError(f"{path}: no examples")

@@ -1,4 +1,4 @@
-"""Trying a pipeline wheel the way a user meets it: installed, offline, in an empty folder."""
+"""Smoke test of a pipeline wheel as for a user: installed, offline, in an empty folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from spacy_selectra.packaging.wheel import build_library_wheel
 
 
 def library_wheel(wheel: str | Path, scratch: str | Path) -> Path:
-    """The wheel of this library in the same directory as a pipeline's wheel, or else one built
-    into `scratch` from the sources it is running from.
+    """The wheel of this library next to a pipeline's wheel, or else one built into `scratch`.
 
     Raises:
-        SelectraError: there is none, and no sources.
+        SelectraError: there is none, and this library is installed without its sources.
     """
     found = Path(wheel).parent / f"spacy_selectra-{__version__}-py3-none-any.whl"
     return found if found.is_file() else build_library_wheel(scratch)
@@ -34,26 +33,24 @@ def try_wheel(
     texts: Sequence[str],
     labels: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Install two wheels into a fresh environment and annotate texts with them there.
+    """Install two wheels into a new virtual environment and annotate texts there.
 
-    The environment is a new virtual environment that borrows only the installed
-    dependencies of this one. The pipeline is loaded in an empty directory, with the
-    Hugging Face hub switched off and an empty cache, so that nothing but the wheels
-    can supply it.
+    The environment shares only the installed dependencies of this one. The pipeline is loaded in
+    an empty directory, offline and with an empty cache of the Hugging Face Hub, so that everything
+    must come from the wheels.
 
     Args:
         wheel: pipeline wheel.
         library: wheel of spacy-selectra; None for that of `library_wheel`.
-        texts: what to annotate.
+        texts: texts to annotate.
         labels: zero-shot labels.
 
     Returns:
-        `package`, `version`, `load_seconds` and `docs`, a record per text as
-        `annotate` writes it, with `words`: pairs of word and probability that it
-        was replaced.
+        `package`, `version`, `load_seconds` and `docs`: a record per text as in `annotate`, and
+        `words`, pairs of word and probability that it was replaced.
 
     Raises:
-        SelectraError: a wheel is missing, is not installable, or does not load.
+        SelectraError: a wheel is missing, cannot be installed or cannot be loaded.
     """
     for path in (wheel, library):
         if path is not None and not Path(path).is_file():
@@ -93,7 +90,7 @@ def _create_environment(directory: Path) -> Path:
 
 
 def _install(python: Path, wheels: list[Path]) -> None:
-    # The new environment has no pip of its own: it runs ours.
+    # The new environment has no pip; ours is used.
     _run(
         [
             *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
@@ -106,16 +103,16 @@ def _install(python: Path, wheels: list[Path]) -> None:
 
 
 def _borrow_dependencies(python: Path) -> None:
-    """Add this environment's packages behind the new one's, but not its editable installs.
+    """Add this environment's packages after the new one's, without editable installs.
 
-    A directory named by a .pth file is searched for packages, while the .pth files
-    inside it, which is how editable installs work, are not read.
+    Python imports packages from a directory listed in a .pth file, but does not read the .pth
+    files in it, which editable installs need.
     """
     places = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     site_packages = Path(
         _run(
             [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            "looking into the new environment",
+            "querying the new environment",
         ).strip()
     )
     (site_packages / "borrowed.pth").write_text("\n".join(places) + "\n", encoding="utf-8")

@@ -1,5 +1,4 @@
-"""Smaller pipelines on disk: weights in half precision, and what two components have in common
-stored once."""
+"""Smaller pipelines on disk: half precision, and common weights of two components stored once."""
 
 from __future__ import annotations
 
@@ -17,16 +16,17 @@ from spacy_selectra.util.files import read_json, write_json
 if TYPE_CHECKING:
     from spacy.language import Language
 
-# Below this share of a component's bytes its files had better stay complete.
+# If fewer of a component's bytes are common, its files stay complete.
 WORTH_SHARING = 0.1
 
 
 def round_pipeline_to_half(nlp: Language) -> None:
-    """Round the weights of all encoders of a pipeline to half precision, in which they are then
-    stored; computing goes on in whatever precision their components are set to.
+    """Round the weights of all encoders to half precision, in which they are then stored.
+
+    The precision of computation does not change.
 
     Raises:
-        SelectraError: a weight that half precision cannot hold.
+        SelectraError: a weight is too large for half precision.
     """
     from spacy_selectra.components.model_component import ModelComponent
     from spacy_selectra.components.transformer.shim import SelectraShim
@@ -43,13 +43,13 @@ def round_pipeline_to_half(nlp: Language) -> None:
 
 
 def store_common_weights_once(pipeline: str | Path) -> None:
-    """Leave out of each component's weights those that an earlier one (by name) holds as well.
+    """Remove weights from components if an earlier one (by name) has the same.
 
-    Only components that are directories in transformers' format take part. One that leaves
-    weights out says in its `config.json` whose they are, and cannot be read without that one.
+    This affects components that are directories in transformers' format. The `config.json` of a
+    component without some weights names the component that has them and is needed to load it.
 
     Args:
-        pipeline: directory of a saved pipeline; it is changed.
+        pipeline: directory of a saved pipeline, changed in place.
     """
     whole: dict[str, dict[str, Tensor]] = {}
     for weights in sorted(Path(pipeline).glob(f"*/{WEIGHTS_FILE}")):

@@ -1,10 +1,12 @@
-"""What a project run measured and found, as text for a terminal."""
+"""Scores and annotations of a project run, as text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from wasabi import table
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.card import SCORES
@@ -15,7 +17,7 @@ def summarise(directory: str | Path) -> str:
     """Text from the files `pipeline.json` and `try.json` of a directory.
 
     Raises:
-        SelectraError: none of them is there.
+        SelectraError: both are missing.
     """
     directory = Path(directory)
     files = {
@@ -24,17 +26,17 @@ def summarise(directory: str | Path) -> str:
         if (directory / f"{name}.json").is_file()
     }
     if not files:
-        raise SelectraError(f"{directory}: no metrics there; run the project first")
+        raise SelectraError(f"{directory}: no metrics; run the project first")
     lines: list[str] = []
     if "pipeline" in files:
-        lines += ["Measured on texts no model was trained on", "", *score_lines(files["pipeline"])]
+        lines += ["Scores on the test files", "", *score_lines(files["pipeline"])]
     if "try" in files:
         lines += ["", *trial_lines(files["try"])]
     return "\n".join(lines)
 
 
 def trial_lines(trial: Mapping[str, Any]) -> Iterator[str]:
-    """Lines for the answer of `try_wheel`."""
+    """Lines for the result of `try_wheel`."""
     yield (
         f"From the installed wheel {trial['package']} {trial['version']} "
         f"(loaded in {trial['load_seconds']:.1f} s, offline)"
@@ -52,13 +54,14 @@ def trial_lines(trial: Mapping[str, Any]) -> Iterator[str]:
         if doc.get("words"):
             word, score = max(doc["words"], key=lambda item: item[1])
             verdict = "replaced" if doc.get("replaced") else "below the threshold"
-            yield f"    odd word   {word} {score:.2f} ({verdict})"
+            yield f"    replaced?  {word} {score:.2f} ({verdict})"
 
 
 def score_lines(scores: Mapping[str, Any]) -> Iterator[str]:
-    """Lines for the answer of `evaluate_pipeline`."""
-    for key, title in SCORES.items():
-        if key in scores:
-            yield f"  {title:<64} {scores[key]:.3f}"
+    """Lines of a table for the result of `evaluate_pipeline`."""
+    rows = [(title, f"{scores[key]:.3f}") for key, title in SCORES.items() if key in scores]
     if "speed" in scores:
-        yield f"  {'whole pipeline on this machine, words a second':<64} {scores['speed']:.0f}"
+        title = "whole pipeline on this machine, words per second"
+        rows.append((title, f"{scores['speed']:.0f}"))
+    text = table(rows, aligns=("l", "r"), max_col=80) if rows else ""
+    yield from (f"  {line}" for line in text.strip("\n").split("\n") if line)

@@ -1,8 +1,7 @@
-"""Wheels of a pipeline and of this library, built offline with setuptools alone, and a directory
-that pip installs a pipeline from.
+"""Building wheels of a pipeline and of this library offline, with setuptools only.
 
-`spacy package` lays the package out; its own wheel step is not used, because it
-starts an isolated build that needs a package index.
+`spacy package` creates the files of the package. Its own wheel step is not used, because it is an
+isolated build, which needs a package index.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.card import model_card
 from spacy_selectra.util.files import atomic_file, read_json, write_json, write_text
 
-# 1980-01-01, the first date a zip file can hold: equal input gives an equal wheel.
+# 1980-01-01, the earliest date in a zip file, so that equal input gives an equal wheel.
 _ZIP_EPOCH = "315532800"
-# The first that reads `license = "MIT"`, as pyproject.toml's [build-system] says too.
+# The first version with `license = "MIT"`, as in [build-system] of pyproject.toml.
 _SETUPTOOLS = 77
 _BUILD = """
 import sys
@@ -33,7 +32,7 @@ from setuptools import build_meta
 backend = build_meta.__legacy__ if sys.argv[1] == "setup.py" else build_meta
 backend.build_wheel(sys.argv[2])
 """
-# A directory with a wheel, these two files and the wheel's model card is one that pip installs.
+# pip can install a directory with a wheel, these two files and the wheel's model card.
 _PROJECT = """\
 # Lets `pip install` take this directory: the wheel beside this file is installed as it is.
 [build-system]
@@ -69,16 +68,15 @@ def build_pipeline_wheel(
 
     Args:
         pipeline: directory written by `assemble`; it is not changed.
-        output: directory the wheel is put into.
-        metrics: measured scores (`evaluate_pipeline`), written into the package's
-            `meta.json` and its model card.
+        output: directory for the wheel.
+        metrics: scores of `evaluate_pipeline`, for the package's `meta.json` and model card.
         comparison: table of encoders for the model card, in Markdown.
 
     Returns:
         Path of the wheel.
 
     Raises:
-        SelectraError: no pipeline there, or the build failed.
+        SelectraError: there is no pipeline, or the build failed.
     """
     from spacy.cli.package import package
 
@@ -101,11 +99,11 @@ def build_pipeline_wheel(
 
 
 def build_library_wheel(output: str | Path) -> Path:
-    """Build the wheel of spacy-selectra itself, from the sources it is running from.
+    """Build the wheel of spacy-selectra itself, from the sources that are running.
 
     Raises:
-        SelectraError: the library runs from an installed wheel, so that there are no sources, or
-            setuptools is too old to read its pyproject.toml.
+        SelectraError: the library is installed from a wheel, without its sources, or setuptools
+            is too old for its pyproject.toml.
     """
     package_directory = Path(spacy_selectra.__file__).parent
     root = package_directory.parent
@@ -116,8 +114,8 @@ def build_library_wheel(output: str | Path) -> Path:
         )
     _check_setuptools()
     with tempfile.TemporaryDirectory(prefix="selectra-wheel-") as scratch:
-        # A copy, because setuptools leaves build/ and *.egg-info in the source tree and
-        # takes stale files from them.
+        # A copy, because setuptools leaves build/ and *.egg-info in the source tree and would
+        # reuse outdated files there.
         staged = Path(scratch) / "source"
         shutil.copytree(
             package_directory,
@@ -137,13 +135,13 @@ def _check_setuptools() -> None:
         found = None
     if found is None or int(found.split(".")[0]) < _SETUPTOOLS:
         raise SelectraError(
-            f"building this library's wheel needs setuptools {_SETUPTOOLS} or later, this "
+            f"building this library's wheel needs setuptools {_SETUPTOOLS} or later, but this "
             f"environment has {found or 'none'}: pip install -U setuptools"
         )
 
 
 def _build(source: Path, output: Path, described_by: str) -> Path:
-    """Run setuptools in `source`, which is described by a setup.py or a pyproject.toml."""
+    """Run setuptools in `source`, which has a setup.py or a pyproject.toml."""
     built = source / "built"
     built.mkdir()
     result = subprocess.run(
@@ -164,12 +162,12 @@ def _build(source: Path, output: Path, described_by: str) -> Path:
 
 
 def make_installable(wheel: str | Path) -> None:
-    """Write beside a pipeline's wheel what pip needs to install the directory, and its model card.
+    """Make the directory of a pipeline's wheel installable by pip, and add the model card.
 
-    Wheels of the same package in other versions are removed, since a directory installs one.
+    Wheels of other versions of the package are deleted, as there can be only one.
 
     Raises:
-        SelectraError: the wheel has no model card, or the directory is another project's.
+        SelectraError: the wheel has no model card, or the directory belongs to another project.
     """
     wheel = Path(wheel)
     directory, package = wheel.parent, wheel.name.split("-")[0]
@@ -183,7 +181,7 @@ def make_installable(wheel: str | Path) -> None:
 
 
 def card_of(wheel: str | Path) -> str:
-    """The model card in a wheel that `build_pipeline_wheel` made.
+    """The model card in a wheel written by `build_pipeline_wheel`.
 
     Raises:
         SelectraError: there is none.
@@ -192,18 +190,16 @@ def card_of(wheel: str | Path) -> str:
         names = [name for name in archive.namelist() if name.endswith("/README.md")]
         if not names:
             raise SelectraError(f"{wheel}: has no model card")
-        # that of the pipeline's data lies deepest
+        # the deepest README.md is that of the pipeline's data
         return archive.read(max(names, key=lambda name: name.count("/"))).decode("utf-8")
 
 
 def _check_directory(directory: Path, package: str) -> None:
-    """See that nothing else lives there that would be written over."""
+    """Check that the directory has no files of others that would be overwritten."""
     project = directory / "pyproject.toml"
     wheels = sorted(path.name for path in directory.glob("*.whl"))
     found = [name for name in wheels if name.split("-")[0] != package]
     if project.is_file() and project.read_text(encoding="utf-8") != _PROJECT:
         found = ["another project (pyproject.toml)"]
     if found:
-        raise SelectraError(
-            f"{directory}: holds {found[0]}; give the package a directory of its own"
-        )
+        raise SelectraError(f"{directory}: has {found[0]}; use a directory for this package only")

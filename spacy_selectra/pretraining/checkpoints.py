@@ -1,4 +1,4 @@
-"""Checkpoints: complete, verified, and never a half-written one.
+"""Checkpoints, written atomically and verified when they are read.
 
 A checkpoint is a directory `checkpoint-STEP` with one safetensors file for each group of tensors
 and `state.json`, which holds everything else and the SHA-256 of the other files.
@@ -37,9 +37,9 @@ class Checkpoint:
     """A checkpoint in memory.
 
     Attributes:
-        step: optimiser steps made.
-        tensors: group, name, tensor (on the CPU).
-        state: whatever else was saved; JSON values.
+        step: optimiser steps done.
+        tensors: by group, then by name; on the CPU.
+        state: everything else; JSON values.
     """
 
     step: int
@@ -50,11 +50,11 @@ class Checkpoint:
 def save_checkpoint(
     output: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> Path:
-    """Write `output/checkpoint-STEP` in one step.
+    """Write `output/checkpoint-STEP` to a temporary name and rename it.
 
     Raises:
-        SelectraError: it cannot be written, for instance because the disk is full; what was
-            there before is still there.
+        SelectraError: it cannot be written, for instance because the disk is full; earlier
+            checkpoints are unchanged.
     """
     directory = output / f"checkpoint-{step}"
     try:
@@ -67,16 +67,16 @@ def save_checkpoint(
             write_json(temporary / STATE_FILE, content)
     except SafetensorError as error:
         raise SelectraError(
-            f"{directory}: could not be written ({error}); earlier checkpoints are untouched"
+            f"{directory}: could not be written ({error}); earlier checkpoints are unchanged"
         ) from error
     return directory
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:
-    """Read one checkpoint and verify every byte of it.
+    """Read one checkpoint and verify its checksums.
 
     Raises:
-        SelectraError: something is missing, damaged or of another format version.
+        SelectraError: files are missing or damaged, or have another format version.
     """
     content = read_json(directory / STATE_FILE)
     if not isinstance(content, dict) or content.get("format") != FORMAT_VERSION:
@@ -85,7 +85,7 @@ def load_checkpoint(directory: Path) -> Checkpoint:
     try:
         for name, digest in content["files"].items():
             if sha256_of(directory / name) != digest:
-                raise SelectraError(f"{directory / name}: differs from what was written")
+                raise SelectraError(f"{directory / name}: damaged (its checksum is wrong)")
             tensors[Path(name).stem] = load_file(directory / name)
         return Checkpoint(int(content["step"]), tensors, content["state"])
     except (OSError, SafetensorError, KeyError, AttributeError) as error:
@@ -101,10 +101,10 @@ def checkpoints(output: Path) -> list[Path]:
 
 
 def latest_checkpoint(output: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; a damaged one is passed over with a warning.
+    """The newest intact checkpoint; damaged ones are skipped with a warning.
 
     Raises:
-        SelectraError: there are checkpoints, but none is whole.
+        SelectraError: there are checkpoints, and all are damaged.
     """
     damaged = []
     for directory in reversed(checkpoints(output)):
@@ -112,25 +112,25 @@ def latest_checkpoint(output: Path) -> Checkpoint | None:
             return load_checkpoint(directory)
         except SelectraError as error:
             damaged.append(directory.name)
-            print(f"warning: checkpoint passed over: {error}", file=sys.stderr)
+            print(f"warning: checkpoint skipped: {error}", file=sys.stderr)
     if damaged:
         raise SelectraError(
-            f"{output}: no checkpoint is whole ({', '.join(damaged)}); "
+            f"{output}: all checkpoints are damaged ({', '.join(damaged)}); "
             "start again in another directory"
         )
     return None
 
 
 def prune(output: Path, keep: int, newest: int) -> None:
-    """Delete all but the `keep` checkpoints up to step `newest`, which has just been written.
+    """Delete all but the `keep` last checkpoints up to step `newest`, which was just written.
 
-    Later ones are damaged, else the run would not be here.
+    Checkpoints of later steps are deleted too: the run skipped them because they are damaged.
     """
     found = [(_step_of(directory), directory) for directory in checkpoints(output)]
     kept = [directory for step, directory in found if step <= newest][-keep:]
     for _, directory in found:
         if directory not in kept:
-            # renamed first: what a kill leaves must not look like a checkpoint
+            # renamed first, so that an interrupted deletion leaves no apparent checkpoint
             aside = directory.with_name(f".{directory.name}.old-{os.getpid()}")
             try:
                 os.replace(directory, aside)
@@ -140,7 +140,7 @@ def prune(output: Path, keep: int, newest: int) -> None:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Delete what a killed run left half written."""
+    """Delete incomplete files of a killed run."""
     for path in output.iterdir() if output.is_dir() else ():
         if _LEFTOVER.match(path.name):
             if path.is_dir():
@@ -155,7 +155,7 @@ def _step_of(directory: Path) -> int:
     return int(match[1])
 
 
-# States of torch's random generators, of every process: they draw the dropout noise.
+# States of torch's random generators of all processes, which draw dropout masks.
 
 
 def random_state(world: World, device: torch.device) -> dict[str, Tensor]:
@@ -171,13 +171,12 @@ def restore_random_state(
 ) -> None:
     """Set the generators of this process.
 
-    With another number of processes, or on another kind of device, than when the states were
-    taken, generators start anew from `seed` and the number of the process.
+    If the number of processes has changed, they are seeded from `seed` and the rank instead.
 
     Args:
-        states: what the main process read; other processes give anything.
+        states: from `random_state`; only that of the main process is used.
         world: the processes.
-        device: where the model is.
+        device: of the model.
         seed: of the run.
     """
     states = world.from_main(dict(states))
@@ -185,12 +184,12 @@ def restore_random_state(
     if stored is None or len(stored) != world.size:
         seed_process(world, seed)
         return
-    # torch reads the state as numbers and wants them aligned, as a row of a matrix may not be
+    # cloned, as torch needs aligned memory, which a row of a matrix may not have
     torch.set_rng_state(stored[world.rank].clone())
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"][world.rank].clone(), device)
 
 
 def seed_process(world: World, seed: int) -> None:
-    """Start the generators of this process; the main one's are those of a single process."""
+    """Seed the generators of this process; rank 0 gets the seed of a single process."""
     torch.manual_seed(seed + 1_000_003 * world.rank)

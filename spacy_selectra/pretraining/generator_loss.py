@@ -1,8 +1,8 @@
-"""Output layer, cross-entropy and sampling over a whole vocabulary, a few rows at a time.
+"""The generator's output layer, cross-entropy and sampling, fused block by block.
 
-For M predictions over V entries the plain way reads or writes M * V numbers a dozen times, most
-of them in float32. Here the logits are computed once, in the type of the products; block by
-block, while a block is in the cache, they become the gradient they will have, in place.
+For M predictions over V entries, separate operations read or write M * V numbers a dozen times,
+mostly in float32. Here the logits are computed once, in the precision of matrix products, and
+are overwritten by their gradient while a block of rows is in the cache.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _BLOCK = {"cpu": 1 << 21, "cuda": 1 << 27}
 
 
 class TableCast:
-    """Gives a table in the type of products, in memory that is used again and again.
+    """Converts an embedding table to the type of products, into memory that is reused.
 
-    New memory for a large table costs several times the conversion: the system has to find
-    and clear every page of it.
+    Allocating a large table takes several times as long as the conversion, because the system
+    has to clear every page.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class TableCast:
         memory = self._memory
         if memory is None or (memory.shape, memory.dtype) != (table.shape, dtype):
             memory = self._memory = torch.empty_like(table, dtype=dtype, requires_grad=False)
-        # .data: writing the same values again must not look like a change to earlier passes
+        # .data: autograd must not see the same values written again as a change
         return memory.data.copy_(table.detach())
 
 
@@ -88,7 +88,7 @@ class _VocabularyLoss(torch.autograd.Function):
 def _block(
     logits: Tensor, targets: Tensor, uniforms: Tensor | None, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Losses and samples of some rows, whose logits (less the bias) become softmax - one-hot."""
+    """Losses and samples of some rows; the logits are overwritten by softmax - one-hot."""
     weights = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if bias is not None:
         weights.add_(bias)
@@ -101,7 +101,7 @@ def _block(
     else:
         samples, totals = sample_rows(weights, uniforms)
     losses = torch.log(totals) - chosen.squeeze(1)
-    # at the target minus one, so that it is rounded to the type of the logits only once
+    # subtract 1 at the target in float32, so that it is rounded to the logits' type only once
     weights.mul_((1 / totals)[:, None])
     weights.scatter_add_(1, targets[:, None], torch.full_like(chosen, -1))
     if weights.dtype != logits.dtype:
@@ -117,25 +117,24 @@ def vocabulary_loss(
     uniforms: Tensor | None = None,
     cast: TableCast | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Masked-language-model loss, and replacements drawn from the same distribution.
+    """Masked-language-modelling loss, and replacements sampled from the same distribution.
 
-    The logits are hidden @ words.T + bias, the product in the type autocast asks for; everything
-    from there on is float32 at least. Samples follow softmax(logits) at temperature 1; no gradient
-    flows through them (Clark et al. 2020, section 2). They are drawn by inverting the
-    cumulative distribution, which gives the distribution of Gumbel-max with one random
-    number a row in place of V.
+    The logits are hidden @ words.T + bias. The product is in autocast's type, everything after it
+    in float32 or wider. Samples follow softmax(logits) at temperature 1, and no gradient flows
+    through them (Clark et al. 2020, section 2). Inverse transform sampling needs one random
+    number a row, where Gumbel-max would need V.
 
     Args:
-        hidden: (N, E), at the M masked positions; rows below the first M do not count.
+        hidden: (N, E), the first M rows at the masked positions; the others are padding rows.
         words: (V, E) token embeddings.
         bias: (V,).
         targets: (M,) int64, the original pieces.
-        uniforms: (M,) float64 in [0, 1), one random number a draw; None draws nothing.
-        cast: memory for `words` in the type of the product, kept from step to step.
+        uniforms: (M,) float64 in [0, 1), one random number per sample; None to draw none.
+        cast: memory for `words` in the type of the product, to reuse between steps.
 
     Returns:
-        The sum over M of -log softmax(logits)[target], and (M,) int64 samples (the
-        targets if there are no `uniforms`).
+        The sum over M of -log softmax(logits)[target], and (M,) int64 samples (the targets if
+        `uniforms` is None).
     """
     cast = cast or TableCast()
     result = _VocabularyLoss.apply(hidden, words, bias, targets, uniforms, cast)
@@ -145,12 +144,12 @@ def vocabulary_loss(
 
 @torch.no_grad()
 def score_and_sample(logits: Tensor, targets: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """What `vocabulary_loss` returns, for (M, V) logits and without a gradient."""
+    """As `vocabulary_loss`, from (M, V) logits and without a gradient."""
     losses, samples = _block(logits.clone(), targets, uniforms)
     return losses.sum(), samples
 
 
-# Drawing from many large categorical distributions at once.
+# Sampling from many large categorical distributions at once.
 
 
 BLOCK = 256
@@ -159,19 +158,18 @@ BLOCK = 256
 def sample_rows(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
     """Draw one column of every row with probability proportional to its weight.
 
-    The inverse of the cumulative distribution, on two levels: a block of columns by the sums
-    of all blocks, then a column by the weights of that block alone. This reads the matrix
-    once, for the sums, where a softmax, a Gumbel draw or `torch.multinomial` write
-    or draw as many numbers again as there are columns. The cumulative sums are in float64, so
-    that the draw is exact up to the rounding of the weights and of the block sums. A column
-    of weight 0 is never drawn, as long as its row has a positive one.
+    Inverse transform sampling on two levels: a block of columns by the sums of all blocks, then
+    a column within that block. This reads the matrix once, for the sums; softmax, Gumbel-max and
+    `torch.multinomial` write or draw another M * V numbers. Cumulative sums are in float64, so
+    that a draw is exact up to the rounding of the weights and of the block sums. A column of
+    weight 0 is never drawn, unless all weights of its row are 0.
 
     Args:
         weights: (M, V) float32, not negative, finite.
         uniforms: (M,) float64 in [0, 1).
 
     Returns:
-        (M,) int64 columns, and (M,) float32 row sums of the weights, which come for free.
+        (M,) int64 columns, and (M,) float32 row sums of the weights.
     """
     columns = weights.shape[1]
     whole = columns // BLOCK
@@ -190,12 +188,12 @@ def sample_rows(weights: Tensor, uniforms: Tensor) -> tuple[Tensor, Tensor]:
 def _invert(
     weights: Tensor, target: Tensor | None, uniforms: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The column at which each row's cumulative weight exceeds `target` (a share of the sum if
-    None), how far into that column the target lies, and the row's sum."""
+    """The column where each row's cumulative weight exceeds `target` (`uniforms` times the row's
+    sum if None), the rest of the target within that column, and the row's sum."""
     cumulative = torch.cumsum(weights, dim=1, dtype=torch.float64)
     total = cumulative[:, -1]
     target = uniforms * total if target is None else target
-    # rounding may put the target at or past the end; it belongs to the last column of weight
+    # rounding may put the target at or past the end; then take the last column with a weight
     target = torch.minimum(target, torch.nextafter(total, torch.zeros_like(total)))
     column = (cumulative <= target[:, None]).sum(dim=1)
     column = column.clamp_(max=weights.shape[1] - 1)

@@ -1,8 +1,8 @@
-"""Choosing the pieces the generator has to predict.
+"""Masking: choosing the pieces that the generator has to predict.
 
-The random numbers of a sequence are a function of the seed and of its number in the run, and of
-nothing else. So masks are the same on every device, in however many parts, threads or processes
-a batch is worked on, and a resumed run needs no state to go on with the same ones.
+The random numbers of a sequence depend only on the seed and its number in the run. So masks are
+the same on every device and for any number of accumulation steps, threads or processes, and a
+resumed run needs no random state for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spacy_selectra.encoder.cpu.linear import few_sizes_pay
 from spacy_selectra.encoder.layout import PackedLayout
 
 _SEQUENCE_BIT, _SPECIAL_BIT = 33, 32
-_WORDS = 4  # 64-bit words that Philox draws at once
+_WORDS = 4  # 64-bit words in a block of Philox
 _UNIT = 2.0**-53
 
 
@@ -29,12 +29,12 @@ class MaskedBatch:
     """A packed batch of B sequences and T pieces, M of which are to be predicted.
 
     Attributes:
-        input_ids: (T,) int64, the text as it is.
-        masked_ids: (T,) int64, the text as the generator sees it.
+        input_ids: (T,) int64, the original text.
+        masked_ids: (T,) int64, the input of the generator.
         type_ids: (T,) int64, segment of each piece.
         lengths: pieces of each sequence.
         positions: (M,) int64, rows to be predicted, ascending.
-        uniforms: (M,) float64 in [0, 1), the random numbers the replacements are drawn with.
+        uniforms: (M,) float64 in [0, 1), the random numbers for sampling replacements.
     """
 
     input_ids: Tensor
@@ -46,7 +46,7 @@ class MaskedBatch:
 
     @cached_property
     def layout(self) -> PackedLayout:
-        """Where its sequences lie, on the device of the pieces; for the precision now set."""
+        """Layout on the device of the pieces, for the precision in effect."""
         device = self.input_ids.device
         few_sizes = device.type == "cpu" and few_sizes_pay()
         return PackedLayout.from_lengths(self.lengths, device, few_sizes)
@@ -58,13 +58,13 @@ class MaskedBatch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin(self) -> MaskedBatch:
-        """The same batch in memory that a GPU reads by itself."""
+        """The same batch in pinned memory."""
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> MaskedBatch:
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         changed = replace(self, **{name: change(tensor) for name, tensor in tensors.items()})
-        # a GPU wants the exact sizes; `pin` has made that layout, `to` takes it along
+        # GPUs need a layout without padding rows: `pin` makes it, `to` moves it along
         pinned = self.input_ids.is_pinned() and "layout" in self.__dict__
         layout = self.layout if pinned else PackedLayout.from_lengths(self.lengths)
         changed.__dict__["layout"] = layout.each(change)
@@ -74,11 +74,11 @@ class MaskedBatch:
 class Masker:
     """Draws masks as ELECTRA does (Clark et al. 2020, section 2 and appendix A).
 
-    Of a sequence of n pieces, round(share * n) are chosen, at least one, halves rounded to
-    even; [CLS] and [SEP] count in n. They are drawn without replacement (the original code
-    may draw a piece twice) and uniformly over the pieces that are no special token, [UNK]
-    among these, which the original may mask. The original also takes at most
-    floor(share * longest), 76 and not 77 at 512, because its arrays have a fixed shape.
+    Of a sequence of n pieces, [CLS] and [SEP] included, round(share * n) are chosen, halves
+    rounded to even, and at least one. They are drawn uniformly and without replacement from the
+    pieces other than special tokens. There are three differences to the original code: it may
+    draw a piece twice, it may mask [UNK], and it takes at most floor(share * longest) pieces (76
+    instead of 77 at 512), because its arrays have a fixed shape.
 
     Args:
         vocab_size: entries of the vocabulary.
@@ -87,7 +87,7 @@ class Masker:
         share: share of pieces to predict.
         mask_token_prob: share of these that become [MASK]; the others stay as they are.
         seed: of all random choices.
-        longest: pieces of the longest sequence there can be; part of the seed, as it were.
+        longest: pieces of the longest possible sequence; changing it changes every mask.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Masker:
         self._special[list(special_ids)] = True
 
     def with_seed(self, seed: int) -> Masker:
-        """The same rules with other random choices."""
+        """A copy with another seed."""
         other = copy.copy(self)
         other.seed = seed
         return other
@@ -116,13 +116,13 @@ class Masker:
     ) -> MaskedBatch:
         """Mask a packed batch: (T,) ids, (B,) lengths, (T,) segments.
 
-        A sequence of special tokens alone has nothing to predict.
+        Nothing is masked in a sequence of special tokens only.
 
         Args:
             input_ids: the pieces.
             lengths: pieces of each sequence, at most `longest`.
             type_ids: segment of each piece.
-            first: number of the first sequence in the run; the others follow it.
+            first: number of the first sequence in the run; the others are consecutive.
 
         Raises:
             ValueError: a sequence longer than `longest`.
@@ -144,13 +144,13 @@ class Masker:
         )
 
     def _noise(self, lengths: np.ndarray, first: int) -> tuple[Tensor, Tensor]:
-        """Random bits of every piece: 63 for the choice of masks, 53 for the replacement.
+        """Random bits of every piece: 63 for masking, 53 for sampling the replacement.
 
-        Every sequence of the run owns a stretch of the stream of Philox, a generator that can
-        be started anywhere (Salmon et al. 2011), so its bits depend on its number alone.
+        Philox is a counter-based generator (Salmon et al. 2011), which can start anywhere in its
+        stream. Every sequence has a fixed part of the stream, by its number in the run.
         """
         if len(lengths) and lengths.max() > self.longest:
-            raise ValueError(f"a sequence of {lengths.max()} pieces, at most {self.longest} fit")
+            raise ValueError(f"a sequence has {lengths.max()} pieces, more than {self.longest}")
         blocks = -(-2 * self.longest // _WORDS)
         source = np.random.Philox(key=self.seed, counter=first * blocks)
         bits = source.random_raw(len(lengths) * blocks * _WORDS).reshape(len(lengths), -1)
@@ -162,8 +162,8 @@ class Masker:
     def _positions(self, input_ids: Tensor, lengths: Tensor, noise: Tensor) -> Tensor:
         """Rows to predict, (M,) ascending, for (T,) ids in sequences of `lengths` (B,).
 
-        One sort does all sequences: the key of a piece is its sequence, then whether it is
-        special, then its `noise` of 31 bits; the first pieces of each sequence are chosen.
+        A single sort handles all sequences. Keys are, from the highest bits: sequence, whether
+        the piece is special, 31 bits of noise. The first pieces of each sequence are chosen.
         """
         total = len(input_ids)
         sequence = torch.repeat_interleave(torch.arange(len(lengths)), lengths)

@@ -22,14 +22,15 @@ from spacy_selectra.pretraining.masking import MaskedBatch
 
 @dataclass(frozen=True)
 class Losses:
-    """What one batch gave; sums, so that parts of a batch add up exactly.
+    """Losses of a batch, as sums, so that the parts of a batch add up exactly.
 
     Attributes:
         total: weighted and normalised loss, the scalar to differentiate.
         mlm: sum of the generator's losses over masked pieces, detached.
         rtd: sum of the discriminator's losses over all pieces, detached.
-        correction: sum of the corrector's losses over masked pieces, detached; 0 without one.
-        correct: pieces the discriminator judged right, scalar int64.
+        correction: sum of the corrective LM head's losses over masked pieces, detached; 0
+            without that head.
+        correct: number of pieces the discriminator classified correctly, scalar int64.
     """
 
     total: Tensor
@@ -39,16 +40,16 @@ class Losses:
     correct: Tensor
 
     def figures(self) -> Tensor:
-        """(4,) float64: all but `total`."""
+        """(4,) float64: `mlm`, `rtd`, `correction`, `correct`."""
         found = self.mlm, self.rtd, self.correction, self.correct
         return torch.stack([figure.to(torch.float64) for figure in found])
 
 
 def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) -> EncoderConfig:
-    """The preset with what `[encoder]` changes of it.
+    """The preset with the sizes that `[encoder]` replaces.
 
     Raises:
-        SelectraError: no such preset, or sizes that do not fit together.
+        SelectraError: unknown preset, or sizes that do not fit together.
     """
     found = preset(settings.preset, vocab_size)
     return dataclasses.replace(found, pad_token_id=pad_id, **settings.sizes())
@@ -57,10 +58,10 @@ def encoder_config(settings: EncoderSettings, vocab_size: int, pad_id: int = 0) 
 def new_networks(
     encoder: EncoderSettings, generator: GeneratorSettings, vocab_size: int, pad_id: int = 0
 ) -> tuple[Generator, Discriminator]:
-    """Both networks with random weights, which torch's global generator draws.
+    """Both networks with random weights from torch's global generator.
 
     Raises:
-        SelectraError: no such preset, or sizes that do not fit together.
+        SelectraError: unknown preset, or sizes that do not fit together.
     """
     discriminator = Discriminator(encoder_config(encoder, vocab_size, pad_id))
     return Generator(generator_config(discriminator.config, generator.scale)), discriminator
@@ -70,13 +71,13 @@ class PretrainingModel(nn.Module):
     """Both networks with tied embeddings.
 
     Args:
-        generator: masked language model; its embeddings are given up for the discriminator's.
+        generator: masked language model; its embeddings are replaced by the discriminator's.
         discriminator: the model to keep.
         mlm_weight: weight of the generator's mean loss per masked piece.
         rtd_weight: weight of the discriminator's mean loss per piece.
-        corrective_lm_weight: weight of naming the original at the masked pieces from the
-            discriminator's hidden states, through a head that is not kept (corrective language
-            modelling, Meng et al. 2021, section 3.1). ELECTRA has none of this: 0.
+        corrective_lm_weight: weight of the corrective LM head, which predicts the original at
+            the masked positions from the discriminator's hidden states (COCO-LM: Meng et al.
+            2021, section 3.1) and is dropped after pretraining; 0 for none, as in ELECTRA.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class PretrainingModel(nn.Module):
     ) -> None:
         super().__init__()
         tie_embeddings(generator, discriminator)
-        # the discriminator first: shared parameters are then known by its names
+        # registered first, so that shared parameters have the discriminator's names
         self.discriminator = discriminator
         self.generator = generator
         self.corrector = GeneratorHead(discriminator.config) if corrective_lm_weight > 0 else None
@@ -108,9 +109,9 @@ class PretrainingModel(nn.Module):
 
         Args:
             batch: packed and masked.
-            masked: number of masked pieces the generator's loss is divided by; this batch's
-                if None. Give the whole batch's when this is a part of it.
-            pieces: likewise the number of pieces for the discriminator's.
+            masked: number of masked pieces, by which the generator's loss is divided; that of
+                the whole batch if `batch` is a part of it, None for that of `batch`.
+            pieces: number of pieces, by which the discriminator's loss is divided; likewise.
         """
         if self._compiled or not torch.is_grad_enabled():
             table = self.discriminator.encoder.embeddings.word_embeddings.weight
@@ -132,7 +133,7 @@ class PretrainingModel(nn.Module):
         pieces: int | Tensor | None,
     ) -> Losses:
         layout = batch.layout
-        if self._compiled and self.device.type == "cpu":  # one compilation is for all sizes
+        if self._compiled and self.device.type == "cpu":  # compiled code handles any size
             layout = PackedLayout.from_lengths(batch.lengths)
         masked = max(1, len(batch.positions)) if masked is None else masked
         pieces = max(1, layout.total) if pieces is None else pieces
@@ -170,9 +171,7 @@ class PretrainingModel(nn.Module):
         return vocabulary_loss(projected, table, head.bias, targets, uniforms, self._cast)
 
     def compile_encoders(self, backend: str | Callable[..., Any] = "inductor") -> None:
-        """Have torch.compile fuse what lies between the products, in both encoders.
-
-        Lengths change from batch to batch, so one compilation must do for all of them.
+        """Compile both encoders, with dynamic shapes, as lengths change from batch to batch.
 
         Args:
             backend: torch.compile's.
@@ -183,7 +182,7 @@ class PretrainingModel(nn.Module):
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:
-        """Of the means of `Losses.mlm`, `rtd` and `correction` in the total."""
+        """Weights of the means of `Losses.mlm`, `rtd` and `correction` in the total loss."""
         return self.mlm_weight, self.rtd_weight, self.corrective_lm_weight
 
     @property
@@ -207,18 +206,20 @@ def replace(input_ids: Tensor, positions: Tensor, samples: Tensor) -> tuple[Tens
 
 
 def discriminator_loss(logits: Tensor, replaced: Tensor) -> Tensor:
-    """Sum over all T pieces, [CLS] and [SEP] among them as in the original code, of the binary
-    cross-entropy between logits (T,) and labels (T,) bool; a scalar of float32 at least."""
+    """Binary cross-entropy of logits (T,) and labels (T,) bool, summed over all T pieces.
+
+    [CLS] and [SEP] count too, as in the original code. The sum is a scalar, float32 or wider.
+    """
     wide = torch.promote_types(logits.dtype, torch.float32)
     return F.binary_cross_entropy_with_logits(logits.to(wide), replaced.to(wide), reduction="sum")
 
 
-# One gradient for a table of embeddings that is looked up twice and multiplied with once.
+# One gradient for an embedding table with two lookups and one output layer.
 #
-# Left to itself, automatic differentiation makes a gradient of the whole table for each of the
-# three, two of them nearly all zeros, and adds them up: most of the memory traffic of a step's
-# backward pass with a large vocabulary. Here lookups leave their rows behind, and they are added
-# to the one dense gradient when it is there.
+# Autograd would make a dense (V, E) gradient for each of the three uses and add them up. Those of
+# the lookups are nearly all zeros, yet with a large vocabulary they are most of the memory traffic
+# of the backward pass. Here lookups only record their rows, which are added to the dense gradient
+# of the output layer.
 
 
 class TiedEmbeddings:
@@ -229,8 +230,8 @@ class TiedEmbeddings:
         padding: row whose lookups have no gradient, as in `torch.nn.Embedding`.
 
     Attributes:
-        table: what an output layer multiplies with. It must be used so, else there is no dense
-            gradient to add rows to, and they are lost.
+        table: the weight of the output layer. Without this use there is no dense gradient to add
+            the rows to, and the gradients of lookups are lost.
     """
 
     def __init__(self, table: Tensor, padding: int | None) -> None:
@@ -246,7 +247,7 @@ class TiedEmbeddings:
 
 
 class _Collect(torch.autograd.Function):
-    """The table itself; its backward pass runs when those of all uses have."""
+    """Identity; its backward pass runs after those of all uses of the table."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: list[tuple[Tensor, Tensor]]) -> Tensor:

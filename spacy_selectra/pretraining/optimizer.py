@@ -1,6 +1,4 @@
-"""Adam with decoupled weight decay, as ELECTRA uses it; Muon for the matrices of the layers; and
-the learning rate over a run.
-"""
+"""AdamW as in ELECTRA, Muon for the matrices of the layers, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -16,18 +14,18 @@ from torch import Tensor, nn
 from spacy_selectra.encoder.precision import resolve_precision
 from spacy_selectra.pretraining.config import OptimizerSettings
 
-# Adam divides its means by 1 - beta^t. ELECTRA's does not. From t = 2^24 on the divisor is
-# exactly 1 for any usual beta (0.999^t rounds away after 37 thousand steps), and torch's
-# step counter, a float32, cannot count on from there: so this start switches the
+# Bias correction divides Adam's moments by 1 - beta^t; ELECTRA's Adam does not. From t = 2^24 on
+# the divisor is exactly 1 for any usual beta (0.999^t rounds away after 37 thousand steps), and
+# torch's step counter, a float32, cannot increase any further. So a start at this value turns bias
 # correction off in the fused kernel.
 _NO_CORRECTION = float(1 << 24)
-# Matrices between hidden states. Embeddings, their projection and the heads, whose inputs
-# or outputs are sparse or few, stay with Adam (Jordan et al. 2024).
+# Muon is for matrices between hidden states. Embeddings, their projection and the heads, whose
+# inputs or outputs are sparse or few, stay with Adam (Jordan et al. 2024).
 _LAYERS = ".layers."
 
 
 class PretrainingOptimizer:
-    """One or two torch optimisers that step together.
+    """Adam alone, or Adam and Muon for different parameters, as one optimiser.
 
     Attributes:
         parts: torch's optimisers; the first one is Adam.
@@ -39,24 +37,24 @@ class PretrainingOptimizer:
         self.learning_rate = 0.0
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """The schedule's learning rate for the next step."""
+        """Set the schedule's learning rate for the next step."""
         self.learning_rate = learning_rate
         for part, ratio in zip(self.parts, self.ratios, strict=True):
             for group in part.param_groups:
                 group["lr"] = learning_rate * ratio
 
     def step(self, divisor: Tensor | None = None, skip: Tensor | None = None) -> None:
-        """Change the weights by the gradients.
+        """Update the weights.
 
         Args:
-            divisor: scalar float32 that gradients are divided by; Adam's kernel does so by
-                itself, which saves a pass over all gradients.
-            skip: scalar bool; where true, nothing changes. Adam decides on the device, Muon
-                has to wait for the answer.
+            divisor: scalar float32 that gradients are divided by. Adam's fused kernel does this,
+                which saves a pass over all gradients.
+            skip: scalar bool; if true, nothing changes. Adam reads it on the device, Muon has to
+                wait until the host knows it.
         """
         for part in self.parts:
             if isinstance(part, torch.optim.AdamW):
-                # where GradScaler puts them, too
+                # the attributes through which GradScaler reaches the fused kernel
                 vars(part)["grad_scale"] = divisor
                 vars(part)["found_inf"] = None if skip is None else skip.to(torch.float32)
             elif skip is not None and bool(skip):
@@ -69,12 +67,12 @@ class PretrainingOptimizer:
             part.step()
 
     def zero_grad(self) -> None:
-        """Drop the gradients."""
+        """Delete the gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
     def tensors(self, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-        """The state by name: `exp_avg/<parameter>` and so on."""
+        """The optimizer's state by name, such as `exp_avg/<parameter>`."""
         states = {p: state for part in self.parts for p, state in part.state.items()}
         return {
             f"{kind}/{name}": tensor
@@ -87,10 +85,10 @@ class PretrainingOptimizer:
 def build_optimizer(
     parameters: Mapping[str, nn.Parameter], settings: OptimizerSettings
 ) -> PretrainingOptimizer:
-    """The optimiser of `settings.method` over `parameters`, with its state already allocated.
+    """The optimiser of `settings.method` for `parameters`, with its state already allocated.
 
-    Frozen parameters are left out. A single parameter alone is a table of embeddings of which
-    some rows are trained: then nothing decays, as decay would change the other rows.
+    Frozen parameters are left out. If there is a single parameter, it is an embedding table of
+    which only some rows are trained. Then there is no weight decay, which would change the others.
     """
     parameters = {name: p for name, p in parameters.items() if p.requires_grad}
     if len(parameters) == 1:
@@ -117,8 +115,8 @@ def build_optimizer(
 def _adam(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
     """Fused AdamW: lr * (m / (sqrt(v) + eps) + decay * w), ELECTRA's `AdamWeightDecayOptimizer`.
 
-    That is Loshchilov and Hutter 2019, algorithm 2, without bias correction unless asked for.
-    Weight decay is on matrices only: vectors are biases and LayerNorms.
+    This is Loshchilov and Hutter 2019, algorithm 2, by default without bias correction. Vectors
+    (biases and LayerNorms) have no weight decay.
     """
     optimizer = torch.optim.AdamW(
         [
@@ -143,23 +141,20 @@ def _adam(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.
     return optimizer
 
 
-# The learning rate over a run.
-
-
 @dataclass(frozen=True)
 class Schedule:
     """Linear warm-up and linear decay, with an optional warm restart.
 
-    As in the original ELECTRA code the decay runs from the first step on, and the warm-up
+    As in the original ELECTRA code, the decay starts at the first step, and the warm-up
     multiplies it: peak * (1 - done) * min(1, step / warmup). The first step counts as step 1
-    of the warm-up, where the original would spend it at a learning rate of 0. With a restart,
-    each of the two parts warms up and decays to 0 by itself (Loshchilov and Hutter 2017,
-    section 3, with linear in place of cosine decay).
+    of the warm-up; in the original its learning rate is 0. With a restart, each of the two parts
+    has its own warm-up and decay to 0 (Loshchilov and Hutter 2017, section 3, with linear instead
+    of cosine decay).
 
     Attributes:
-        peak: the learning rate the schedule scales.
+        peak: the highest learning rate.
         max_steps: length of the run.
-        warmup_steps: length of a warm-up.
+        warmup_steps: length of each warm-up.
         restart_step: first step of the second part, or None.
     """
 
@@ -169,12 +164,12 @@ class Schedule:
     restart_step: int | None = None
 
     def learning_rate(self, step: int, time_share: float = 0.0) -> float:
-        """The rate of the update that follows `step` finished ones.
+        """The learning rate of the next update.
 
         Args:
-            step: updates made so far, from 0.
-            time_share: share of a wall-clock budget that is used up, 0 without one; the decay
-                follows it where it is ahead of the steps.
+            step: number of updates so far.
+            time_share: share of the time budget that is used, 0 without one; the decay follows
+                it if it is larger than the share of steps.
         """
         begin, end = 0, self.max_steps
         if self.restart_step is not None:
@@ -187,32 +182,31 @@ class Schedule:
         return self.peak * max(0.0, 1.0 - done) * warmup
 
 
-# Muon: momentum whose matrices are made orthogonal before each step (Jordan et al. 2024).
+# Muon: the momentum of each matrix is orthogonalised before a step (Jordan et al. 2024).
 
 
-# Coefficients and steps of Jordan et al. 2024: the slope at zero is as steep as it can be, and
-# singular values end up between 0.7 and 1.2.
+# Coefficients and number of iterations of Jordan et al. 2024: the slope at zero is as steep as
+# possible, and singular values end up between 0.7 and 1.2.
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _EPS = 1e-7
-# Steps then have the root mean square of Adam's (Liu et al. 2025, section 2.2), so that one
-# learning rate serves matrices of all shapes.
+# Gives steps the root mean square of Adam's (Liu et al. 2025, section 2.2), so that one learning
+# rate suits matrices of all shapes.
 _ADAMS_SIZE = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """`torch.optim.Muon` with Nesterov momentum and steps as large as Adam's, for many small
-    matrices on any processor.
+    """`torch.optim.Muon` with Nesterov momentum and steps as large as Adam's, made faster.
 
-    Matrices of one shape go through each product together, and products are computed in bfloat16
-    only where the device has it: torch's own always uses it, and where it is emulated a step of
-    the optimiser takes longer than a small batch.
+    Matrices of the same shape share batched products. bfloat16 is used only if the hardware
+    supports it; torch's own Muon always uses it, and where it is emulated, a step takes longer
+    than the forward and backward pass of a small batch.
 
     Args:
-        parameters: matrices; each has its momentum in `state[parameter]["momentum_buffer"]`.
+        parameters: matrices; `state[parameter]["momentum_buffer"]` is the momentum of each.
         lr: learning rate.
         weight_decay: decoupled, times the learning rate.
-        momentum: decay of the mean of gradients.
+        momentum: decay of the mean of the gradients.
     """
 
     def __init__(
@@ -226,7 +220,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Change the weights by their gradients; parameters without one stay."""
+        """Update the weights; parameters without a gradient do not change."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
@@ -239,7 +233,7 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_add_(parameters, list(steps.unbind()), alpha=-size)
 
     def _directions(self, parameters: list[Tensor], momentum: float) -> Tensor:
-        """(n, rows, columns): of each its gradient, looking ahead along the momentum."""
+        """(n, rows, columns): Nesterov momentum of n parameters of the same shape."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         means = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(means, gradients, 1 - momentum)
@@ -247,14 +241,14 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """The orthogonal matrix near each of (n, rows, columns), by a Newton-Schulz iteration.
+    """Orthogonalise each of n matrices by a Newton-Schulz iteration.
 
     Args:
-        matrices: float32 or wider.
-        dtype: of the products; what suits the device if None.
+        matrices: (n, rows, columns), float32 or wider.
+        dtype: of the products; None chooses by device.
 
     Returns:
-        The same shape and type, singular values about 1.
+        Same shape and type; all singular values are about 1.
     """
     dtype = dtype or _product_type(matrices)
     tall = matrices.shape[1] > matrices.shape[2]
@@ -268,6 +262,6 @@ def orthogonalised(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor
 
 
 def _product_type(matrices: Tensor) -> torch.dtype:
-    # by what the processor can, not by the precision of the networks: it needs no accuracy
+    # by the hardware alone, whatever the precision of the networks: the iteration tolerates errors
     native = resolve_precision("auto", matrices.device) == "bf16"
     return torch.bfloat16 if native and matrices.dtype == torch.float32 else matrices.dtype

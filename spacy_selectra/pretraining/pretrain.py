@@ -55,9 +55,9 @@ class Result:
 
     Attributes:
         finished: False if it was stopped and can be resumed.
-        step: optimiser steps made.
+        step: optimiser steps done.
         output: directory of the run.
-        is_main: whether this process is the one that wrote it.
+        is_main: whether this is the main process, which writes all files.
     """
 
     finished: bool
@@ -74,19 +74,19 @@ def pretrain(
     replace: bool = False,
     quiet: bool = False,
 ) -> Result:
-    """Pretrain, or go on with a run that was stopped.
+    """Pretrain, or resume a run that was stopped.
 
     Args:
         settings: the configuration.
         output: gets config.cfg, run.json, log.jsonl, evaluation.jsonl, checkpoint-STEP/ and in
             the end discriminator/ and generator/ in transformers' format.
-        resume: "auto" goes on from the newest whole checkpoint in `output`, if any; "never"
-            refuses a directory that holds anything.
-        replace: a run on other data or settings in `output` is deleted and this one started.
+        resume: "auto" resumes from the newest intact checkpoint in `output`, if any; "never"
+            requires an empty directory.
+        replace: delete a run with other data or settings in `output` and start this one.
         quiet: no progress on stderr.
 
     Raises:
-        OtherRunError: `output` holds such a run, and `replace` is not set.
+        OtherRunError: `output` holds a run with other data or settings; `replace` is not set.
         SelectraError: data, tokenizer and settings do not fit together, `output` holds
             something else, files cannot be written, or training diverged too often.
     """
@@ -126,7 +126,7 @@ def _pretrain(
     checkpoint = world.in_main(
         lambda: open_run(output, identity, resume=resume, replace=replace, sources=sources)
     )
-    start = world.from_main(checkpoint.step if checkpoint else None)  # None: it begins
+    start = world.from_main(checkpoint.step if checkpoint else None)  # None: a new run
 
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary)
@@ -157,7 +157,7 @@ def _pretrain(
     trackers = Trackers()
     if world.is_main:
         if training.evaluate_every is not None:
-            required("sklearn.metrics")  # now, and not at the first evaluation
+            required("sklearn.metrics")  # fail now, not at the first evaluation
             heldout = Heldout(
                 PackedCorpus(settings.paths.corpus, "heldout", vocabulary),
                 masker.with_seed(0),
@@ -166,7 +166,7 @@ def _pretrain(
                 mode,
             )
         values = settings.model_dump(mode="json")
-        if start is None:  # first of all files: without it a directory holds no run to go on with
+        if start is None:  # first of all files: a directory without it cannot be resumed
             record = run_record(identity, settings, corpus.manifest, device, mode, world.size)
             write_json(output / RECORD_FILE, record)
         write_text(output / CONFIG_FILE, Config(values).to_str() + "\n")
@@ -176,8 +176,8 @@ def _pretrain(
         run_log = RunLogger(model, training, output, world, trackers, start or 0)
         if longest < packed_length:
             run_log.warn(
-                f"sequences of up to {packed_length} pieces were packed, of which only the first "
-                f"{longest} are read; pack with --length {longest} to read all of the text"
+                f"sequences of up to {packed_length} pieces are truncated to {longest}; pack the "
+                f"corpus with --length {longest} to train on all of the text"
             )
         schedule = Schedule(
             peak=settings.optimizer.learning_rate,
@@ -195,7 +195,7 @@ def _pretrain(
                 write_json(output / RECORD_FILE, record)
         finished = trainer.train(stop)
         if finished and world.is_main:
-            # weights to start from may have been trained with longer sequences
+            # with init_from, earlier training may have covered more positions
             trained = longest if settings.encoder.init_from is None else None
             _export(model, output, settings.paths.tokenizer, trained)
     world.wait()
@@ -203,14 +203,14 @@ def _pretrain(
 
 
 def build_model(settings: PretrainingSettings, vocabulary: Vocabulary) -> PretrainingModel:
-    """Both networks, from random weights or from those `init_from` names.
+    """Both networks, with random weights or those of `init_from`.
 
-    With `encoder.train_rows`, all weights but some rows of the token embeddings are frozen.
+    With `encoder.train_rows`, all weights except some rows of the token embeddings are frozen.
     Random weights come from torch's global generator.
 
     Raises:
-        SelectraError: sizes that do not fit, nothing at `init_from`, or a checkpoint with another
-            vocabulary that is not to be replaced.
+        SelectraError: sizes that do not fit together, no model at `init_from`, or a checkpoint
+            with another vocabulary and `encoder.vocabulary` is "keep".
     """
     encoder, generator, objective = settings.encoder, settings.generator, settings.objective
     if encoder.init_from is None:
@@ -229,16 +229,16 @@ def _check_length(model: PretrainingModel, longest: int) -> None:
     positions = min(network.config.max_position_embeddings for network in networks)
     if longest > positions:
         raise SelectraError(
-            f"sequences of up to {longest} pieces, the encoder has {positions} positions; "
-            "set training.max_length or encoder.max_position_embeddings"
+            f"sequences have up to {longest} pieces, but the encoder has only {positions} "
+            "positions; set training.max_length or encoder.max_position_embeddings"
         )
 
 
 def batch_loader(corpus: PackedCorpus, training: TrainingSettings, world: World) -> BatchLoader:
-    """The parts of batches that this process learns from.
+    """Batches of this process: its share of one gradient accumulation step each.
 
     Raises:
-        SelectraError: batches cannot be divided among the processes.
+        SelectraError: the batch size is not divisible by processes and accumulation steps.
     """
     share, rest = divmod(training.batch_size, training.gradient_accumulation_steps * world.size)
     if rest:
@@ -257,7 +257,7 @@ def batch_loader(corpus: PackedCorpus, training: TrainingSettings, world: World)
 
 
 def _prepare(masker: Masker, device: torch.device, mode: str, batch: Batch) -> MaskedBatch:
-    """What is done to a batch in the background."""
+    """Mask a batch; runs in the prefetching thread."""
     masked = masker(batch.input_ids, batch.lengths, batch.type_ids, batch.first)
     if device.type == "cuda":
         return masked.pin()
@@ -267,8 +267,8 @@ def _prepare(masker: Masker, device: torch.device, mode: str, batch: Batch) -> M
 
 
 def _export(model: PretrainingModel, output: Path, tokenizer: Path, longest: int | None) -> None:
-    """Write both networks; `longest` is how far their positions are trained, if that is known."""
-    # dropout of the pretraining run says nothing about how the network should be fine-tuned
+    """Write both networks; `longest` is the number of trained positions, None if unknown."""
+    # fine-tuning should not inherit the dropout of pretraining, which is often 0
     defaults = {name: EncoderConfig.__dataclass_fields__[name].default for name in DROPOUTS}
     networks = {"discriminator": model.discriminator, "generator": model.generator}
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""The directory of a run: whether it holds one, what it was made from and with."""
+"""The output directory of a run, and run.json: the identity and metadata of the run."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def open_run(
     replace: bool = False,
     sources: Sequence[str | Path] = (),
 ) -> Checkpoint | None:
-    """The checkpoint to go on from; None where a run has to begin.
+    """The checkpoint to resume from; None for a new run.
 
-    What a killed run left half written is deleted.
+    Incomplete files of a killed run are deleted.
 
     Args:
         output: directory of the run.
         identity: of `run_identity`.
-        resume: "never" refuses a directory that holds anything at all.
-        replace: delete a run of another identity.
-        sources: what the run is made from, which must not be deleted with it.
+        resume: "never" requires an empty directory.
+        replace: delete a run with another identity.
+        sources: inputs of the run, which must not be deleted with it.
 
     Raises:
-        OtherRunError: there is such a run, and it is not to be replaced.
-        SelectraError: `output` is no directory, holds something else or a damaged run, or holds
-            anything and `resume` is "never".
+        OtherRunError: the directory holds a run with another identity; `replace` is not set.
+        SelectraError: `output` is a file, holds something else or a damaged run, or is not empty
+            and `resume` is "never".
     """
     if output.exists() and not output.is_dir():
         raise SelectraError(f"{output}: is a file, not a directory")
@@ -64,10 +64,12 @@ def open_run(
         return None
     if resume == "never":
         raise SelectraError(
-            f"{output}: is not empty; use another directory, or --resume auto to go on with it"
+            f"{output}: is not empty; use another directory, or --resume auto to continue this run"
         )
     if not (output / RECORD_FILE).is_file():
-        raise SelectraError(f"{output}: is not empty and holds no pretraining run; use another")
+        raise SelectraError(
+            f"{output}: is not empty and holds no pretraining run; use another directory"
+        )
     earlier = read_json(output / RECORD_FILE)
     if not isinstance(earlier, dict) or "identity" not in earlier:
         raise SelectraError(f"{output / RECORD_FILE}: damaged; use another directory")
@@ -81,16 +83,16 @@ def open_run(
 
 
 def delete_run(output: Path, sources: Sequence[str | Path] = ()) -> None:
-    """Empty the directory. The record goes last: until then it is still known for a run.
+    """Empty the directory, run.json last, so that an interrupted deletion can be repeated.
 
     Raises:
-        SelectraError: one of `sources` lies there; nothing is deleted.
+        SelectraError: one of `sources` is in the directory; nothing is deleted.
     """
     for source in sources:
         if Path(source).resolve().is_relative_to(output.resolve()):
             raise SelectraError(
-                f"{source}: lies in {output}, which would be deleted first; use another directory "
-                "for the output"
+                f"{source}: is in {output}, which would be deleted first; use another output "
+                "directory"
             )
     for path in sorted(output.iterdir(), key=lambda path: path.name == RECORD_FILE):
         if path.is_dir() and not path.is_symlink():
@@ -99,12 +101,12 @@ def delete_run(output: Path, sources: Sequence[str | Path] = ()) -> None:
             path.unlink()
 
 
-# run.json: what a run was made from and with.
+# run.json: identity and metadata of a run.
 
 
 RECORD_FILE = "run.json"
 _PACKAGES = ("spacy-selectra", "torch", "transformers", "tokenizers", "numpy", "safetensors")
-# what fixes shapes, data and the stream of random numbers
+# These determine shapes, the order of the data and the stream of random numbers.
 _FIXED_TRAINING = {"batch_size", "gradient_accumulation_steps", "max_length", "seed"}
 
 _SECTIONS: dict[str, type[Settings]] = {
@@ -116,7 +118,7 @@ _SECTIONS: dict[str, type[Settings]] = {
 
 
 def run_identity(settings: PretrainingSettings, manifest: Manifest) -> dict[str, Any]:
-    """What must be the same when a run is resumed: networks, objective, data, order, seed.
+    """What must not change when a run is resumed: networks, objective, data, order and seed.
 
     Length of the run, learning rate, precision, device, logging and checkpoints may change.
     """
@@ -131,10 +133,10 @@ def run_identity(settings: PretrainingSettings, manifest: Manifest) -> dict[str,
 
 
 def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str) -> None:
-    """Refuse to resume a run that was something else.
+    """Compare the identity of a stored run with that of this one.
 
     Raises:
-        OtherRunError: lists every difference.
+        OtherRunError: they differ; the message lists every difference.
     """
     differences = []
     for section, values in expected.items():
@@ -142,7 +144,7 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
         if section in _SECTIONS:
             known = _SECTIONS[section]
             earlier = known.with_new_names(earlier)
-            # settings that are younger than the run did then what their default does now
+            # a setting newer than the run had the effect of its default
             younger = values.keys() & known.model_fields.keys() - earlier.keys()
             earlier |= {key: known.model_fields[key].default for key in younger}
         for key in sorted(values.keys() | earlier.keys()):
@@ -152,7 +154,7 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], output: str)
                 )
     if differences:
         raise OtherRunError(
-            f"{output}: cannot resume with another configuration ({'; '.join(differences)}); "
+            f"{output}: cannot resume with a different configuration ({'; '.join(differences)}); "
             "use another output directory"
         )
 
@@ -166,20 +168,20 @@ def run_record(
     world_size: int = 1,
     recipe: Path | None = None,
 ) -> dict[str, Any]:
-    """What run.json holds when a run begins.
+    """Content of run.json for a new run.
 
     Args:
         identity: of `run_identity`.
         settings: all of them, defaults included.
         manifest: of the packed corpus.
         device: of this process.
-        precision: what "auto" came to.
-        world_size: processes that train together.
-        recipe: a directory under version control; the working directory if None.
+        precision: the one used, not "auto".
+        world_size: number of processes.
+        recipe: directory of the git repository to record; the working directory if None.
 
     Returns:
-        `identity` and `settings`; `data` (digests and counts of what is read); `git` (commit of
-        the recipe, and whether tracked files differ from it), None without git; `started`, UTC;
+        `identity` and `settings`; `data` (digests and counts); `git` (commit, and whether tracked
+        files differ from it), None without git; `started`, UTC;
         `versions`; `device`, `precision` and `world_size`; `parts`, empty (see `add_part`).
     """
     return {
@@ -199,17 +201,17 @@ def add_part(
     world_size: int = 1,
     step: int | None = None,
 ) -> dict[str, Any]:
-    """`record` with one more entry of `parts`, for a run that is resumed.
+    """A copy of `record` with one more entry in `parts`, for a resumed run.
 
     Args:
-        record: what run.json holds; is left as it is.
+        record: content of run.json.
         device: of this process.
-        precision: what "auto" comes to now.
-        world_size: processes that train together.
-        step: of the checkpoint the run goes on from.
+        precision: the one used, not "auto".
+        world_size: number of processes.
+        step: of the checkpoint to resume from.
 
     Returns:
-        The whole record. Its new part names only those versions that are not the run's first.
+        The record. The new part names only versions that differ from those of the first part.
     """
     part = _surroundings(device, precision, world_size)
     earlier = record.get("versions", {})
@@ -233,7 +235,7 @@ def _surroundings(device: torch.device, precision: str, world_size: int) -> dict
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:
-    """Digests and counts; no path, as the same data may lie elsewhere."""
+    """Digests and counts, without the path: the same data may be moved."""
     splits = {}
     for name, split in manifest.splits.items():
         counts = split.model_dump(include={"documents", "sequences", "tokens", "unknown"})
@@ -247,7 +249,7 @@ def _data(manifest: Manifest) -> dict[str, Any]:
 
 
 def _contents(manifest: Manifest, split: Split = "train") -> str:
-    """SHA-256 over the digests of a split's shards: the same text wherever it lies."""
+    """SHA-256 over the digests of a split's shards."""
     digest = hashlib.sha256()
     for shard in manifest.splits[split].shards:
         digest.update(bytes.fromhex(shard.sha256))
@@ -255,7 +257,7 @@ def _contents(manifest: Manifest, split: Split = "train") -> str:
 
 
 def _git_state(directory: Path) -> dict[str, Any] | None:
-    """Commit, and whether tracked files differ from it; None without git or outside of it."""
+    """Commit, and whether tracked files differ from it; None outside of a repository."""
     commit = _git(directory, "rev-parse", "HEAD")
     changes = _git(directory, "status", "--porcelain", "--untracked-files=no")
     if commit is None or changes is None:
@@ -270,7 +272,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
             capture_output=True,
             text=True,
             timeout=20,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # look only, write no index
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # do not write the index
         )
     except (OSError, subprocess.SubprocessError, UnicodeError):
         return None
@@ -288,7 +290,7 @@ def _versions() -> dict[str, str]:
 
 
 def _device(device: torch.device) -> dict[str, Any]:
-    """Processor and accelerator of this machine, without its name."""
+    """Processor and accelerator of this machine, without the host name."""
     found: dict[str, Any] = {
         "type": device.type,
         "cpu": _cpu_model(),

@@ -1,4 +1,4 @@
-"""What a run writes down beside its checkpoints: logs, trackers, the line of progress."""
+"""Logs of a run (log.jsonl, evaluation.jsonl, trackers, progress) and its FLOPs utilisation."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from spacy_selectra.util.progress import Progress
 
 @dataclass
 class StepStats:
-    """Sums since the last row of the log.
+    """Sums over the steps since the last row of the log.
 
     Attributes:
         mlm: generator's losses over masked pieces.
         rtd: discriminator's losses over all pieces.
-        correction: corrector's losses over masked pieces.
-        correct: pieces it judged right.
-        masked: masked pieces.
-        pieces: all pieces.
-        seconds: time the steps took.
-        steps: steps that were learnt from.
+        correction: corrective LM head's losses over masked pieces.
+        correct: number of pieces the discriminator classified correctly.
+        masked: number of masked pieces.
+        pieces: number of pieces.
+        seconds: duration of the steps.
+        steps: number of steps, without skipped batches.
     """
 
     mlm: float = 0.0
@@ -60,7 +60,7 @@ class StepStats:
         self.steps += 1
 
     def row(self, weights: tuple[float, float, float]) -> dict[str, float]:
-        """Means over the window: losses a piece, share of right verdicts, pieces a second.
+        """Means over the steps: losses per piece, accuracy, pieces per second.
 
         Args:
             weights: of the losses, see `PretrainingModel.loss_weights`.
@@ -81,7 +81,7 @@ class StepStats:
 
 
 class JsonLines:
-    """A growing file of JSON objects, each with a `step`."""
+    """A file of JSON lines, each with a `step`, to which rows are appended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,11 +98,11 @@ class JsonLines:
         except OSError as error:
             raise SelectraError(
                 f"{self.path}: could not be written ({error.strerror}); "
-                "checkpoints are untouched, run the same command again to go on"
+                "checkpoints are unchanged, run the same command again to resume"
             ) from error
 
     def rows(self) -> list[dict[str, Any]]:
-        """All whole rows; one that a kill cut off is left out."""
+        """All complete rows; a last row that a killed process left incomplete is skipped."""
         if not self.path.is_file():
             return []
         result = []
@@ -114,7 +114,7 @@ class JsonLines:
         return result
 
     def rewind(self, step: int) -> None:
-        """Drop rows of steps that will be made again."""
+        """Delete the rows of all steps after `step`, which will be repeated."""
         if self.path.is_file():
             kept = [row for row in self.rows() if row["step"] <= step]
             write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
@@ -128,12 +128,12 @@ class RunLogger:
     """log.jsonl, evaluation.jsonl and attached trackers; only the main process writes.
 
     Args:
-        model: whose training it is.
+        model: both networks.
         training: section `[training]`.
         output: directory of the run.
         world: the processes.
-        trackers: get every row too.
-        start: step the run goes on from; rows of later steps go.
+        trackers: get every row as well.
+        start: step from which the run starts or resumes; rows of later steps are deleted.
     """
 
     def __init__(
@@ -154,13 +154,13 @@ class RunLogger:
             self.evaluations.rewind(start)
 
     def measure_peak(self) -> None:
-        """Find out what the devices can compute, which utilization is a share of."""
+        """Measure the peak FLOP/s of all devices, for the utilisation (MFU)."""
         self._peak = matmul_peak(self.model.device, self.training.precision) * self.world.size
 
     def add(
         self, step: int, window: StepStats, learning_rate: float, tokens_seen: int, elapsed: float
     ) -> None:
-        """A row for the steps of `window`, which end with `step`."""
+        """Log a row for the steps of `window`, of which `step` is the last."""
         if not self.world.is_main:
             return
         row: dict[str, Any] = {"step": step, **window.row(self.model.loss_weights)}
@@ -172,24 +172,24 @@ class RunLogger:
         self.trackers.log(step, row)
 
     def add_evaluation(self, step: int, measures: Mapping[str, float]) -> None:
-        """A row of evaluation.jsonl."""
+        """Log a row of evaluation.jsonl."""
         row = {"step": step, **measures}
         self.evaluations.append(row)
         self.trackers.log(step, row, "heldout")
 
     def has_evaluation(self, step: int) -> bool:
-        """Whether the networks of `step` have been evaluated."""
+        """Whether evaluation.jsonl has a row of `step`."""
         return any(row["step"] == step for row in self.evaluations.rows())
 
     def rewind(self, step: int) -> None:
-        """Drop rows of later steps, which will be made again."""
+        """Delete the rows of all steps after `step`, which will be repeated."""
         if self.world.is_main:
             self.log.rewind(step)
             self.evaluations.rewind(step)
             self.trackers.rewind(step)
 
     def progress(self, step: int, elapsed: float, quiet: bool) -> Progress:
-        """How far the run is, by steps or, where it has a budget, by time."""
+        """A progress bar in steps, or in seconds if there is a time budget."""
         training = self.training
         if training.max_seconds is None:
             total, unit = training.max_steps - step, "steps"
@@ -198,7 +198,7 @@ class RunLogger:
         return Progress("pretraining", total, unit, quiet=quiet)
 
     def note(self, step: int, window: StepStats) -> str:
-        """The end of the line of progress."""
+        """Losses and speed, for the end of the progress bar."""
         if not window.pieces:
             return f"step {step}"
         means = window.row(self.model.loss_weights)
@@ -210,7 +210,7 @@ class RunLogger:
         )
 
     def warn(self, message: str) -> None:
-        """Print a warning, once for all processes."""
+        """Print a warning, in the main process only."""
         if self.world.is_main:
             print(f"warning: {message}", file=sys.stderr, flush=True)
 
@@ -227,7 +227,7 @@ class RunLogger:
         return work / max(1e-9, window.seconds) / max(1.0, self._peak)
 
 
-# How much of what the device can compute the training does compute.
+# Model FLOPs utilisation (MFU): useful FLOP/s as a share of the measured peak.
 
 
 _PROBE_SECONDS = 0.2
@@ -235,10 +235,10 @@ _PROBE_SIZE = {"cpu": 768, "cuda": 8192}
 
 
 def encoder_flops(config: EncoderConfig, length: float) -> float:
-    """Multiplications and additions of a forward pass, for a piece in a sequence of `length`.
+    """FLOPs of a forward pass for one piece in a sequence of `length` pieces.
 
-    Products only: 2 for each weight a piece is multiplied with, and 4 * length * width a layer
-    for attention (Kaplan et al. 2020, section 2.1).
+    Matrix products only: 2 per weight, and 4 * length * hidden_size per layer for attention
+    (Kaplan et al. 2020, section 2.1).
     """
     width = config.hidden_size
     weights = 4 * width * width + 2 * width * config.intermediate_size
@@ -255,15 +255,15 @@ def step_flops(
     length: float,
     corrected: bool = False,
 ) -> float:
-    """Useful work of a training step: forward, and twice as much backward.
+    """Useful FLOPs of a training step: forward, and twice as much backward.
 
     Args:
-        large: shape of the discriminator.
-        small: shape of the generator.
-        pieces: real pieces of the batch.
-        masked: pieces that are predicted.
-        length: mean length of a sequence.
-        corrected: whether the discriminator names the originals too.
+        large: sizes of the discriminator.
+        small: sizes of the generator.
+        pieces: number of pieces, without padding.
+        masked: number of masked pieces.
+        length: mean pieces of a sequence.
+        corrected: whether there is a corrective LM head.
     """
     a_piece = encoder_flops(small, length) + encoder_flops(large, length)
     a_piece += 2 * large.hidden_size * (large.hidden_size + 1)
@@ -275,7 +275,7 @@ def step_flops(
 
 
 def matmul_peak(device: torch.device, mode: str) -> float:
-    """FLOP/s of a large product in the given precision, measured for a moment."""
+    """Peak FLOP/s of a large matrix product in the given precision, measured for 0.2 seconds."""
     size = _PROBE_SIZE.get(device.type, 768)
     best = 0.0
     with torch.no_grad(), precision(mode, device):

@@ -1,4 +1,4 @@
-"""One optimiser step: losses, gradients, clipping, update, over all processes."""
+"""One optimiser step over all processes: losses, gradients, clipping, update."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from spacy_selectra.util.distributed import World
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step gave; reading it waits for the device.
+    """Results of a step, read asynchronously.
 
     Attributes:
-        values: (7,) float64 on the device: sums of the generator's, the discriminator's and
-            the corrector's losses, right verdicts, masked pieces, pieces, and 1 if the batch was
-            bad and nothing was learnt from it.
-        arrived: on GPUs, when `values` are in host memory.
+        values: (7,) float64: sums of the losses of generator, discriminator and corrective LM
+            head; number of correctly classified pieces, of masked pieces, of all pieces; and 1
+            if the batch was bad and skipped, else 0.
+        arrived: on GPUs, the event after which `values` are in host memory.
     """
 
     values: Tensor
     arrived: torch.cuda.Event | None = None
 
     def read(self) -> list[float]:
-        """The values, once they are there."""
+        """The values; waits for the device."""
         if self.arrived is not None:
             self.arrived.synchronize()
         return self.values.tolist()
 
 
 class TrainingStep:
-    """Makes steps of a run.
+    """Makes the optimiser steps of a run.
 
     Args:
         model: both networks, on their device.
         optimizer: of all parameters.
-        guard: judges batches.
+        guard: detects bad batches.
         mode: precision.
-        max_norm: gradients of a greater global norm are scaled down to it.
+        max_norm: global norm to which gradients are clipped.
         world: processes that share each batch.
     """
 
@@ -63,10 +63,11 @@ class TrainingStep:
         self._weights = torch.tensor(model.loss_weights, dtype=torch.float64, device=model.device)
 
     def __call__(self, parts: Sequence[MaskedBatch], learning_rate: float) -> StepReport:
-        """Learn from a batch.
+        """Train on a batch.
 
         Args:
-            parts: the parts of this process's share of it, on the CPU.
+            parts: this process's share of the batch, one part per gradient accumulation step, on
+                the CPU.
             learning_rate: the schedule's, for this step.
         """
         device = self.model.device
@@ -111,26 +112,26 @@ def _report(values: Tensor) -> StepReport:
     return StepReport(host, arrived)
 
 
-# Telling a batch that must not be learnt from, without waiting for the device.
+# Detecting bad batches without waiting for the device.
 
 
 _DECAY = 0.98
-# Of the weight that a mean over many batches has: reached after 35 of them.
+# Share of the full weight of the moving average from which it is used: after 35 batches.
 _ENOUGH = 0.5
 
 
 class Guard:
-    """Judges each batch by its gradient's norm and by its loss against the best so far.
+    """Detects bad batches by gradient norm and loss.
 
     A batch is bad if either is not finite, or if the loss exceeds `factor` times the lowest mean
-    loss (exponential, over about 50 batches) that the run has had. A single such batch is an
-    outlier; several in a row are divergence, and then the weights are to blame.
+    loss of the run (exponential moving average over about 50 batches). One bad batch is an
+    outlier; several in a row mean that training diverges.
 
     Everything is computed on the device of the losses, and nothing is read back.
 
     Args:
-        factor: see above; None for finite values only.
-        device: where the losses are.
+        factor: see above; None to check for finite values only.
+        device: of the losses.
     """
 
     def __init__(self, factor: float | None, device: torch.device) -> None:
@@ -138,7 +139,7 @@ class Guard:
         self._state = torch.tensor([0.0, 0.0, torch.inf], dtype=torch.float64, device=device)
 
     def judge(self, loss: Tensor, norm: Tensor) -> Tensor:
-        """Whether the batch is bad: scalar bool. Good ones enter the mean."""
+        """Whether the batch is bad: scalar bool. Good batches update the mean."""
         mean, weight, lowest = self._state.unbind()
         loss = loss.to(torch.float64)
         bad = ~(torch.isfinite(norm) & torch.isfinite(loss))
@@ -156,5 +157,5 @@ class Guard:
         return self._state
 
     def load(self, state: Tensor) -> None:
-        """Go on from a `state`."""
+        """Set the state that `state` returned."""
         self._state = state.to(self._state)

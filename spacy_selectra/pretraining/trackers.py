@@ -1,7 +1,7 @@
 """Sending the rows of a run's log to TensorBoard and Weights & Biases.
 
-log.jsonl and evaluation.jsonl are the record of a run; trackers are a view of it. So a tracker
-that fails is dropped with one warning, and the run goes on.
+A tracker that fails is dropped with a warning, and the run continues: log.jsonl and
+evaluation.jsonl have all rows.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ WANDB_FILE = "wandb.json"
 
 
 class Tracker(Protocol):
-    """One place to send rows to."""
+    """A service that gets the rows of a log."""
 
     name: str
 
     def log(self, step: int, row: Mapping[str, float]) -> None:
-        """Send the figures of an optimiser step."""
+        """Send the values of an optimiser step."""
         ...
 
     def rewind(self, step: int) -> None:
-        """What was sent of later steps no longer counts: they will be made again."""
+        """Discard what was sent of later steps, which will be repeated."""
         ...
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send everything that is queued."""
         ...
 
 
@@ -48,7 +48,7 @@ class TensorBoardTracker:
 
     Args:
         output: directory of the run.
-        resume_step: step the run goes on from; later figures of earlier parts are purged.
+        resume_step: step from which the run resumes; values of later steps are purged.
     """
 
     name = "TensorBoard"
@@ -62,13 +62,13 @@ class TensorBoardTracker:
         self._writer = self._open(resume_step)
 
     def log(self, step: int, row: Mapping[str, float]) -> None:
-        """Write the figures, at once: rows are rare and a run may be killed."""
+        """Write the values and flush, as rows are rare and a run may be killed."""
         for name, value in row.items():
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
     def rewind(self, step: int) -> None:
-        """Purge what was written of later steps."""
+        """Purge the values of later steps."""
         self._writer.close()
         self._writer = self._open(step)
 
@@ -77,17 +77,16 @@ class TensorBoardTracker:
         self._writer.close()
 
     def _open(self, resume_step: int | None) -> Any:
-        # TensorBoard drops the purged step itself too, and that one is not made again
+        # TensorBoard purges this step as well, but `resume_step` is not repeated
         purge_step = None if resume_step is None else resume_step + 1
         return self._make_writer(self._directory, purge_step=purge_step)
 
 
 class WandbTracker:
-    """A run of Weights & Biases; a resumed run goes on under the id in `output/wandb.json`.
+    """A run of Weights & Biases; a resumed run keeps its id, in `output/wandb.json`.
 
-    Figures are drawn over their own `step`, so that a step made again after a restart shows at
-    its place: W&B's own counter cannot go back. If the server cannot be reached, the run is
-    kept on disk for `wandb sync`.
+    The x axis is our `step`, because W&B's own counter cannot go back when steps are repeated. If
+    the server cannot be reached, the run is kept on disk for `wandb sync`.
 
     Args:
         settings: names and mode.
@@ -109,7 +108,7 @@ class WandbTracker:
             "resume": "allow",
             "dir": str(output),
             "config": dict(config),
-            # neither what the command prints nor what it would say of itself
+            # do not capture the command's output, and print nothing
             "settings": wandb.Settings(console="off", silent=True),
         }
         try:
@@ -121,17 +120,17 @@ class WandbTracker:
                 f"{self.name} cannot be reached ({_reason(error)}); the run is logged offline, "
                 f"`wandb sync` sends it later from {output / 'wandb'}"
             )
-            wandb.teardown()  # else the failed attempt holds on to the id
+            wandb.teardown()  # else the failed attempt keeps the id in use
             self._run = start(mode="offline", **arguments)
         for pattern in ("train/*", "heldout/*"):
             self._run.define_metric(pattern, step_metric="step")
 
     def log(self, step: int, row: Mapping[str, float]) -> None:
-        """Queue the figures for sending."""
+        """Queue the values for sending."""
         self._run.log({"step": step, **row})
 
     def rewind(self, step: int) -> None:
-        """Nothing: figures of a step made again are drawn over the earlier ones."""
+        """Nothing to do: values of a repeated step replace the earlier ones."""
 
     def close(self) -> None:
         """Send what is queued."""
@@ -139,10 +138,10 @@ class WandbTracker:
 
 
 class Trackers:
-    """All trackers of a run; none is fine too, and costs nothing.
+    """All trackers of a run, or none.
 
     Args:
-        trackers: where to send rows.
+        trackers: the trackers that get each row.
     """
 
     def __init__(self, *trackers: Tracker) -> None:
@@ -159,7 +158,7 @@ class Trackers:
     ) -> None:
         """Send a row of log.jsonl or, as "heldout", of evaluation.jsonl.
 
-        Its figures are named group/key. What is no finite number is left out.
+        Values are named group/key. Values that are not finite numbers are left out.
         """
         figures = {
             f"{group}/{key}": float(value)
@@ -169,11 +168,11 @@ class Trackers:
         self._each(lambda tracker: tracker.log(step, figures))
 
     def rewind(self, step: int) -> None:
-        """Rows after `step` no longer count, as after rolling back to a checkpoint."""
+        """Discard rows after `step`, as after a rollback to a checkpoint."""
         self._each(lambda tracker: tracker.rewind(step))
 
     def close(self) -> None:
-        """Send what is left; later rows go nowhere."""
+        """Send everything that is queued, and stop tracking."""
         self._each(lambda tracker: tracker.close())
         self._trackers = []
 
@@ -181,9 +180,9 @@ class Trackers:
         for tracker in list(self._trackers):
             try:
                 action(tracker)
-            except Exception as error:  # whatever it is, the training matters more
+            except Exception as error:  # no failure of a tracker should end the training
                 self._trackers.remove(tracker)
-                _warn(f"{tracker.name} failed and is left out from here on ({_reason(error)})")
+                _warn(f"{tracker.name} failed and gets no more rows ({_reason(error)})")
 
 
 def open_trackers(
@@ -192,13 +191,13 @@ def open_trackers(
     config: Mapping[str, Any],
     resume_step: int | None = None,
 ) -> Trackers:
-    """The trackers a configuration asks for; in runs of several processes for the first only.
+    """The trackers that a configuration asks for; call it in the main process only.
 
     Args:
         settings: section `[logging]`.
         output: directory of the run; must exist.
         config: all settings, for Weights & Biases.
-        resume_step: step of the checkpoint the run goes on from; None for a new run.
+        resume_step: step of the checkpoint from which the run resumes; None for a new run.
 
     Raises:
         SelectraError: a package is missing.
@@ -215,12 +214,12 @@ def open_trackers(
         except SelectraError:
             raise
         except Exception as error:
-            _warn(f"{name} could not be started and is left out ({_reason(error)})")
+            _warn(f"{name} could not be started and is not used ({_reason(error)})")
     return Trackers(*trackers)
 
 
 def _run_id(output: Path, project: str | None) -> str:
-    """The id this run has had in `project`, or a new one."""
+    """The id of this run in `project`, or a new one."""
     path = output / WANDB_FILE
     if path.is_file():
         known = read_json(path)
@@ -232,7 +231,7 @@ def _run_id(output: Path, project: str | None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, on one line."""
+    """An error's message, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -28,8 +28,8 @@ from spacy_selectra.pretraining.run_log import RunLogger, StepStats
 from spacy_selectra.pretraining.step import StepReport, TrainingStep
 from spacy_selectra.util.signals import Stopped, StopRequest
 
-# On a GPU the host is a little ahead, so that it never waits for a step it has just started.
-# A fixed number, because what depends on a result must not depend on who was faster.
+# Number of steps by which the host is ahead of a GPU, so that it does not wait for the step it has
+# just started. It is fixed, so that reactions to a result do not depend on timing.
 _STEPS_AHEAD = 2
 
 
@@ -42,19 +42,19 @@ class _Pending:
 
 
 class Trainer:
-    """Trains both networks and keeps everything that is needed to go on later.
+    """The training loop, with logging, evaluation, checkpoints and rollbacks.
 
-    A run measured in steps that is stopped and resumed gives, bit for bit, the weights of one
-    that was not, on a CPU with the same number of threads and processes.
+    On a CPU with the same number of threads and processes, a run without time budget that is
+    stopped and resumed ends with the same weights, bit for bit, as an uninterrupted one.
 
     Args:
-        make_step: learns from a batch; has the model, its optimiser and the processes.
-        loader: endless prepared batches; gives the share of this process of a part of a batch.
+        make_step: trains on a batch; has the model, its optimiser and the processes.
+        loader: endless masked batches, this process's share of one accumulation step each.
         schedule: of the learning rate.
         training: section `[training]`.
         output: directory of the run; only the main process writes there.
-        run_log: gets what there is to report.
-        heldout: text to measure the networks on every `training.evaluate_every` steps.
+        run_log: log files and progress.
+        heldout: text to evaluate on every `training.evaluate_every` steps.
         quiet: no progress on stderr.
     """
 
@@ -90,22 +90,22 @@ class Trainer:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training, over all resumed parts."""
+        """Seconds of training, resumed parts included."""
         return self._elapsed_before + time.monotonic() - self._started
 
     @property
     def finished(self) -> bool:
-        """Whether the steps or the time are used up."""
+        """Whether the step or time budget is used up."""
         return self.step >= self.training.max_steps or self._spent >= 1
 
     @property
     def _spent(self) -> float:
-        """Share of the time there is; 0 without a budget."""
+        """Share of the time budget that is used; 0 without a budget."""
         budget = self.training.max_seconds
         return 0.0 if budget is None else self.elapsed / budget
 
     def train(self, stop: StopRequest) -> bool:
-        """Train until the end or until asked to stop; either way a checkpoint is left.
+        """Train to the end or until asked to stop, and write a checkpoint.
 
         Returns:
             Whether the run is finished.
@@ -119,7 +119,7 @@ class Trainer:
         self._started = self._saved_at = time.monotonic()
         if self._saved_step is None:
             self.save()  # something to roll back to
-        self._look_around(stop)
+        self._synchronise(stop)
         with self.run_log.progress(self.step, self.elapsed, self.quiet) as progress:
             if self.step and self._is_time_to_evaluate():
                 self._evaluate(stop)
@@ -127,12 +127,12 @@ class Trainer:
             while not last:
                 if self._stopping:
                     self._settle()
-                    if not self.failures:  # else the run may have to go back to before them
+                    if not self.failures:  # after bad batches, a rollback may come first
                         self.save()
                     return False
                 before = self.elapsed
                 self._train_step()
-                self._look_around(stop)
+                self._synchronise(stop)
                 last = self._is_last()
                 evaluating, saving = self._is_time_to_evaluate(), self._is_time_to_save()
                 if not self._settle(0 if last or evaluating or saving else self._ahead):
@@ -149,7 +149,7 @@ class Trainer:
         return True
 
     def save(self) -> None:
-        """Write a checkpoint of this moment, unless it is there already.
+        """Write a checkpoint of this step, unless it exists.
 
         Raises:
             SelectraError: it cannot be written.
@@ -177,7 +177,7 @@ class Trainer:
         self._saved_step, self._saved_at = self.step, time.monotonic()
 
     def restore(self, checkpoint: Checkpoint | None) -> None:
-        """Go on from the main process's checkpoint."""
+        """Restore the state of a checkpoint, which only the main process has to pass."""
         state = self._restore_training_state(checkpoint)
         random = checkpoint.tensors["random"] if checkpoint is not None else {}
         restore_random_state(random, self.world, self.model.device, self.training.seed)
@@ -218,7 +218,7 @@ class Trainer:
         self._pending.append(_Pending(self.step, report, rate, started))
 
     def _settle(self, ahead: int = 0) -> bool:
-        """Take in the results of steps; False if they made the run go back to a checkpoint."""
+        """Process results of steps; False if they caused a rollback to a checkpoint."""
         while len(self._pending) > ahead:
             pending = self._pending.popleft()
             *sums, masked, pieces, bad = pending.report.read()
@@ -237,9 +237,9 @@ class Trainer:
         return True
 
     def _count_failure(self, step: int) -> bool:
-        """Note a bad batch; after too many in a row go back to the last checkpoint.
+        """Count a bad batch; after too many in a row, roll back to the last checkpoint.
 
-        The loader and the random states stay where they are, so that other batches follow.
+        Data position and random states are not rolled back, so the next batches are new ones.
         """
         self.failures += 1
         self.run_log.warn(f"loss or gradient out of bounds in step {step}; batch skipped")
@@ -258,8 +258,8 @@ class Trainer:
         self.run_log.warn(f"rolled back to step {self.step}")
         return True
 
-    def _look_around(self, stop: StopRequest) -> None:
-        """Agree with the other processes on the time and on whether to stop."""
+    def _synchronise(self, stop: StopRequest) -> None:
+        """Synchronise elapsed time and stop requests with the other processes."""
         saving = self.training.checkpoint_seconds
         due = saving is not None and time.monotonic() - self._saved_at > saving
         found = self.world.greatest([float(stop.requested), self._spent, float(due)])
@@ -287,5 +287,5 @@ class Trainer:
                 self.model.generator, self.model.discriminator, lambda _: stop.check()
             )
         except Stopped:
-            return  # the checkpoint is written; whoever resumes evaluates
+            return  # the checkpoint is written; the resumed run will evaluate
         self.run_log.add_evaluation(self.step, predictions.measures())

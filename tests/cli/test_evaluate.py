@@ -35,7 +35,7 @@ def test_table_shows_thresholds_and_what_is_published(data, trained):
     assert lines["precision"][-2:] == ["0.726", "0.76"]
     assert lines["auc"][-2:] == ["0.922", "0.92"]
     assert len(lines["recall"]) == 2  # the cards give none
-    assert "** published in its model card" in table
+    assert "** from its model card" in table
     assert lines["mask_prob"] == ["0.15"]
     assert {f"0.{tenth}" for tenth in range(1, 10)} <= lines.keys()
     assert "best:" in lines
@@ -79,7 +79,7 @@ def test_curves_of_a_discriminator(data, trained, tmp_path):
     assert result.output == ""
     assert drawing.read_bytes().startswith(b"\x89PNG")
     wrong = run("discriminator", trained, data.corpus, "--curves", tmp_path / "a.gif", status=1)
-    assert "drawings are .png" in wrong.stderr
+    assert "unknown format" in wrong.stderr
 
 
 def test_curves_of_a_run(trained, tmp_path):

@@ -93,4 +93,4 @@ def test_evaluate_a_run_that_is_not_finished(data, tmp_path):
     arguments = ["evaluate", "discriminator", str(tmp_path), str(data.corpus)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
-    assert "no discriminator yet" in result.stderr
+    assert "is not finished" in result.stderr

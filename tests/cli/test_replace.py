@@ -23,7 +23,7 @@ def test_pretrain(data: Data, tmp_path: Path):
     other_seed = [*command, "--training.seed", 1]
     refused = run(*other_seed)
     assert refused.exit_code == 1
-    assert "cannot resume with another configuration" in refused.stderr
+    assert "cannot resume with a different configuration" in refused.stderr
     assert run(*other_seed, "--replace").exit_code == 0
     # the same again is a run that is finished, not one to replace
     before = (tmp_path / "run" / "run.json").read_text("utf-8")
@@ -38,7 +38,7 @@ def test_pretrain_does_not_delete_what_it_starts_from(data: Data, tmp_path: Path
     shutil.copytree(data.tokenizer, own)
     refused = run(*command, "--paths.tokenizer", own, "--training.seed", 1, "--replace")
     assert refused.exit_code == 1
-    assert f"{own}: lies in {tmp_path / 'run'}, which would be deleted first" in refused.stderr
+    assert f"{own}: is in {tmp_path / 'run'}, which would be deleted first" in refused.stderr
     assert (tmp_path / "run" / "discriminator" / "config.json").is_file()
 
 
@@ -76,9 +76,9 @@ def test_finetune(finetuning: list[object], tmp_path: Path, changed: str):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (("--encoder.path", "out/best"), "is itself a result in"),
+        (("--encoder.path", "out/best"), "is a result in"),
         (("--encoder.path", "missing"), "no such model directory"),
-        (("--encoder.path", "discriminator", "--teacher", "out/best"), "is itself a result in"),
+        (("--encoder.path", "discriminator", "--teacher", "out/best"), "is a result in"),
         (("--encoder.path", "discriminator", "--training.frozen_layers", 9), "frozen_layers is 9"),
     ],
 )

@@ -44,8 +44,8 @@ def test_nothing_is_written_after_a_mistake(tmp_path: Path):
     readme, picture = tmp_path / "README.md", tmp_path / "out.svg"
     readme.write_text("no markers", encoding="utf-8")
     for wrong, message in [
-        (["--into", readme], "stands there 0 times"),
-        (["--picture", tmp_path / "out.png"], "name the file .svg"),
+        (["--into", readme], "occurs 0 times"),
+        (["--picture", tmp_path / "out.png"], "a name that ends in .svg"),
         (["--name", "nobody=X"], "no result of 'nobody'"),
         (["--names", tmp_path / "nowhere.json"], "no such file"),
     ]:
@@ -81,9 +81,9 @@ def test_page_without_a_picture(tmp_path: Path):
     write_old(tmp_path / "a")
     result = run(tmp_path, "--html", tmp_path / "out.html")
     assert result.exit_code == 0, result.output
-    assert "No picture: nothing to draw: no measured model has" in result.stderr
+    assert "No picture: nothing to plot: no measured model has" in result.stderr
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert "<p>No picture: nothing to draw" in page
+    assert "<p>No picture: nothing to plot" in page
     assert "<svg" not in page
 
 

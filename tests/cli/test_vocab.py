@@ -73,7 +73,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     assert f"error: {tmp_path}/nada.txt: no such file or folder\n" in result.stderr
     result = run.invoke(app, ["vocab", "train", str(tmp_path)])
     assert result.exit_code == 1
-    assert "error: name at least one source and then the output" in result.stderr
+    assert "error: give at least one source, then the output" in result.stderr
 
 
 def test_help_has_an_example() -> None:

@@ -112,8 +112,8 @@ def test_tag_schemes(tmp_path, tags, expected):
         ("", "no sentences"),
         ("\n\n", "no sentences"),
         ("Hola O\nsolo\n", "line 2: a word without a tag"),
-        ("Hola O\n\nCádiz LOC\n", "line 3: 'LOC' is no entity tag"),
-        ("Hola X-LOC\n", "line 1: 'X-LOC' is no entity tag"),
+        ("Hola O\n\nCádiz LOC\n", "line 3: 'LOC' is not an entity tag"),
+        ("Hola X-LOC\n", "line 1: 'X-LOC' is not an entity tag"),
     ],
 )
 def test_malformed_conll(nlp, tmp_path, text, message):
@@ -188,7 +188,7 @@ def test_pairs(nlp, tmp_path, keys):
         ("a.jsonl", "[1]\n", "line 1: not a JSON object"),
         ("a.tsv", "text\tlabel\na\tb\nc\n", "line 3: 1 columns, the header has 2"),
         ("a.csv", "text,label\n", "no rows"),
-        ("a.xlsx", "text", r"kind of file not known \(use .jsonl, .json, .tsv, .csv"),
+        ("a.xlsx", "text", r"unknown format \(use .jsonl, .json, .tsv, .csv"),
         ("a.jsonl.gz", '{"text": "a", "label": "b"}\n', "damaged or truncated .gz"),
     ],
 )
@@ -259,7 +259,7 @@ def test_measuring_may_meet_other_labels(nlp, tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.conllu", "a.parquet"])
 def test_kinds_of_files_that_hold_no_entities(nlp, tmp_path, name):
     with pytest.raises(
-        SelectraError, match=r"kind of file not known \(use \.jsonl, \.json, \.spacy, or"
+        SelectraError, match=r"unknown format \(use \.jsonl, \.json, \.spacy, or"
     ):
         list(conll_reader(write(tmp_path / name, "Ana O\n"))(nlp))
 

@@ -69,5 +69,5 @@ def test_fit_of_a_text_counted_by_hand() -> None:
 
 
 def test_text_without_words(tokenizer_dir: Path) -> None:
-    with pytest.raises(SelectraError, match="not one word"):
+    with pytest.raises(SelectraError, match="no words"):
         audit_tokenizer(tokenizer_dir, ["... --"])

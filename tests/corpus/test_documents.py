@@ -125,7 +125,7 @@ def test_missing_unknown_and_empty_sources(tmp_path: Path) -> None:
     with pytest.raises(SelectraError, match="no corpus files in this folder"):
         read(tmp_path)
     (tmp_path / "a.txt").write_text(" \n\n")
-    with pytest.raises(SelectraError, match=r"a.txt: not one document in it \(empty corpus\)"):
+    with pytest.raises(SelectraError, match=r"a.txt: no documents found \(empty corpus\)"):
         read(tmp_path / "a.txt")
 
 

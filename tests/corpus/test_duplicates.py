@@ -182,7 +182,7 @@ def test_paragraphs_go_and_short_ones_stay():
         (lambda: SignatureSettings(permutations=8), "permutations must be between 16"),
         (lambda: SignatureSettings(seed=-1), "seed must be at least 0"),
         (lambda: DedupSettings(unit="words"), "unknown unit 'words' .known: documents, para"),
-        (lambda: DedupSettings(min_words=-1), "min_words must not be negative"),
+        (lambda: DedupSettings(min_words=-1), "min_words must be at least 0"),
     ],
 )
 def test_settings_out_of_range(settings, message: str):

@@ -76,7 +76,7 @@ def test_other_kinds_of_files_are_not_taken_for_an_encoding(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(SelectraError, match=f"a.txt: no text file but .*{message}"):
+    with pytest.raises(SelectraError, match=f"a.txt: not a text file but .*{message}"):
         list(read_documents(tmp_path / "a.txt"))
 
 

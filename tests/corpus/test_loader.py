@@ -167,7 +167,7 @@ def test_stopping_ranks_and_batches_change_nothing(
 
 def test_states_of_another_order_are_refused(packed: Path, corpus: PackedCorpus) -> None:
     state = BatchLoader(corpus, 7, seed=3).state_dict()
-    with pytest.raises(SelectraError, match="its seed is 4, the checkpoint's is 3"):
+    with pytest.raises(SelectraError, match="its seed is 4, that of the checkpoint is 3"):
         BatchLoader(corpus, 7, seed=4).load_state_dict(state)
     with pytest.raises(SelectraError, match="n_sequences"):
         BatchLoader(PackedCorpus(packed, "heldout"), 7, seed=3).load_state_dict(state)

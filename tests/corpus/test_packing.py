@@ -198,7 +198,7 @@ def test_held_out_files_are_not_trained_on(tokenizer_dir: Path, tmp_path: Path) 
     heldout = [folder / ".." / "texts" / "b.txt"]
     result = pack_corpus(folder, tmp_path / "packed", tokenizer_dir, settings, heldout)
     assert [split.documents for split in result.manifest.splits.values()] == [20, 20]
-    assert result.notices[0].endswith("b.txt: held out, so not trained on")
+    assert result.notices[0].endswith("b.txt: held out, so not used for training")
     with pytest.raises(SelectraError, match="every source is held out"):
         pack_corpus(heldout, tmp_path / "other", tokenizer_dir, settings, [folder])
 
@@ -234,7 +234,7 @@ def test_a_killed_run_continues(
     saved = interrupt(monkeypatch, after, Killed())
     with pytest.raises(Killed):
         pack_corpus(corpus_file, tmp_path / "packed", tokenizer_dir, SETTINGS)
-    with pytest.raises(SelectraError, match="packing was not finished"):
+    with pytest.raises(SelectraError, match="packing is not finished"):
         PackedCorpus(tmp_path / "packed")
     result = pack_corpus(corpus_file, tmp_path / "packed", tokenizer_dir, SETTINGS)
     assert result.notices == []
@@ -280,7 +280,7 @@ def test_changed_texts_or_settings_start_afresh(
         settings = PackSettings(length=24, heldout=0.1, seed=7)
     result = pack_corpus(corpus_file, tmp_path / "packed", tokenizer_dir, settings)
     what = "settings" if change == "settings" else "texts"
-    assert result.notices[0] == f"the {what} changed since the interrupted run: started afresh"
+    assert result.notices[0] == f"the {what} have changed since the interrupted run: started again"
     shutil.rmtree(tmp_path / "packed.partial", ignore_errors=True)
     pack_corpus(corpus_file, tmp_path / "whole", tokenizer_dir, settings)
     assert contents(tmp_path / "packed") == contents(tmp_path / "whole")
@@ -328,7 +328,7 @@ def test_foreign_directories_are_never_replaced(
         (PackSettings(length=4), "length must be between 8 and"),
         (PackSettings(heldout=1.0), "heldout must be at least 0 and below 1"),
         (PackSettings(processes=0), "processes must be at least 1"),
-        (PackSettings(seed=-1), "seed must not be negative"),
+        (PackSettings(seed=-1), "seed must be at least 0"),
     ],
 )
 def test_settings_out_of_range(

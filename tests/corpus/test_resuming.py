@@ -177,7 +177,7 @@ def test_a_request_to_stop_says_how_to_go_on(
     result = run.invoke(app, ["corpus", "clean", f"hub:{data_set}", str(out), "--quiet"])
     assert result.exit_code == 1
     assert result.stderr == (
-        f"error: stopped on request: what is finished stays in {out}.partial: "
+        f"error: stopped on request: finished parts are in {out}.partial: "
         "run the same command again to continue\n"
     )
 

@@ -92,7 +92,7 @@ def test_a_share_of_the_documents(texts: list[str]) -> None:
 
 
 def test_errors(texts: list[str]) -> None:
-    with pytest.raises(SelectraError, match=r"cannot hold the .* entries of the alphabet"):
+    with pytest.raises(SelectraError, match=r"is too small for the .* entries of the alphabet"):
         train(texts, size=20)
     with pytest.raises(SelectraError, match="no text to train a vocabulary on"):
         train([""])

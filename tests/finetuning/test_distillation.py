@@ -113,7 +113,7 @@ def test_teacher_of_another_type_and_vocabulary(student, tmp_path):
 
 def test_teacher_with_other_labels_is_refused(student, tmp_path):
     teacher = save_classifier(tmp_path / "teacher", labels=NLI_LABELS)
-    with pytest.raises(SelectraError, match="this teacher's labels are contradiction, neutral"):
+    with pytest.raises(SelectraError, match="the teacher's labels are contradiction, neutral"):
         distiller_of(student, teacher, texts(4))
 
 

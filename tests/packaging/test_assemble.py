@@ -121,8 +121,8 @@ def test_energy_is_estimated_from_hours_and_watts(parts):
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("ner", "no trained pipeline there"),
-        ("textcat", "no trained pipeline there"),
+        ("ner", "not a trained pipeline"),
+        ("textcat", "not a trained pipeline"),
         ("entailment", "no model directory"),
         ("discriminator", "no model directory"),
         ("about", "cannot be read as YAML"),

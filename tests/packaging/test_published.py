@@ -60,7 +60,7 @@ def test_a_run_is_not_replaced_by_a_part_of_itself(published, tmp_path, place):
     shutil.copytree(published, run / place, dirs_exist_ok=True)
     (run / "run.json").write_text("{}", "utf-8")
     before = sorted(run.rglob("*"))
-    with pytest.raises(SelectraError, match=r"lies in .*, which would be deleted first"):
+    with pytest.raises(SelectraError, match=r"is in .*, which would be deleted first"):
         adopt_discriminator(run / place, run, replace=True)
     assert sorted(run.rglob("*")) == before
 

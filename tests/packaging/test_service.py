@@ -96,7 +96,7 @@ def test_what_was_cut_is_said(client):
         ({"texts": ["a"] * 9}, 413, "9 texts, at most 8 are accepted"),
         ({"texts": ["a" * 3_000] * 2}, 413, "6,000 characters, at most 4,000 are accepted"),
         ({"text": "a", "entity_scores": True}, 422, "needs a pipeline with a component selectra_n"),
-        ({"text": "a", "labels": ["b " * 500]}, 422, "fills all 64 positions"),
+        ({"text": "a", "labels": ["b " * 500]}, 422, "takes all 64 positions"),
         ({"text": "a", "labels": [" "]}, 400, "'labels' must hold strings that are not empty"),
         ({"text": "a", "labels": {"a": []}}, 400, "'labels' must hold strings that are not empty"),
         ({"text": "a", "hypothesis_template": "nada"}, 400, "has no {} where the label goes"),

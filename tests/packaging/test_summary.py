@@ -62,18 +62,18 @@ def test_card_of_zero_shot_labels():
     }
     meta = {**META, "pipeline": ["zero_shot"], "performance": performance}
     card = model_card(meta)
-    assert "4 topics (chance 0.25), asked for by name: `cine`, `salud`, `deportes`." in card
+    assert "4 topics (chance 0.25), their names as labels: `cine`, `salud`, `deportes`." in card
     assert "refuses them: `astrofísica`." in card
     assert "| zero-shot topics, accuracy | 0.750 |" in card
-    assert "judges entailment" in card
+    assert "entailment of each label" in card
     made = {
         "vectors": {"words read": 60000, "words with vectors": 900},
         "pairs": [{"file": "leyes/train.tsv", "pairs": 120, "labels": 9}],
     }
     card = model_card({**meta, "matching": made})
-    assert "It knows 900 words, from what stands near them in 60,000 words of text." in card
+    assert "It has vectors of 900 words, trained on 60,000 words of text." in card
     assert "| `leyes/train.tsv` | 120 | 9 |" in card
-    assert "A label is known by its words alone." in card
+    assert "A label is represented by its words only." in card
     assert "entailment" not in card
     assert "Zero-shot" not in model_card({**META, "performance": performance})
 
@@ -109,5 +109,5 @@ def test_summary(tmp_path):
 
 
 def test_summary_of_nothing(tmp_path):
-    with pytest.raises(SelectraError, match="no metrics there"):
+    with pytest.raises(SelectraError, match="no metrics; run"):
         summarise(tmp_path)

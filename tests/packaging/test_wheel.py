@@ -121,7 +121,7 @@ def test_nothing_to_try_it_on(wheels, tmp_path):
     for arguments in ((), ("--texts", str(tmp_path / "empty.txt"))):
         result = try_by_command(wheels[0], *arguments)
         assert result.exit_code == 1
-        assert "no text to try the pipeline on" in result.stderr
+        assert "no texts; give --text" in result.stderr
 
 
 def test_a_wheel_that_cannot_be_installed(wheels, tmp_path):
@@ -178,7 +178,7 @@ def test_a_wheel_without_model_card(wheels, tmp_path):
 def test_a_directory_of_something_else_stays_as_it_is(wheels, tmp_path, name):
     wheel = shutil.copy(wheels[0], tmp_path)
     (tmp_path / name).write_bytes(b"[project]")
-    with pytest.raises(SelectraError, match="give the package a directory of its own"):
+    with pytest.raises(SelectraError, match="use a directory for this package only"):
         make_installable(wheel)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([wheels[0].name, name])
     assert (tmp_path / name).read_bytes() == b"[project]"
@@ -188,7 +188,7 @@ def test_installable_is_one_wheel(pipeline, tmp_path):
     command = ["package", "wheel", str(pipeline), str(tmp_path), "--installable", "--with-library"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
-    assert "leave --with-library out" in result.stderr
+    assert "combined with --with-library" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -138,5 +138,5 @@ def test_draws_are_uniform_and_independent_of_the_choice_of_masks():
 
 
 def test_a_sequence_too_long_for_its_random_numbers():
-    with pytest.raises(ValueError, match="at most 16"):
+    with pytest.raises(ValueError, match="more than 16"):
         Masker(100, SPECIAL, MASK, longest=16)(*packed([20]))

@@ -115,7 +115,7 @@ def test_identity_is_what_shapes_the_networks_and_nothing_else(make):
     }
     check_identity(one, make(**same)["identity"], "out")
     for other in ({"training__seed": 4}, {"encoder__hidden_size": 64}):
-        with pytest.raises(OtherRunError, match="cannot resume with another configuration"):
+        with pytest.raises(OtherRunError, match="cannot resume with a different configuration"):
             check_identity(one, make(**other)["identity"], "out")
 
 

@@ -181,8 +181,8 @@ def test_training_rows_leaves_every_other_weight_alone(planted: Path):
     [
         ("objective", "corrective_lm_weight", 1.0, "leave the corrective LM head untrained"),
         ("encoder", "init_from", "{root}/repaired/discriminator", "needs the generator"),
-        ("paths", "tokenizer", "{root}/other", "not in the tokenizer"),
-        ("encoder", "train_rows", "{root}/run/run.json", "is not the repair.json"),
+        ("paths", "tokenizer", "{root}/other", "not so in the tokenizer"),
+        ("encoder", "train_rows", "{root}/run/run.json", "is not a repair.json"),
     ],
 )
 def test_rows_that_cannot_be_trained(planted: Path, section, key, value, message):
@@ -335,7 +335,7 @@ def test_a_tokenizer_that_strips_accents_is_believed(checkpoint: Path, tmp_path:
     shutil.copy(checkpoint / "discriminator" / "vocab.txt", published)
     repair = repair_checkpoint(published, tmp_path / "out")
     assert [e.piece for e in repair.entries] == [e for e in entries() if e != strip_accents(e)]
-    assert "which its tokenizer strips from every text" in repair.statistics.verdict
+    assert "which the tokenizer strips from every text" in repair.statistics.verdict
     report = read_json(tmp_path / "out" / REPAIR_FILE)
     assert {entry["cosine"] for entry in report["entries"]} == {None}
     declared = read_json(tmp_path / "out" / "discriminator" / "tokenizer_config.json")
@@ -391,7 +391,7 @@ def test_command(checkpoint: Path, tmp_path: Path):
     ("change", "message"),
     [
         ({"format_version": 2}, "format version 2"),
-        ({"format": "something"}, "is not the repair.json"),
+        ({"format": "something"}, "is not a repair.json"),
         ({"entries": [{"id": 5, "piece": "otra"}]}, "entry 5 is 'otra'"),
         ({"entries": [{"id": 9999, "piece": "otra"}]}, "entry 9999"),
     ],

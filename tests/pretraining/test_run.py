@@ -216,7 +216,7 @@ def test_no_whole_checkpoint_is_an_error(settings, tmp_path, monkeypatch):
         pretrain(settings(), output, quiet=True)
     monkeypatch.undo()
     (output / "checkpoint-0" / "state.json").write_text("{", encoding="utf-8")
-    with pytest.raises(SelectraError, match="no checkpoint is whole"):
+    with pytest.raises(SelectraError, match="all checkpoints are damaged"):
         pretrain(settings(), output, quiet=True)
 
 
@@ -301,7 +301,7 @@ def test_stopped_amid_bad_batches_goes_on_from_before_them(settings, tmp_path, m
 
 def test_says_that_text_is_not_read(settings, tmp_path, capsys):
     pretrain(settings(training__max_length=16, training__max_steps=1), tmp_path / "a", quiet=True)
-    assert "the first 16 are read; pack with --length 16" in capsys.readouterr().err
+    assert "are truncated to 16; pack the corpus with --length 16" in capsys.readouterr().err
     pretrain(settings(training__max_steps=1), tmp_path / "b", quiet=True)
     assert "are read" not in capsys.readouterr().err
 

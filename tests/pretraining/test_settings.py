@@ -28,7 +28,7 @@ def test_wrong_type_is_an_error(data):
     [
         ({"training.gradient_accumulation_steps": 3}, "does not divide"),
         ({"schedule.restart_step": 12}, "not before"),
-        ({"schedule.restart_step": 5, "training.max_seconds": 60}, "measured in steps"),
+        ({"schedule.restart_step": 5, "training.max_seconds": 60}, "cannot be combined"),
     ],
 )
 def test_contradictions_are_errors(data, overrides, message):

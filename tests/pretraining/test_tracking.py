@@ -214,7 +214,7 @@ def test_tracker_that_fails_is_dropped_with_one_warning_and_the_others_go_on(cap
     assert flaky.steps == [1]
     assert steady.steps == [1, 2, 3]
     (warning,) = capsys.readouterr().err.splitlines()
-    assert warning == "warning: Flaky failed and is left out from here on (no space left)"
+    assert warning == "warning: Flaky failed and gets no more rows (no space left)"
 
 
 @pytest.mark.parametrize(("module", "settings"), [("wandb", WANDB), ("tensorboard", TENSORBOARD)])

@@ -106,7 +106,7 @@ def test_entries_that_only_their_likeness_to_reserved_ones_gives_away(pieces: li
 def test_none_where_all_are_trained(pieces: list[str], seed: int):
     found = find(trained_rows(seed), pieces)
     assert found.ids == ()
-    assert found.statistics.verdict == "none of 795 entries look untrained"
+    assert found.statistics.verdict == "none of 795 entries look under-trained"
 
 
 def test_random_weights_tell_nothing(pieces: list[str]):
@@ -114,14 +114,14 @@ def test_random_weights_tell_nothing(pieces: list[str]):
     rows = START * torch.randn(ENTRIES, WIDTH)
     assert find(rows, pieces).ids == ()
     named = [f"[unused{i}]" if 100 <= i < 130 else piece for i, piece in enumerate(pieces)]
-    with pytest.raises(SelectraError, match=r"entries such as \[unused1\], .* are not alike"):
+    with pytest.raises(SelectraError, match=r"entries such as \[unused1\], .* do not resemble"):
         find(rows, named)
 
 
 @pytest.mark.parametrize("strips_accents", [False, True])
 def test_nothing_to_compare_with_is_an_error(strips_accents: bool):
     few = [f"niño{i}" if i < 5 + FEWEST - 1 and not strips_accents else f"a{i}" for i in range(800)]
-    with pytest.raises(SelectraError, match="nothing tells which entries were never trained"):
+    with pytest.raises(SelectraError, match="under-trained entries cannot be found"):
         find(trained_rows(), few, strips_accents=strips_accents)
 
 

@@ -1,4 +1,4 @@
-"""The group: every command of it, and the module it is in."""
+"""The group `selectra corpus`: its commands and their modules."""
 
 from __future__ import annotations
 

@@ -26,34 +26,32 @@ def dedup(
     sources: Annotated[list[str], SOURCES],
     unit: Annotated[str, typer.Option(help="documents or paragraphs (lines).")] = "documents",
     threshold: Annotated[
-        float, typer.Option(help="Least resemblance of near copies; 1 drops exact copies only.")
+        float, typer.Option(help="Lowest resemblance of near copies; 1 drops exact copies only.")
     ] = 0.8,
-    shingle: Annotated[int, typer.Option(help="Words of a shingle.")] = 5,
-    permutations: Annotated[int, typer.Option(help="Places of a signature.")] = 128,
-    min_words: Annotated[
-        int, typer.Option(help="Paragraphs with fewer words stay wherever they stand.")
-    ] = 10,
+    shingle: Annotated[int, typer.Option(help="Words per shingle.")] = 5,
+    permutations: Annotated[int, typer.Option(help="Values per signature.")] = 128,
+    min_words: Annotated[int, typer.Option(help="Keep all paragraphs with fewer words.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
     dropped: Annotated[
         Path | None,
-        typer.Option(help="File (.jsonl) that names what was dropped, and its twins."),
+        typer.Option(help="File (.jsonl) that lists what was dropped, and the texts it repeats."),
     ] = None,
     engine: Annotated[str, ENGINE] = "local",
     processes: Annotated[int, PROCESSES] = 1,
     source_key: Annotated[str | None, SOURCE_KEY] = None,
     id_key: Annotated[
         str | None,
-        typer.Option(help="Key or column that holds the id", show_default="the line or row"),
+        typer.Option(help="Key or column of the id", show_default="the line or row"),
     ] = None,
     text_key: Annotated[str, TEXT_KEY] = "text",
     replace: Replace = False,
     as_json: Annotated[bool, JSON] = False,
     quiet: Annotated[bool, QUIET] = False,
 ) -> None:
-    """Drop copies and near copies of documents or paragraphs; the first one stays.
+    """Drop copies and near copies of documents or paragraphs; the first one is kept.
 
-    Near copies are found by MinHash signatures of runs of words, and counted by source. OUT is a
-    .jsonl file, compressed if it ends in .gz, .xz or .zst. Example:
+    Near copies are found by MinHash signatures of word n-grams. OUT is a .jsonl file, compressed
+    if it ends in .gz, .xz or .zst. Example:
 
     python -m spacy_selectra corpus dedup clean.jsonl.zst unique.jsonl.zst
     """

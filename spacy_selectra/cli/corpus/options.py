@@ -1,4 +1,4 @@
-"""What the commands share: options, and how results are printed."""
+"""Options and output shared by the commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUIET = typer.Option("--quiet", help="No progress.")
 
 
 def print_summary(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    """Print a result, for programs or for people."""
+    """Print a result, as JSON or as text."""
     import json
 
     typer.echo(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(lines))
@@ -48,17 +48,17 @@ def write_parts(
     source_key: str | None,
     progress: tuple[str, bool],
 ) -> None:
-    """Write what `work` makes of documents, going on where an interrupted command was.
+    """Write the output of `work` for documents, and resume an interrupted command.
 
     Args:
         out: the output.
         paths: sources.
-        work: see there.
-        settings: JSON values that decide the result, but for the sources and keys.
-        stop: ends it.
+        work: processes the documents.
+        settings: JSON values that determine the result, besides sources and keys.
+        stop: request to stop.
         text_key: as in `read_documents`.
-        source_key: as there.
-        progress: what is being done, and whether nothing is to be said of it.
+        source_key: likewise.
+        progress: title of the progress bar, and whether to hide it.
     """
     from spacy_selectra.corpus.documents import DocumentStream
     from spacy_selectra.corpus.resuming import write_resumable
@@ -72,7 +72,7 @@ def write_parts(
             return work.process(bar.update() or document for document in documents)
 
         def resumed(documents: int) -> None:
-            typer.echo(f"note: goes on after {documents:,} documents of an earlier run", err=True)
+            typer.echo(f"note: resuming after {documents:,} documents of an earlier run", err=True)
 
         write_resumable(
             out,

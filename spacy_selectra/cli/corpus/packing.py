@@ -95,15 +95,18 @@ def info(
 
 
 def _print_info(directory: str, values: dict[str, Any], as_json: bool) -> None:
+    from wasabi import table
+
+    header = ("", "documents", "sequences", "pieces")
+    keys = ("documents", "sequences", "tokens")
+    rows = [
+        (split, *(f"{record[key]:,}" for key in keys)) for split, record in values["splits"].items()
+    ]
     lines = [
         f"{directory}: sequences of at most {values['sequence_length']} pieces, "
         f"vocabulary {values['vocab_size']:,} ({values['tokenizer_sha256'][:12]}), "
-        f"{values['dtype']}"
+        f"{values['dtype']}",
+        *table(rows, header=header, aligns=("l", "r", "r", "r")).strip("\n").split("\n"),
+        f"entries that do not occur in train: {values['unseen_entries']:,}",
     ]
-    for split, record in values["splits"].items():
-        lines.append(
-            f"  {split:8} {record['documents']:>12,} documents "
-            f"{record['sequences']:>12,} sequences {record['tokens']:>15,} pieces"
-        )
-    lines.append(f"  entries never seen in train: {values['unseen_entries']:,}")
     print_summary(values, lines, as_json)

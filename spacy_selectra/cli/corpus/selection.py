@@ -1,4 +1,4 @@
-"""`selectra corpus sample` and `corpus mix`: which documents, and how often."""
+"""`selectra corpus sample` and `corpus mix`."""
 
 from __future__ import annotations
 

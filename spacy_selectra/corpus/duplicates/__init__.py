@@ -1,1 +1,1 @@
-"""Copies and near copies: signatures of texts, and what is left out because of them."""
+"""Deduplication: signatures of texts, and dropping duplicates and near-duplicates."""

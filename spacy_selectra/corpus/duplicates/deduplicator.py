@@ -1,8 +1,7 @@
-"""Leaving out documents, or paragraphs, that were read before: copies and near copies.
+"""Deduplication: dropping documents or paragraphs that are copies or near copies of earlier ones.
 
-Decisions are taken in the order of the documents, and the first copy stays. A text is compared
-with those that were kept, not with dropped ones: so a chain of small changes ends where the text
-differs from the one that stays.
+Documents are compared in order, and the first copy is kept. A text is compared only with texts that
+were kept, so a chain of small changes ends where a text differs enough from the first.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 
 @dataclass(frozen=True)
 class DedupSettings:
-    """What is compared, and how.
+    """Settings of deduplication.
 
     Attributes:
-        unit: whole documents, or their paragraphs (lines).
-        min_words: of paragraphs; a shorter one stays wherever it stands. CCNet drops every line
-            that occurs twice (Wenzek et al. 2020, section 3.1); headings, names of speakers and
-            answers like «Sí, señor.» would be lost.
-        signatures: what makes two of them near copies.
+        unit: compare whole documents, or paragraphs (lines).
+        min_words: shortest paragraph that is compared. CCNet drops every repeated line (Wenzek et
+            al. 2020, section 3.1), which loses headings, names of speakers and answers such as
+            «Sí, señor.».
+        signatures: when two texts are near copies.
     """
 
     unit: Unit = "documents"
@@ -50,15 +49,15 @@ class DedupSettings:
         if self.unit not in UNITS:
             raise SelectraError(f"unknown unit '{self.unit}' (known: {', '.join(UNITS)})")
         if self.min_words < 0:
-            raise SelectraError(f"min_words must not be negative (found {self.min_words})")
+            raise SelectraError(f"min_words must be at least 0 (found {self.min_words})")
 
 
 @dataclass
 class SourceCounts:
-    """Documents or paragraphs of a source.
+    """Counts of documents or paragraphs of a source.
 
     Attributes:
-        read: all that were compared.
+        read: compared.
         exact: dropped as copies.
         near: dropped as near copies.
     """
@@ -70,20 +69,20 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class DocumentSketch:
-    """Sketches of a document: one of the whole, or one for each line; None: not compared."""
+    """Sketches of a document: a single one, or one per line; None for lines not compared."""
 
     parts: list[Sketch | None]
 
 
 class DocumentSketcher:
-    """Sketches documents one by one, independently of each other."""
+    """Makes sketches of documents; can run in workers."""
 
     def __init__(self, settings: DedupSettings) -> None:
         self._settings = settings
         self._sketcher = Sketcher(settings.signatures)
 
     def __call__(self, documents: list[Document]) -> list[DocumentSketch]:
-        """Sketches of some documents."""
+        """Make sketches of documents."""
         return [DocumentSketch(self._parts(document.text)) for document in documents]
 
     def _parts(self, text: str) -> list[Sketch | None]:
@@ -97,18 +96,18 @@ class DocumentSketcher:
 
 
 class Deduplicator:
-    """Passes on what was not read before, and counts by source what was.
+    """Drops copies and near copies from a stream of documents and counts them by source.
 
     Args:
-        settings: see there.
-        dropped: called with a record (JSON values) of each document or paragraph that is left
-            out: its `id`, `source` and, for paragraphs, `paragraph` (counted from 1), the same of
-            its twin, and their `resemblance`. Then the names of what is kept are remembered,
-            about 150 bytes each.
+        settings: settings of deduplication.
+        dropped: called with a record (JSON values) of each dropped document or paragraph: its
+            `id`, `source` and, for paragraphs, `paragraph` (counted from 1), the same of the text
+            it repeats, and their `resemblance`. This takes about 150 bytes of memory for each
+            text that is kept.
 
     Attributes:
-        read: documents read.
-        kept: documents passed on, whole or in part.
+        read: number of documents read.
+        kept: number of documents kept, whole or in part.
         sources: counts by source.
     """
 
@@ -127,11 +126,11 @@ class Deduplicator:
     def deduplicate(
         self, documents: Iterable[Document], engine: Engine | None = None
     ) -> Iterator[Document]:
-        """The documents that are kept; of some, fewer paragraphs.
+        """The documents that are kept, without dropped paragraphs.
 
         Args:
-            documents: any number.
-            engine: where sketches are made; the result does not depend on it.
+            documents: the documents.
+            engine: processes that make the sketches; the result does not depend on it.
         """
         make = partial(DocumentSketcher, self.settings)
         with (engine or Engine()).workers(make) as workers:
@@ -143,7 +142,7 @@ class Deduplicator:
 
     @property
     def dropped(self) -> Counter[str]:
-        """Documents or paragraphs dropped, `exact` and `near`."""
+        """Number of documents or paragraphs dropped, by `exact` and `near`."""
         counts = self.sources.values()
         return Counter(exact=sum(c.exact for c in counts), near=sum(c.near for c in counts))
 
@@ -164,7 +163,7 @@ class Deduplicator:
             return document
         rows = zip(document.text.split("\n"), sketch.parts, repeated, strict=True)
         left = [(line, part) for line, part, gone in rows if not gone]
-        # Headings and the like without the paragraphs that they belong to say nothing.
+        # short lines such as headings are useless without their paragraphs
         if all(part is None for _, part in left):
             return None
         return replace(document, text="\n".join(line for line, _ in left))

@@ -1,12 +1,12 @@
-"""MinHash signatures of texts, and an index that finds the similar ones among them.
+"""MinHash signatures of texts, and an index of similar ones.
 
-Broder 1997, "On the resemblance and containment of documents": the share of equal places in two
-signatures estimates the resemblance of two texts, that is the Jaccard index of their sets of
-shingles. With n places its standard error is sqrt(J (1 - J) / n), 0.036 for J = 0.8 and n = 126.
-Signatures are cut into bands: texts that agree in a whole band are compared (locality-sensitive
-hashing; Leskovec et al., "Mining of Massive Datasets", section 3.4).
+Broder 1997, "On the resemblance and containment of documents": the share of equal values in two
+signatures estimates the resemblance of two texts, which is the Jaccard index J of their sets of
+shingles. For signatures of n values the standard error is sqrt(J (1 - J) / n), 0.036 for J = 0.8
+and n = 126. Signatures are split into bands, and texts with an equal band are compared
+(locality-sensitive hashing; Leskovec et al., "Mining of Massive Datasets", section 3.4).
 
-Signatures and tables of bands are those of rensa.
+The package rensa computes signatures and the tables of bands.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.requirements import required
 
-# Share of the pairs exactly at the threshold that may never be compared.
+# Largest share of pairs exactly at the threshold that are missed because no band is equal.
 MOST_MISSED = 0.05
 
 _BLOCK = 4096  # signatures that are allocated together
@@ -30,19 +30,19 @@ _BLOCK = 4096  # signatures that are allocated together
 
 @dataclass(frozen=True)
 class SignatureSettings:
-    """What makes two texts near copies.
+    """When two texts are near copies.
 
-    Five words and 0.8 are the shingles and the threshold of Lee et al. 2022, "Deduplicating
-    Training Data Makes Language Models Better", section 4.2. Their 9,000 permutations sharpen
-    what 128 find at a seventieth of the time and memory; FineWeb takes 112 (Penedo et al. 2024,
-    "The FineWeb Datasets", section 3.4), for shingles of five words and a threshold of 0.75.
+    Shingles of five words and a threshold of 0.8 are from Lee et al. 2022, "Deduplicating Training
+    Data Makes Language Models Better", section 4.2. Their 9,000 permutations give a more precise
+    estimate, but 128 take a seventieth of the time and memory. FineWeb uses 112, with shingles of
+    five words and a threshold of 0.75 (Penedo et al. 2024, "The FineWeb Datasets", section 3.4).
 
     Attributes:
-        threshold: least estimated resemblance, 0.3 to 1; at 1 only copies are found, and
-            nothing is estimated.
-        shingle: words of a shingle.
-        permutations: most places of a signature, 16 to 4096; as many as fill whole bands are
-            used.
+        threshold: lowest estimated resemblance, 0.3 to 1; with 1 only copies are found, and
+            there are no estimates.
+        shingle: words per shingle.
+        permutations: maximum number of values of a signature, 16 to 4096; rounded down to whole
+            bands.
         seed: of the permutations.
     """
 
@@ -65,10 +65,10 @@ class SignatureSettings:
 
     @property
     def bands(self) -> tuple[int, int]:
-        """(bands, places of a band).
+        """(number of bands, values per band).
 
-        Long bands compare fewer texts in vain: it is the longest with which at most
-        `MOST_MISSED` of the pairs at the threshold agree in no band.
+        With longer bands, fewer dissimilar texts are compared. This is the greatest length with
+        which at most `MOST_MISSED` of the pairs at the threshold have no equal band.
         """
         for rows in range(self.permutations, 1, -1):
             count = self.permutations // rows
@@ -78,10 +78,10 @@ class SignatureSettings:
 
 
 class Sketch(NamedTuple):
-    """What is compared of a text.
+    """Hash and signature of a text.
 
     Attributes:
-        key: 16 bytes, equal for texts that differ in case, white space and composition only.
+        key: 16-byte hash that ignores case, white space and Unicode composition.
         signature: rensa's RMinHash; None if the text has fewer words than a shingle.
     """
 
@@ -90,7 +90,7 @@ class Sketch(NamedTuple):
 
 
 class Sketcher:
-    """Makes sketches; equal texts and settings give equal ones, on every machine."""
+    """Makes sketches; for equal texts and settings they are equal on every machine."""
 
     def __init__(self, settings: SignatureSettings) -> None:
         self._settings = settings
@@ -118,10 +118,10 @@ class Sketcher:
 
 
 class Twin(NamedTuple):
-    """An earlier text that another one repeats.
+    """An earlier text that another text repeats.
 
     Attributes:
-        number: of the text, as counted by `SketchIndex.add`.
+        number: of the earlier text, as returned by `SketchIndex.add`.
         resemblance: 1 for copies, otherwise the estimate.
         exact: whether it is a copy.
     """
@@ -132,11 +132,11 @@ class Twin(NamedTuple):
 
 
 class SketchIndex:
-    """Remembers texts by their sketches.
+    """An index of texts by their sketches.
 
-    About 2.4 kB of memory a text with the default settings: 504 bytes for the 126 places of its
-    signature, some 95 for each of the 18 bands, and 200 for its key. A text without signature takes
-    the last part only.
+    With the default settings a text takes about 2.4 kB of memory: 504 bytes for the 126 values of
+    its signature, about 95 for each of the 18 bands, and 200 for its key. A text without signature
+    takes 200 bytes.
     """
 
     def __init__(self, settings: SignatureSettings) -> None:
@@ -152,11 +152,11 @@ class SketchIndex:
         self._number_of_row = array("q")
 
     def __len__(self) -> int:
-        """Texts that are remembered."""
+        """Number of texts."""
         return len(self._numbers)
 
     def find(self, sketch: Sketch) -> Twin | None:
-        """The remembered text that this one repeats: a copy, or the most similar; else None."""
+        """The earlier text that this one repeats: a copy, or the most similar; None if new."""
         number = self._numbers.get(sketch.key)
         if number is not None:
             return Twin(number, 1.0, True)
@@ -174,7 +174,7 @@ class SketchIndex:
         return Twin(self._number_of_row[candidates[best]], resemblance, False)
 
     def add(self, sketch: Sketch) -> int:
-        """Remember a text of which nothing was found; returns its number, counted from 0."""
+        """Add a text for which `find` returned None; returns its number, counted from 0."""
         number = len(self._numbers)
         self._numbers[sketch.key] = number
         if sketch.signature is not None and self._lsh is not None:

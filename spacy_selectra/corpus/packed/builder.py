@@ -1,11 +1,10 @@
-"""Text to a packed corpus: memory-mapped shards of token sequences.
+"""Packing: from text to memory-mapped shards of sequences.
 
-Parent and workers share the work by units (see `units`): the parent reads, the
-workers tokenise and cut, and the parent writes a file per unit and joins the files of
-`UNITS_PER_SHARD` consecutive units into a shard. Everything happens in
-`OUT.partial` beside the output, which takes the place of `OUT` when it is complete.
-After a kill or a full disk the same command continues with the units that are
-missing; if texts or settings have changed since, it starts afresh.
+The work is divided into units (see `units`). The main process reads the text; workers tokenise it,
+cut it into sequences and write a file per unit; the main process joins the files of
+`UNITS_PER_SHARD` consecutive units into a shard. The working directory is `OUT.partial`, which is
+renamed to `OUT` when it is complete. After an interruption the same command continues with the
+missing units. If texts or settings have changed, it starts again.
 """
 
 from __future__ import annotations
@@ -56,15 +55,15 @@ _SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class PackSettings:
-    """How a corpus is packed.
+    """Settings of packing.
 
     Attributes:
         length: longest sequence in pieces, special ones included (ELECTRA: 128 or 512).
-        heldout: share of the documents, chosen by their text, that is held out.
-        seed: of the choices in cutting documents into segments.
-        text_key: key, column or field that holds the text.
-        processes: worker processes; the result does not depend on it.
-        engine: whose processes, see `Engine`; nor on this.
+        heldout: share of held-out documents, chosen by their text.
+        seed: of the random choices in cutting documents into segments.
+        text_key: key, column or field of the text.
+        processes: number of worker processes; does not change the result.
+        engine: kind of the processes, see `Engine`; does not change the result.
     """
 
     length: int = 512
@@ -77,7 +76,7 @@ class PackSettings:
 
 @dataclass(frozen=True)
 class PackResult:
-    """The manifest, and sentences the user should read."""
+    """The manifest, and messages for the user."""
 
     manifest: Manifest
     notices: list[str] = field(default_factory=list)
@@ -91,21 +90,21 @@ def pack_corpus(
     heldout_paths: Sequence[str | Path] = (),
     progress: Callable[[int], None] = lambda documents: None,
 ) -> PackResult:
-    """Pack a corpus; an earlier one at `output` stays until the new one is complete.
+    """Pack a corpus; an earlier one at `output` is replaced when the new one is complete.
 
     Args:
-        paths: training text, see `readers.read_documents`.
-        output: directory to make.
+        paths: training text, see `documents.read_documents`.
+        output: directory to write.
         tokenizer: tokenizer directory.
-        settings: see there.
-        heldout_paths: text that is held out entirely, beside the share of `paths`; files that
-            are in both are held out.
+        settings: settings of packing.
+        heldout_paths: held-out text, in addition to the held-out share of `paths`; files in both
+            are held out.
         progress: called with the number of documents finished since the last call.
 
     Raises:
-        SelectraError: bad settings or sources, an output directory that is something else,
-            full disk, a worker that died, or a request to stop (SIGINT, SIGTERM). In the last
-            three cases calling it again continues.
+        SelectraError: bad settings or sources, an output directory that holds something else,
+            a full disk, a worker that died, or a request to stop (SIGINT, SIGTERM). In the last
+            three cases, calling it again continues.
     """
     settings = settings or PackSettings()
     _check(settings)
@@ -122,9 +121,9 @@ def pack_corpus(
         "seed": settings.seed,
     }
     partial = partial_directory(output)
-    notices = [f"{path}: held out, so not trained on" for path in shared]
+    notices = [f"{path}: held out, so not used for training" for path in shared]
     if _prepare(partial, identity):
-        notices.append("the settings changed since the interrupted run: started afresh")
+        notices.append("the settings have changed since the interrupted run: started again")
     while True:
         store = ShardStore(partial, UNITS_PER_SHARD, vocab_size)
         groups = (sources, heldout_sources)
@@ -138,7 +137,7 @@ def pack_corpus(
         except SourcesChanged:
             shutil.rmtree(partial)
             _prepare(partial, identity)
-            notices.append("the texts changed since the interrupted run: started afresh")
+            notices.append("the texts have changed since the interrupted run: started again")
     splits: dict[Split, SplitRecord] = {split: _totals(records, split) for split in SPLITS}
     counts = sum((record.piece_counts for record in records), np.zeros(vocab_size, np.int64))
     save_array(partial / "piece-counts.npy", counts)
@@ -164,7 +163,7 @@ def pack_corpus(
         )
     store.remove_records()
     (partial / _SETTINGS).unlink()
-    # the last file, so that its presence means complete
+    # written last, so that a corpus with a manifest is complete
     write_json(partial / MANIFEST, manifest.model_dump())
     _move_into_place(partial, output)
     return PackResult(manifest, notices + _warnings(manifest))
@@ -180,13 +179,13 @@ def _check(settings: PackSettings) -> None:
         raise SelectraError(f"heldout must be at least 0 and below 1 (found {settings.heldout})")
     Engine(settings.engine, settings.processes)  # which checks them
     if settings.seed < 0:
-        raise SelectraError(f"seed must not be negative (found {settings.seed})")
+        raise SelectraError(f"seed must be at least 0 (found {settings.seed})")
 
 
 def _check_output(output: Path) -> None:
     occupied = output.exists() and (not output.is_dir() or any(output.iterdir()))
     if occupied and not (output / MANIFEST).is_file():
-        raise SelectraError(f"{output}: exists and is not a packed corpus; choose another name")
+        raise SelectraError(f"{output}: exists and is not a packed corpus; use another directory")
 
 
 def _check_tokenizer(directory: str | Path) -> int:
@@ -207,7 +206,7 @@ def _describe(paths: str | Path | Sequence[str | Path]) -> tuple[Source, ...]:
 def _apart(
     sources: tuple[Source, ...], heldout: tuple[Source, ...]
 ) -> tuple[tuple[Source, ...], list[str]]:
-    """The sources that are not held out, and the paths of those that are."""
+    """The sources to train on, and the paths of those that are held out."""
     if not heldout:
         return sources, []
     kept_back = {os.path.realpath(source.path) for source in heldout}
@@ -219,12 +218,12 @@ def _apart(
         else:
             training.append(source)
     if not training:
-        raise SelectraError("nothing to train on: every source is held out as well")
+        raise SelectraError("nothing to train on: every source is held out")
     return tuple(training), shared
 
 
 def _prepare(partial: Path, identity: dict[str, object]) -> bool:
-    """Make the working directory; True if one with other settings had to be cleared."""
+    """Make the working directory; True if one with other settings was deleted."""
     path = partial / _SETTINGS
     cleared = False
     if partial.exists() and (not path.is_file() or read_json(path) != identity):
@@ -240,9 +239,9 @@ Groups = tuple[tuple[Source, ...], tuple[Source, ...]]  # of training, held out
 
 
 def _start(store: ShardStore, groups: Groups) -> dict[str, Any] | None:
-    """Where to go on reading a data set of the hub, so that what is packed is not fetched again.
+    """Position in a data set of the hub at which to resume reading, to save downloads.
 
-    Files are read again from their beginning, and compared with what was packed of them.
+    Local files are read again from the beginning and compared with what was packed.
     """
     record = store.joined()
     position = None if record is None else record.position
@@ -258,7 +257,7 @@ def _paths(groups: Groups) -> list[list[str]]:
 def _units(
     groups: Groups, settings: PackSettings, start: dict[str, Any] | None
 ) -> Iterator[tuple[Unit, dict[str, Any] | None]]:
-    """Each unit, and where the reading is behind it, if it is at the hub."""
+    """Each unit, and for data sets of the hub the reading position after it."""
     number = 0 if start is None else start["number"]
     first = 0 if start is None else start["group"]
     for place, group in enumerate(_paths(groups)):
@@ -304,7 +303,7 @@ def _pack_units(
                 progress(len(done.texts))
             if stop.requested:
                 raise SelectraError(
-                    f"stopped on request; what is finished stays in {store.directory}: "
+                    f"stopped on request; finished parts are in {store.directory}: "
                     "run the same command again to continue"
                 )
     return store.close()
@@ -332,7 +331,7 @@ def _warnings(manifest: Manifest) -> list[str]:
     if train.unknown > 0.005 * train.tokens:
         notices.append(
             f"{train.unknown / train.tokens:.1%} of the pieces are [UNK]: "
-            "does the vocabulary fit this text?"
+            "check whether the vocabulary fits this text"
         )
     if not manifest.splits["heldout"].sequences:
         notices.append("no document is held out, so pretraining cannot be evaluated")

@@ -1,4 +1,4 @@
-"""Packed corpora on disk: `manifest.json`, and shards of pieces that are memory-mapped."""
+"""The format of packed corpora: `manifest.json` and memory-mapped shards of pieces."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class _Record(BaseModel):
 
 
 class Shard(_Record):
-    """One file of pieces with its index.
+    """A file of pieces and its index.
 
     Attributes:
         file: flat array of piece ids, little-endian, of the manifest's `dtype`.
-        index: .npy file, int64, shape (2, sequences): where each sequence ends in `file`, and
-            the length of its first segment, [CLS] and first [SEP] included.
+        index: .npy file, int64, shape (2, sequences): end of each sequence in `file`, and
+            length of its first segment, [CLS] and first [SEP] included.
         sequences: number of sequences.
         tokens: number of pieces, special ones included.
         sha256: digest of `file`.
@@ -55,21 +55,21 @@ class SplitRecord(_Record):
 
 
 class Source(_Record):
-    """A source as it was given, with its size in bytes (None for the Hub)."""
+    """A source, with its size in bytes (None for the Hub)."""
 
     path: str
     bytes: int | None
 
 
 class Manifest(_Record):
-    """What `manifest.json` holds.
+    """The content of `manifest.json`.
 
     Attributes:
-        documents: documents read.
-        empty: documents without any piece, left out.
-        too_short: documents under `units.SHORTEST` pieces, left out.
-        unseen_entries: entries of the vocabulary (special tokens aside) that never occur in
-            train; `piece-counts.npy` holds the count of each entry.
+        documents: number of documents read.
+        empty: number of documents without pieces, which are left out.
+        too_short: number of documents with fewer than `units.SHORTEST` pieces, likewise.
+        unseen_entries: number of entries of the vocabulary, special tokens excluded, that do not
+            occur in train; `piece-counts.npy` has the count of each entry.
     """
 
     format: str = FORMAT
@@ -93,13 +93,13 @@ def read_manifest(directory: str | Path) -> Manifest:
     """Read and check the manifest of a packed corpus.
 
     Raises:
-        SelectraError: not a packed corpus, unfinished, or of another format version.
+        SelectraError: not a packed corpus, unfinished, or another format version.
     """
     directory = Path(directory).expanduser()
     path = directory / MANIFEST
     if not path.is_file():
         partial = partial_directory(directory)
-        hint = f"; packing was not finished ({partial} is there)" if partial.is_dir() else ""
+        hint = f"; packing is not finished (there is {partial})" if partial.is_dir() else ""
         raise SelectraError(f"{directory}: not a packed corpus, it has no {MANIFEST}{hint}")
     values = read_json(path)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
@@ -119,14 +119,14 @@ def read_manifest(directory: str | Path) -> Manifest:
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences one after the other, without padding.
+    """A packed batch: B sequences in flat arrays of T pieces, without padding.
 
     Attributes:
         input_ids: int64, shape (T,); T is the sum of `lengths`.
         lengths: int32, shape (B,); pieces of each sequence, [CLS] and [SEP] included.
         type_ids: int64, shape (T,); 1 in second segments (with their [SEP]), else 0.
         epoch: pass over the corpus, from 0, that the first sequence belongs to.
-        first: number of the first sequence in the endless order of a run; the others follow.
+        first: number of the first sequence in the run; the others are consecutive.
     """
 
     input_ids: np.ndarray
@@ -140,9 +140,9 @@ class PackedCorpus:
     """One split of a packed corpus, memory-mapped.
 
     Args:
-        directory: what `selectra corpus pack` made.
+        directory: output of `selectra corpus pack`.
         split: "train" or "heldout".
-        vocabulary: of the tokenizer the corpus must have been packed with.
+        vocabulary: of the tokenizer with which the corpus must have been packed.
 
     Attributes:
         manifest: see `Manifest`.
@@ -178,7 +178,7 @@ class PackedCorpus:
         self.n_sequences, self.n_tokens = record.sequences, record.tokens
         self._pieces = [self._map_pieces(shard) for shard in record.shards]
         self._indices = [self._map_index(shard) for shard in record.shards]
-        # Sequence i lies in the last shard whose first sequence is at most i.
+        # Sequence i is in the last shard whose first sequence is at most i.
         sizes = [shard.sequences for shard in record.shards]
         self._first = np.concatenate([[0], np.cumsum(sizes)])
 
@@ -206,8 +206,8 @@ class PackedCorpus:
     def batch(self, indices: np.ndarray, epoch: int = 0, max_length: int | None = None) -> Batch:
         """The sequences of `indices`, in this order.
 
-        With `max_length`, longer sequences are cut there: the last piece kept is replaced
-        by [SEP], and a second segment left without text is dropped.
+        With `max_length`, longer sequences are truncated: the last piece kept is replaced by
+        [SEP], and a second segment without remaining text is dropped.
         """
         parts: list[np.ndarray] = []
         lengths = np.empty(len(indices), dtype=np.int32)
@@ -215,7 +215,7 @@ class PackedCorpus:
         for place, index in enumerate(indices.tolist()):
             ids, first_length = self.sequence(index)
             if max_length is not None and len(ids) > max_length:
-                # A second segment needs a piece of text beside its [SEP].
+                # A second segment needs at least one piece in addition to its [SEP].
                 kept = first_length if first_length + 1 == max_length else max_length
                 ids = np.concatenate([ids[: kept - 1], ids[-1:]])
             parts.append(ids)
@@ -230,7 +230,7 @@ class PackedCorpus:
         """Compare the digest of every file with the manifest.
 
         Raises:
-            SelectraError: a file has other contents than when it was packed.
+            SelectraError: the contents of a file have changed since packing.
         """
         for shard in self.manifest.splits[self.split].shards:
             refuse_pointer(self.directory / shard.file)

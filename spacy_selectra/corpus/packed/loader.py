@@ -1,4 +1,4 @@
-"""Batches of a packed corpus: shuffled, exactly resumable, prepared in the background."""
+"""Batches of a packed corpus: shuffled, exactly resumable, prefetched in a thread."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from spacy_selectra.corpus.packed.format import Batch, PackedCorpus
 from spacy_selectra.errors import SelectraError
 
 Prepared = TypeVar("Prepared")
-_POLL = 0.1  # seconds between looks at whether to stop
+_POLL = 0.1  # seconds between checks whether to stop
 
 
 class BatchLoader:
-    """Batches without end: one permutation of the corpus after the other.
+    """Endless batches, with a new permutation of the corpus in each epoch.
 
-    Batch number k of all ranks together is the k-th run of `world_size * batch_size`
-    sequences of that endless order (it may reach into the next epoch), and each rank takes its
-    `batch_size` of it. Nothing is dropped, and the order does not depend on `world_size`.
+    The permutations follow each other without gaps, so a batch may reach into the next epoch. The
+    k-th `world_size * batch_size` sequences are batch k, and each rank gets `batch_size` of them.
+    No sequence is dropped, and the order does not depend on `world_size`.
 
     Args:
-        corpus: what to read.
+        corpus: the corpus.
         batch_size: sequences per batch of this rank.
-        seed: of the permutations; the one of an epoch depends on (seed, epoch) only.
+        seed: of the permutations; that of an epoch depends on seed and epoch only.
         rank: number of this process, from 0.
-        world_size: number of processes that share the work.
-        max_length: longer sequences are cut, see `PackedCorpus.batch`.
-        shuffle: False reads in the order of the corpus.
+        world_size: number of processes.
+        max_length: truncate longer sequences, see `PackedCorpus.batch`.
+        shuffle: if False, keep the order of the corpus.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class BatchLoader:
         return replace(batch, first=start)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to continue after the last batch; plain values for JSON."""
+        """The position after the last batch, as JSON values."""
         return {
             "sequences_seen": self._position,
             "seed": self.seed,
@@ -75,7 +75,7 @@ class BatchLoader:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where `state_dict` was taken; batch and world size may have changed.
+        """Continue at a position; batch size and world size may have changed.
 
         Raises:
             SelectraError: the state belongs to another corpus or another order.
@@ -86,8 +86,8 @@ class BatchLoader:
                 raise SelectraError(f"damaged loader state: no '{key}'")
             if key != "sequences_seen" and state[key] != value:
                 raise SelectraError(
-                    f"cannot resume in {self.corpus.directory}: its {key} is {value}, "
-                    f"the checkpoint's is {state[key]}"
+                    f"cannot resume with {self.corpus.directory}: its {key} is {value}, "
+                    f"that of the checkpoint is {state[key]}"
                 )
         self._position = int(state["sequences_seen"])
 
@@ -122,10 +122,10 @@ def sequence_batches(
 
     Args:
         corpus: a split.
-        batch_size: sequences of a batch.
-        max_length: cut them to so many pieces.
-        sequences: take only so many, at even distances over the whole corpus: its sources, which
-            lie one after the other, keep their shares.
+        batch_size: sequences per batch.
+        max_length: truncate sequences to this many pieces.
+        sequences: maximum number of sequences, evenly spaced so that all sources keep their
+            shares.
     """
     count = min(sequences or corpus.n_sequences, corpus.n_sequences)
     chosen = np.arange(count) * corpus.n_sequences // count
@@ -135,14 +135,15 @@ def sequence_batches(
 
 
 class Prefetcher(Generic[Prepared]):
-    """Wraps a `BatchLoader` that no one else uses; same batches, same states.
+    """Prefetches batches of a `BatchLoader` in a thread, with the same batches and states.
 
-    `state_dict` is that of the last batch handed out, however many wait in the queue.
+    `state_dict` is that of the last batch returned, not of the last one prefetched. Nothing else
+    may use the loader.
 
     Args:
-        loader: where the batches come from.
-        prepare: what is done to each batch, in the background too; must keep no state.
-        depth: batches kept ready.
+        loader: the loader.
+        prepare: called with each batch in the thread; must not keep state.
+        depth: number of batches to prefetch.
     """
 
     def __init__(
@@ -177,11 +178,11 @@ class Prefetcher(Generic[Prepared]):
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """The loader's state after the last batch handed out."""
+        """The loader's state after the last batch returned."""
         return dict(self._state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state; batches prepared so far are thrown away.
+        """Continue from a state; prefetched batches are discarded.
 
         Raises:
             SelectraError: the state belongs to another corpus.
@@ -191,7 +192,7 @@ class Prefetcher(Generic[Prepared]):
         self._state = self._loader.state_dict()
 
     def close(self) -> None:
-        """End the thread and set the loader back to the last batch handed out."""
+        """End the thread and set the loader back to the last batch returned."""
         if self._thread is None:
             return
         self._stop.set()

@@ -1,4 +1,4 @@
-"""Files of an unfinished corpus: finished units, joined into shards as they get complete."""
+"""Files of an unfinished corpus: units, joined into shards as soon as these are complete."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from spacy_selectra.util.files import atomic_file, read_json, write_json
 
 
 class SourcesChanged(Exception):  # noqa: N818 - caught within the package, never shown
-    """A unit has other texts now than when it was packed."""
+    """The texts of a unit have changed since it was packed."""
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write an .npy file atomically."""
-    buffer = io.BytesIO()  # Written by numpy itself, a full disk gives an error without its cause.
+    buffer = io.BytesIO()  # numpy's own error for a full disk does not tell the cause
     np.save(buffer, array)
     with atomic_file(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
@@ -33,8 +33,8 @@ class ShardRecord:
 
     Attributes:
         digests: of its units, in order.
-        piece_counts: int64, shape (vocabulary,): how often each piece occurs in train.
-        position: where the reading was behind its last unit, if it is worth going on from there.
+        piece_counts: int64, shape (vocabulary,): count of each piece in train.
+        position: reading position after its last unit; None for local files.
     """
 
     digests: list[str]
@@ -50,8 +50,8 @@ class ShardStore:
     """Keeps unit files `unit-NUMBER.DIGEST.npz` and joins them into shards.
 
     Args:
-        directory: where the unfinished corpus lies; what it holds already is taken up.
-        units_per_shard: units joined into one shard.
+        directory: of the unfinished corpus, whose existing files are reused.
+        units_per_shard: number of units in a shard.
         vocab_size: number of entries of the vocabulary.
     """
 
@@ -74,27 +74,27 @@ class ShardStore:
         self._last = -1
 
     def joined(self) -> ShardRecord | None:
-        """The last shard that is complete, or None."""
+        """The last complete shard, or None."""
         return self._records[-1] if self._records else None
 
     def skip_joined(self) -> int:
-        """Take the units of complete shards for granted; returns how many documents they hold."""
+        """Skip the units of complete shards without checking; returns their number of documents."""
         self._last = self._joined_units() - 1
         return sum(record.documents for record in self._records)
 
     def path_of(self, unit: Unit) -> Path:
-        """Where the packed unit is written."""
+        """File of a packed unit."""
         return self.directory / f"unit-{unit.number:08}.{unit.digest}.npz"
 
     def is_finished(self, unit: Unit, position: dict[str, Any] | None = None) -> bool:
-        """Whether the unit needs no packing; must be asked in the order of units.
+        """Whether the unit is already packed; must be called in the order of units.
 
         Args:
-            unit: the next one.
-            position: where the reading is behind it, see `ShardRecord`.
+            unit: the next unit.
+            position: reading position after it, see `ShardRecord`.
 
         Raises:
-            SourcesChanged: it was packed, but from other texts.
+            SourcesChanged: it was packed from other texts.
         """
         self._last = unit.number
         shard, place = divmod(unit.number, self._per_shard)
@@ -111,21 +111,21 @@ class ShardStore:
         return known is not None
 
     def finish(self, unit: Unit) -> None:
-        """Note that the unit's file is written; joins a shard when all its units are."""
+        """Record that the unit's file is written; joins a shard when all its units are."""
         self._digests[unit.number] = unit.digest
         while True:
             first = len(self._records) * self._per_shard
             numbers = range(first, first + self._per_shard)
-            # Units not asked for yet may have changed, even if a file of theirs is there.
+            # Later units may have changed, even if they have a file.
             if numbers[-1] > self._last or any(n not in self._digests for n in numbers):
                 return
             self._join(list(numbers))
 
     def close(self) -> list[ShardRecord]:
-        """Join the last, shorter shard; the records of all shards.
+        """Join the last, shorter shard; returns the records of all shards.
 
         Raises:
-            SourcesChanged: there used to be more text.
+            SourcesChanged: there was more text in the earlier run.
         """
         self._digests = {n: d for n, d in self._digests.items() if n >= self._joined_units()}
         if self._last + 1 < self._joined_units() or any(n > self._last for n in self._digests):
@@ -135,7 +135,7 @@ class ShardStore:
         return self._records
 
     def remove_records(self) -> None:
-        """Delete what only an unfinished corpus needs."""
+        """Delete the files that only an unfinished corpus needs."""
         for pattern in ("shard-*.json", "shard-*.npy", "unit-*.npz"):
             for path in self.directory.glob(pattern):
                 path.unlink()

@@ -1,7 +1,7 @@
-"""Units of packing: some consecutive documents, cut into sequences independently of all others.
+"""Units of packing: consecutive documents, cut into sequences independently of other units.
 
-A unit's result depends on its texts, its number and the settings only. So the
-corpus is the same for any number of processes, and finished units survive a kill.
+A packed unit depends only on its texts, its number and the settings. So the corpus is the same for
+any number of processes, and finished units can be reused after an interruption.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spacy_selectra.text.tokenizer import entries
 from spacy_selectra.util.files import atomic_file
 
 DOCUMENTS_PER_UNIT = 1024
-CHARACTERS_PER_UNIT = 4_000_000  # ends a unit earlier, which bounds the memory of a process
+CHARACTERS_PER_UNIT = 4_000_000  # after these a unit ends early, to limit memory
 _SENTENCE_ENDS = (".", "!", "?", "…")
 
 
@@ -31,10 +31,10 @@ class Unit:
     """Consecutive documents.
 
     Attributes:
-        number: place in the corpus, from 0.
+        number: in the corpus, from 0.
         texts: the documents.
         digest: hex digest of the texts, to recognise the unit on a restart.
-        heldout: all documents are held out, whatever their hash says.
+        heldout: whether all documents are held out, whatever their hash.
     """
 
     number: int
@@ -45,11 +45,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitSettings:
-    """What decides, beside texts and number, how a unit is packed.
+    """The settings that determine how a unit is packed.
 
     Attributes:
         length: longest sequence in pieces, special ones included.
-        heldout: share of the documents that are held out.
+        heldout: share of held-out documents.
         seed: of the random choices.
     """
 
@@ -86,8 +86,9 @@ class PackedUnit:
     Attributes:
         counts: int64, (documents, empty, too short, train documents, held-out documents,
             [UNK] in train, [UNK] in held-out).
-        pieces: for each split all sequences one after the other.
-        lengths: for each split int64, shape (2, sequences): whole length, first segment's.
+        pieces: for each split the concatenated sequences.
+        lengths: for each split int64, shape (2, sequences): lengths of sequences and of their
+            first segments.
     """
 
     counts: np.ndarray
@@ -132,12 +133,12 @@ class UnitPacker:
 
     @classmethod
     def of(cls, tokenizer: str, settings: UnitSettings) -> UnitPacker:
-        """One in a worker, from the JSON text of a tokenizer: its files may not be there."""
+        """For workers: from the JSON of a tokenizer, whose files another machine may not have."""
         return cls(Tokenizer.from_str(tokenizer), settings)
 
     def __call__(self, unit: Unit) -> PackedUnit:
         """The sequences of a unit."""
-        # SeedSequence mixes both numbers, so that neighbouring units are unrelated.
+        # SeedSequence mixes both numbers, so that units have independent random numbers.
         generator = np.random.default_rng([self._settings.seed, unit.number])
         cutter = SequenceCutter(self._settings.length, generator)
         counts = np.zeros(7, dtype=np.int64)
@@ -185,7 +186,7 @@ class UnitPacker:
 
 
 def piece_type(vocab_size: int) -> np.dtype:
-    """The smallest type of file that holds all ids, little-endian."""
+    """The smallest little-endian integer type for all ids."""
     return np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
 
 
@@ -193,11 +194,11 @@ def piece_type(vocab_size: int) -> np.dtype:
 #
 # After ELECTRA's example builder (Clark et al. 2020, `build_pretraining_dataset.py`): a sequence
 # is filled up to the target length; 10% of the sequences are one segment `[CLS] A [SEP]`, the
-# others `[CLS] A [SEP] B [SEP]`; after 5% of the sequences the next target length is random. It
-# differs in two ways. Text is never thrown away: where ELECTRA truncates what exceeds the length,
-# here the next sequence goes on from there, at the beginning of a word (if one begins within the
-# target length). And segments may also meet at the end of a sentence, not only of a line, because
-# lines are whole paragraphs in many corpora. As there, a sequence never mixes documents.
+# others `[CLS] A [SEP] B [SEP]`; after 5% of the sequences the next target length is random. A
+# sequence never mixes documents. There are two differences. No text is dropped: where ELECTRA
+# truncates, here the next sequence continues, if possible at the beginning of a word. And a segment
+# may end at the end of a sentence as well as of a line, because in many corpora lines are whole
+# paragraphs.
 
 
 ONE_SEGMENT = 0.1
@@ -209,7 +210,7 @@ SHORTEST = 5
 class Span:
     """A sequence as positions in the pieces of its document: A = [start, split), B = [split, end).
 
-    One segment if `split == end`.
+    If `split == end`, there is only one segment.
     """
 
     start: int
@@ -218,7 +219,7 @@ class Span:
 
 
 class SequenceCutter:
-    """Cuts one document after the other; the outcome depends on the generator's state.
+    """Cuts documents into sequences; the result depends on the generator's state.
 
     Args:
         length: longest sequence in pieces, [CLS] and [SEP] included; at least 8.
@@ -234,8 +235,8 @@ class SequenceCutter:
         """Spans that cover all pieces of a document, in order and without overlap.
 
         Args:
-            starts_word: bool, shape (pieces,); whether the piece is the first of a word.
-            ends_sentence: bool, shape (pieces,); whether a sentence or line ends after it.
+            starts_word: bool, shape (pieces,): whether a piece is the first of a word.
+            ends_sentence: bool, shape (pieces,): whether a sentence or line ends after a piece.
         """
         size = len(starts_word)
         word_starts = np.flatnonzero(starts_word)
@@ -257,8 +258,10 @@ class SequenceCutter:
         return spans
 
     def _split(self, sentence_starts: np.ndarray, start: int, end: int) -> int:
-        """Where the second segment starts: the sentence that crosses the middle of the target
-        belongs to the first segment in half of the cases, and always if it is the only one there.
+        """Start of the second segment.
+
+        The sentence that crosses the middle of the target length belongs to the first segment in
+        half of the cases, and always if it is the first sentence.
         """
         middle = start + (self._target - 3) // 2
         before = _last_between(sentence_starts, start, min(middle, end - 1))

@@ -1,7 +1,7 @@
-"""Files that hold a word and its tag a line, among other columns.
+"""Column files: one word and its tag per line, among other columns.
 
-How a file is laid out is decided once, and every line has to fit: it is split at tabs if any line
-of words holds one, else at spaces, and all lines have as many columns as the first one.
+The layout is determined once for a file, and every line must fit it: columns are separated by tabs
+if any line with a word has one, else by spaces, and all lines have as many columns as the first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 @dataclass
 class Rows:
-    """First and last columns of the lines of a sentence, and the lines' numbers."""
+    """First and last columns of the lines of a sentence, and line numbers."""
 
     words: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -35,8 +35,8 @@ def sentence_rows(path: str | Path, is_tag: Callable[[str], bool] | None) -> Ite
 
     Args:
         path: the file.
-        is_tag: whether a last column can be a tag; None allows what stands there in lines that
-            are surely words.
+        is_tag: whether a last column can be a tag; None allows the last columns of all lines that
+            cannot be comments.
 
     Raises:
         SelectraError: the file is missing or not UTF-8, or a line does not fit the layout.
@@ -58,8 +58,8 @@ def sentence_rows(path: str | Path, is_tag: Callable[[str], bool] | None) -> Ite
         if kind == "comment":
             if rows.words:
                 raise SelectraError(
-                    f"{path}, line {number}: neither a word with its tag nor the beginning of a "
-                    f"sentence, where comments stand ('{line.strip()}')"
+                    f"{path}, line {number}: not a word with its tag; comments are allowed only "
+                    f"before a sentence ('{line.strip()}')"
                 )
             continue
         if rows.words:
@@ -69,15 +69,15 @@ def sentence_rows(path: str | Path, is_tag: Callable[[str], bool] | None) -> Ite
             yield None
     if words > 2 and numbers_only:
         raise SelectraError(
-            f"{path}: the first column numbers the words; it has to hold the words themselves (the "
-            "name of a file in CoNLL-U ends in .conllu)"
+            f"{path}: the first column has numbers, but must have the words (if the file is in "
+            "CoNLL-U, its name must end in .conllu)"
         )
     if rows.words:
         yield rows
 
 
 class _Columns:
-    """The layout of a file: what separates its columns, and how many there are."""
+    """The layout of a file: separator and number of columns."""
 
     def __init__(
         self, path: str | Path, lines: Sequence[str], is_tag: Callable[[str], bool] | None
@@ -97,7 +97,7 @@ class _Columns:
             self.is_tag = tags.__contains__
 
     def kind(self, line: str) -> str:
-        """ "word", "comment", "document" (begins one) or "end" (of a sentence)."""
+        """ "word", "comment", "document" (its beginning) or "end" (of a sentence)."""
         if not line.strip():
             return "end"
         if line.startswith(_DOCUMENT):
@@ -120,13 +120,13 @@ class _Columns:
         names = {"\t": "tabs", " ": "spaces"}
         if len(fields) < 2:
             raise SelectraError(
-                f"{place}: a word without a tag ('{fields[0]}'); each line of this file holds a "
-                f"word and its tag, separated by {names[self.separator]}"
+                f"{place}: a word without a tag ('{fields[0]}'); each line must have a word and "
+                f"its tag, separated by {names[self.separator]}"
             )
         if len(fields) != self.width:
-            advice = "" if self.separator == "\t" else "; where words hold spaces, use tabs"
+            advice = "" if self.separator == "\t" else "; if words contain spaces, use tabs"
             raise SelectraError(
-                f"{place}: {len(fields)} columns separated by {names[self.separator]}, line "
+                f"{place}: {len(fields)} columns separated by {names[self.separator]}, but line "
                 f"{self.first} has {self.width}{advice}"
             )
         if not fields[0]:
@@ -134,7 +134,7 @@ class _Columns:
         return fields[0], label_name(fields[-1], place)
 
     def _split(self, line: str) -> list[str]:
-        """A no-break space ("5\u00a0000") is part of a word, as are spaces between tabs."""
+        """Split a line; no-break spaces ("5\u00a0000") and spaces between tabs do not separate."""
         if self.separator == "\t":
             return [part.strip(" ") for part in line.rstrip(" \t").split("\t")]
         return re.split(" +", line.strip(" \t"))

@@ -1,6 +1,4 @@
-"""Sentences with tags from files that hold a word a line, such as CoNLL-2002's
-(Tjong Kim Sang 2002).
-"""
+"""Tagged sentences from column files, such as CoNLL-2002's (Tjong Kim Sang 2002)."""
 
 from __future__ import annotations
 
@@ -18,8 +16,8 @@ from spacy_selectra.finetuning.data.labels import label_name
 _SECOND_TAG = re.compile(r"[|,;/+ ](?:O$|[BIESLU]-)")
 _PREFIXES = ("B", "I", "E", "S", "L", "U")
 
-# The tag of a contraction that stands beside its parts ("del" beside "de" and "el") in copies
-# of Universal Dependencies without its word numbers.
+# The tag of a contraction listed together with its parts ("del" with "de" and "el") in copies of
+# Universal Dependencies without word numbers.
 NO_TAG = "_"
 
 
@@ -37,12 +35,12 @@ class Sentence:
 
 
 def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
-    """The sentences of a file; None where a `-DOCSTART-` line begins a new document.
+    """The sentences of a file; None for a `-DOCSTART-` line, which begins a new document.
 
-    The word is in the first column, the entity tag in the last one. IOB1, IOB2 and IOBES are all
-    understood: an entity begins at B, at S, and at any tag whose type differs from that of the
-    word before. Comments before a sentence are skipped: lines that begin with "# " and are no
-    words with a tag.
+    The word is in the first column, the entity tag in the last one. IOB1, IOB2 and IOBES are
+    supported: an entity begins at B, at S, and at any tag with another type than that of the
+    previous word. Comments before a sentence are skipped: lines that begin with "# " and do not
+    have a word and a tag.
 
     Raises:
         SelectraError: the file is missing, empty, not UTF-8, or a line is malformed.
@@ -56,24 +54,24 @@ def read_sentences(path: str | Path) -> Iterator[Sentence | None]:
         places = [f"{path}, line {line}" for line in rows.lines]
         yield Sentence(rows.words, entities_of(rows.tags, places))
     if not found:
-        raise SelectraError(f"{path}: no sentences in it (empty file)")
+        raise SelectraError(f"{path}: no sentences (empty file)")
 
 
 def entities_of(tags: Sequence[str], places: Sequence[str]) -> list[tuple[int, int, str]]:
-    """(first word, word after the last, type) of the entities that tags tell.
+    """(first word, word after the last, type) of each entity.
 
     Args:
         tags: for each word O or an entity tag in IOB1, IOB2, IOBES or BILOU.
-        places: where each tag stands, named in errors.
+        places: file and line of each tag, for errors.
 
     Raises:
-        SelectraError: no such tag.
+        SelectraError: unknown kind of tag.
     """
     found: list[tuple[int, int, str]] = []
     before, kind_before = "O", ""
     for word, (tag, place) in enumerate(zip(tags, places, strict=True)):
         if not _is_entity_tag(tag):
-            raise SelectraError(f"{place}: '{tag}' is no entity tag such as O, B-PER or I-LOC")
+            raise SelectraError(f"{place}: '{tag}' is not an entity tag such as O, B-PER or I-LOC")
         prefix, _, kind = tag.partition("-")
         kind = kind and label_name(kind, place)
         if _SECOND_TAG.search(kind):
@@ -92,7 +90,7 @@ def _is_entity_tag(tag: str) -> bool:
 
 
 def entity_sentences(path: Path, drop: Iterable[str] = ()) -> Iterator[TaggedWords]:
-    """Sentences with IOB2 tags, O for entities of a type in `drop`; see `read_sentences`."""
+    """Sentences with IOB2 tags, O for types in `drop`; see `read_sentences`."""
     for sentence in read_sentences(path):
         if sentence is not None:
             yield TaggedWords(sentence.words, iob2_tags(sentence, drop))
@@ -101,13 +99,13 @@ def entity_sentences(path: Path, drop: Iterable[str] = ()) -> Iterator[TaggedWor
 def entity_words(
     words: Sequence[str], tags: Sequence[str], place: str, drop: Iterable[str] = ()
 ) -> TaggedWords:
-    """Words with tags in any scheme as words with IOB2 tags; see `entities_of`."""
+    """Convert tags in any scheme to IOB2; see `entities_of`."""
     sentence = Sentence(list(words), entities_of(tags, [place] * len(words)))
     return TaggedWords(sentence.words, iob2_tags(sentence, drop))
 
 
 def iob2_tags(sentence: Sentence, drop: Iterable[str] = ()) -> list[str]:
-    """A tag a word (IOB2: Tjong Kim Sang and Veenstra 1999), O for entities of a type in `drop`."""
+    """IOB2 tags of the words (Tjong Kim Sang and Veenstra 1999), O for types in `drop`."""
     tags = ["O"] * len(sentence.words)
     for first, end, kind in sentence.entities:
         if kind not in drop:
@@ -129,10 +127,10 @@ def tagged_sentences(path: Path) -> Iterator[TaggedWords]:
 def conllu_sentences(path: Path) -> Iterator[TaggedWords]:
     """Sentences of a CoNLL-U file (universaldependencies.org/format): forms and UPOS tags.
 
-    Ranges of words (number 1-2: "del" above "de", "el") and empty nodes (1.1) are left out.
+    Multiword tokens (number 1-2: "del" above "de", "el") and empty nodes (1.1) are left out.
 
     Raises:
-        SelectraError: the file is missing or not UTF-8, or a line has not ten columns.
+        SelectraError: the file is missing or not UTF-8, or a line does not have ten columns.
     """
     words: list[str] = []
     tags: list[str] = []

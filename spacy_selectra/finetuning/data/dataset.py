@@ -1,4 +1,4 @@
-"""The data of a task, from local files or the hub, checked before anything is trained."""
+"""Reading and checking the data of a task, from local files or the hub."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from spacy_selectra.finetuning.data.sources import (
 from spacy_selectra.finetuning.data.squad import squad_rows
 from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
-# Files that hold no word and tag a line, whatever else a column file may be called.
+# Files with these suffixes are not column files; column files may have any other suffix.
 _NO_COLUMNS = (".csv", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz", ".spacy")
 
 
@@ -51,11 +51,10 @@ class Dataset:
     """The splits of a task.
 
     Attributes:
-        labels: classes, tags or entity types in the order of the logits; none for values and
+        labels: classes, tags or entity types in the order of the logits; empty for values and
             spans.
-        train, dev, test: examples of the kind that goes with the task's head: `Example`
-            (classes), `Scored` (value), `TaggedWords` (tags) or `Question` (spans); `test` is
-            empty if there is none.
+        train, dev, test: examples for the task's head: `Example` (classes), `Scored` (value),
+            `TaggedWords` (tags) or `Question` (spans); `test` may be empty.
     """
 
     labels: list[str]
@@ -65,17 +64,17 @@ class Dataset:
 
 
 def read_dataset(spec: TaskSpec, data: DataSettings, formats: Formats | None = None) -> Dataset:
-    """Read all splits and check that they speak of the same labels.
+    """Read all splits and check that they have the same labels.
 
     Args:
-        spec: what is learnt.
-        data: where the splits are, and how their columns are called.
-        formats: readers of further kinds of files.
+        spec: the task.
+        data: section `[data]`.
+        formats: readers of further file formats.
 
     Raises:
-        SelectraError: missing file, column, hub data set or split, empty split, unreadable
-            row, a label the task does not know, a label not seen in training, a class that a
-            split does not hold, or texts that are to be joined and are not tagged sentences.
+        SelectraError: missing file, column, hub data set or split, empty split, unreadable row,
+            a label that is unknown to the task or not in the training split, a class missing in
+            a split, or `join_sentences` for a task without tagged sentences.
     """
     spec = with_columns(spec, data)
     splits = {
@@ -86,7 +85,7 @@ def read_dataset(spec: TaskSpec, data: DataSettings, formats: Formats | None = N
     train = splits["train"]
     if data.train_limit is not None:
         chosen = random.Random(0).sample(range(len(train)), len(train))[: data.train_limit]
-        if data.join_sentences > 1:  # neighbours stay neighbours
+        if data.join_sentences > 1:  # before the shuffle, so that joined sentences are consecutive
             chosen.sort()
         train = [train[place] for place in chosen]
     if data.join_sentences > 1:
@@ -97,17 +96,19 @@ def read_dataset(spec: TaskSpec, data: DataSettings, formats: Formats | None = N
 
 
 def with_columns(spec: TaskSpec, data: DataSettings) -> TaskSpec:
-    """The task whose columns are called as the settings say.
+    """The task with the column names of the settings.
 
     Raises:
-        SelectraError: a column for a second text, and the task has one.
+        SelectraError: a column for a second text, but the task has single texts.
     """
     named = {"text": data.text_column, "pair": data.pair_column, "label": data.label_column}
     chosen: dict[str, Any] = {part: name for part, name in named.items() if name is not None}
     if not chosen:
         return spec
     if "pair" in chosen and not spec.pairs:
-        raise SelectraError(f"data.pair_column is for two texts, {spec.name} has one")
+        raise SelectraError(
+            f"data.pair_column is for pairs of texts, but {spec.name} has single texts"
+        )
     columns = [replace(own, **chosen, only={}, headerless=()) for own in spec.columns]
     return replace(spec, columns=tuple(columns))
 
@@ -116,7 +117,7 @@ def read_split(spec: TaskSpec, paths: Paths, split: str = "data") -> list[Any]:
     """Read the files of one split, in order.
 
     Raises:
-        SelectraError: missing file, missing column, unreadable row or no example at all.
+        SelectraError: missing file, missing column, unreadable row or no examples.
     """
     names = _listed(paths)
     return _nonempty(
@@ -126,18 +127,17 @@ def read_split(spec: TaskSpec, paths: Paths, split: str = "data") -> list[Any]:
 
 
 def read_unlabelled(spec: TaskSpec, paths: Paths, formats: Formats | None = None) -> list[Any]:
-    """Texts without labels, as examples of the task's kind.
+    """Unlabelled texts, as examples of the task.
 
-    A line of a `.txt` file is a text; for pairs, two texts separated by a tab; for tags, a
-    sentence whose words are what white space and punctuation leave. Files of rows have the
-    task's columns of texts; labels in them are not read.
+    A line of a `.txt` file is a text. For pairs it is two texts separated by a tab; for tags it is
+    a sentence, split into words at white space and punctuation. Files of rows need the task's
+    text columns; labels are ignored.
 
     Returns:
         `Example` with label "", `Scored` with value nan, or `TaggedWords` without tags.
 
     Raises:
-        SelectraError: missing or unreadable file, no text at all, or a task that asks
-            questions.
+        SelectraError: missing or unreadable file, no texts, or a question answering task.
     """
     names = _listed(paths)
     if spec.head == "spans":
@@ -153,7 +153,7 @@ def read_unlabelled(spec: TaskSpec, paths: Paths, formats: Formats | None = None
 
 
 def fingerprint(examples: Iterable[AnyExample]) -> str:
-    """Hex SHA-256 of examples: equal for equal data, whichever files or hub it came from."""
+    """Hex SHA-256 of examples; it does not depend on the files or the hub they came from."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps(example, ensure_ascii=False).encode("utf-8", "surrogatepass"))
@@ -174,7 +174,7 @@ def _listed(paths: Paths | None) -> list[str]:
 def _sources(
     spec: TaskSpec, data: DataSettings, formats: Formats | None
 ) -> dict[str, tuple[list[str], Iterator[AnyExample]]]:
-    """What each split is read from, and its examples (read when asked for)."""
+    """Sources and lazily read examples of each split."""
     names = {split: _listed(getattr(data, split)) for split in ("train", "dev", "test")}
     config = data.hub_config
     if data.hub and spec.hub and spec.hub.id == data.hub:
@@ -184,7 +184,7 @@ def _sources(
     for split in ("train", "dev"):
         if not names[split]:
             known = f"a split of {data.hub}" if data.hub else "a file (or set data.hub)"
-            raise SelectraError(f"data.{split}: nothing to read; name {known}")
+            raise SelectraError(f"data.{split} is not set; give {known}")
     if not data.hub:
         return {
             split: (files, _read_files(spec, files, formats))
@@ -214,10 +214,10 @@ def _read_hub(
 
 
 def holds_columns(spec: TaskSpec, path: Path, formats: Formats | None = None) -> bool:
-    """Whether a file holds a word and its tag a line, rather than rows.
+    """Whether a file is a column file and not a file of rows.
 
     Raises:
-        SelectraError: a kind of file that holds neither for this task.
+        SelectraError: this task cannot use the file's format.
     """
     suffix, _ = split_suffix(path)
     if spec.head != "tags" or suffix in (".jsonl", ".json") or (formats and suffix in formats):
@@ -225,8 +225,8 @@ def holds_columns(spec: TaskSpec, path: Path, formats: Formats | None = None) ->
     if suffix in _NO_COLUMNS or (suffix == ".conllu" and spec.entities):
         known = (".jsonl", ".json", *(formats or ()), *(() if spec.entities else (".conllu",)))
         raise SelectraError(
-            f"{path}: kind of file not known (use {', '.join(known)}, or a file with a word and "
-            "its tag a line)"
+            f"{path}: unknown format (use {', '.join(known)}, or a file with one word and its "
+            "tag per line)"
         )
     return True
 
@@ -239,14 +239,14 @@ def _read_file(spec: TaskSpec, path: Path, formats: Formats | None) -> Iterator[
         return conllu_sentences(path) if suffix == ".conllu" else tagged_sentences(path)
     if spec.head == "spans":
         if suffix not in (".json", ".jsonl"):
-            raise SelectraError(f"{path}: kind of file not known (use .json as SQuAD's, or .jsonl)")
+            raise SelectraError(f"{path}: unknown format (use SQuAD's .json, or .jsonl)")
         if suffix == ".json":
             return labelled_examples(spec, str(path), squad_rows(path))
     return labelled_examples(spec, str(path), rows_of(spec, path, formats))
 
 
 def rows_of(spec: TaskSpec, path: Path, formats: Formats | None = None) -> Iterator[Row]:
-    """Rows of a file for a task, which knows the columns it may have; see `file_rows`."""
+    """Rows of a file for a task; see `file_rows`."""
     known = [name for columns in spec.columns for name in columns.all]
     return file_rows(path, known, spec.columns[0].headerless, formats)
 
@@ -259,9 +259,7 @@ def _read_unlabelled_file(
         yield from unlabelled_examples(spec, str(path), rows_of(spec, path, formats))
         return
     if suffix != ".txt":
-        raise SelectraError(
-            f"{path}: kind of file not known (use .txt, or rows as {', '.join(SUFFIXES)})"
-        )
+        raise SelectraError(f"{path}: unknown format (use .txt, or rows in {', '.join(SUFFIXES)})")
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
@@ -289,13 +287,13 @@ __all__ = [
 ]
 
 
-# Successive sentences as one text: pipelines read paragraphs, tagged data sets hold sentences.
+# Joining consecutive sentences, because pipelines read paragraphs and data sets have sentences.
 
 
 def joined_sentences(
     sentences: Sequence[TaggedWords], most: int, seed: int = 0
 ) -> Iterator[TaggedWords]:
-    """Every sentence once, in texts of 1 to `most` successive ones, each number equally likely."""
+    """Join all sentences into texts of 1 to `most` consecutive ones, with uniform lengths."""
     numbers = random.Random(seed)
     begin = 0
     while begin < len(sentences):

@@ -1,4 +1,4 @@
-"""What a task is learnt from: one kind of example for each kind of head."""
+"""Examples: one class for each kind of head."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Example(NamedTuple):
-    """One labelled text, or pair of texts if `pair` is not None; label "" if there is none."""
+    """A text, or a pair of texts if `pair` is not None, and its label; "" if unlabelled."""
 
     text: str
     pair: str | None
@@ -14,7 +14,7 @@ class Example(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A pair of texts and its value, as in the data (STS: 0 to 5); nan if there is none."""
+    """A pair of texts and its value, as in the data (STS: 0 to 5); nan if unlabelled."""
 
     text: str
     pair: str
@@ -22,14 +22,14 @@ class Scored(NamedTuple):
 
 
 class TaggedWords(NamedTuple):
-    """A sentence: n words and n tags (IOB2 for entities), or no tags if there are none."""
+    """A sentence: n words and n tags (IOB2 for entities); no tags if unlabelled."""
 
     words: list[str]
     tags: list[str]
 
 
 class MarkedText(NamedTuple):
-    """A text and its entities: (first character, the one after the last, type), in order."""
+    """A text and its entities in order: (first character, character after the last, type)."""
 
     text: str
     entities: list[tuple[int, int, str]]
@@ -39,11 +39,11 @@ class Question(NamedTuple):
     """A question on a text.
 
     Attributes:
-        id: its name in the data set.
+        id: in the data set.
         context: the text.
-        question: what is asked.
-        answers: right answers and the place of their first character in the context; empty
-            if the text does not answer the question (SQuAD 2.0).
+        question: the question.
+        answers: correct answers and the offset of their first character in the context; empty if
+            the question has no answer (SQuAD 2.0).
     """
 
     id: str
@@ -56,7 +56,7 @@ AnyExample = Example | Scored | TaggedWords | Question
 
 
 def count_words(example: AnyExample) -> int:
-    """Words of an example's texts, as white space separates them."""
+    """Number of words of an example's texts, split at white space."""
     if isinstance(example, TaggedWords):
         return len(example.words)
     if isinstance(example, Question):

@@ -1,8 +1,8 @@
-"""Labelled texts under names of one's own, and the entailment pairs they make.
+"""Labelled texts with renamed labels, and entailment pairs made of them.
 
-A text about sports entails "this is about sports" and contradicts "this is about cooking": a set
-of labelled texts teaches an entailment model to judge labels, also some it has not seen (Halder et
-al. 2020, "Task-Aware Representation of Sentences for Generic Text Classification", section 3).
+A text about sports entails "this is about sports" and contradicts "this is about cooking". So
+labelled texts can train an entailment model for zero-shot labels (Halder et al. 2020, "Task-Aware
+Representation of Sentences for Generic Text Classification", section 3).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SENTENCE = re.compile(r"[^\n]+?(?:[.!?…][»”\"')]*(?=\s|$)|$)", re.MULTILIN
 
 @dataclass(frozen=True)
 class LabelledText:
-    """A text and the names its label goes by."""
+    """A text and the names of its label."""
 
     text: str
     names: Sequence[str]
@@ -34,15 +34,15 @@ class LabelledText:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which texts are taken, and how much of each.
+    """Which texts to use, and how much of each.
 
     Attributes:
         text_key: column of the text.
         label_key: column of the label.
-        max_words: of a longer text keep a stretch of whole sentences, chosen at random, that is
-            not longer; a sentence longer than that is cut.
-        per_label: keep so many texts of each label, chosen at random.
-        seed: of the choices.
+        max_words: shorten longer texts to consecutive whole sentences from a random position; a
+            single longer sentence is truncated.
+        per_label: maximum number of texts per label, chosen at random.
+        seed: of the random choices.
     """
 
     text_key: str = "text"
@@ -59,10 +59,10 @@ def read_labelled(
 
     Args:
         paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
-        names: what each label is to be called, one name or several; other labels are left out,
-            and so are rows that lack the column while others of their file have it, as in a
-            corpus of which some sources have sections.
-        selection: which of them; None takes all, whole.
+        names: one or several new names of each label. Rows with other labels are left out, and
+            rows without the column if other rows of the file have it, because only some sources
+            of a corpus may have sections.
+        selection: which texts to use; None for all, unshortened.
 
     Raises:
         SelectraError: a column or a label is missing, or a label of `names` does not occur.
@@ -82,7 +82,7 @@ def read_labelled(
     missing = [label for label in names if not found[label]]
     if missing:
         raise SelectraError(
-            f"{', '.join(map(str, paths))}: no text of label '{missing[0]}' "
+            f"{', '.join(map(str, paths))}: no text with the label '{missing[0]}' "
             f"(found: {', '.join(sorted(labels)[:30])})"
         )
     texts = [
@@ -124,7 +124,7 @@ def _rows(
 
 
 def stretch(text: str, max_words: int | None, random: np.random.Generator) -> str:
-    """Successive whole sentences of a text, from a random one on, of at most `max_words`."""
+    """Consecutive whole sentences of a text, starting at random, with at most `max_words`."""
     if max_words is None or len(text.split()) <= max_words:
         return text
     sentences = [found.group().strip() for found in _SENTENCE.finditer(text)]
@@ -142,22 +142,22 @@ def stretch(text: str, max_words: int | None, random: np.random.Generator) -> st
 def entailment_pairs(
     texts: Iterable[LabelledText], names: Names, template: str, others: int, seed: int = 0
 ) -> Iterator[dict[str, str]]:
-    """Rows of premise, hypothesis and label: each text with its own label, and with others.
+    """Rows of premise, hypothesis and label: each text with its own label and with others.
 
     Args:
         texts: the premises.
-        names: all labels with their names; of several a random one is taken.
-        template: hypothesis with {} in the place of the name.
-        others: for each text so many contradictions, with different labels.
-        seed: of the choices.
+        names: names of all labels; if there are several, a random one is used.
+        template: hypothesis with {} in place of the name.
+        others: number of contradictions per text, with different labels.
+        seed: of the random choices.
 
     Raises:
-        SelectraError: a template without {}, or fewer labels than are needed.
+        SelectraError: a template without {}, or too few labels.
     """
     if "{}" not in template:
-        raise SelectraError(f"template '{template}' has no {{}} where the label goes")
+        raise SelectraError(f"template '{template}' has no {{}} in place of the label")
     if not 0 <= others < len(names):
-        raise SelectraError(f"{others} other labels cannot be taken of {len(names)} labels")
+        raise SelectraError(f"{len(names)} labels are too few for {others} contradictions per text")
     random = np.random.default_rng(seed)
     all_names = [list(own) for own in names.values()]
 
@@ -173,10 +173,10 @@ def entailment_pairs(
 
 
 def read_names(path: str | Path) -> dict[str, list[str]]:
-    """A YAML file of `label: name` or `label: [name, other name]`.
+    """Read a YAML file of `label: name` or `label: [name, other name]`.
 
     Raises:
-        SelectraError: not such a file.
+        SelectraError: the file has another form.
     """
     given = read_yaml(path)
     if not isinstance(given, dict) or len(given) < 2:
@@ -185,7 +185,7 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
     for label, value in given.items():
         own = [value] if isinstance(value, str) else value
         if not isinstance(own, list) or not own or not all(isinstance(n, str) for n in own):
-            raise SelectraError(f"{path}: '{label}' is not called by a name or a list of names")
+            raise SelectraError(f"{path}: '{label}' needs a name or a list of names")
         names[label_name(label, str(path))] = own
     return names
 
@@ -197,7 +197,7 @@ def _keep(
     limit: int | None,
     random: np.random.Generator,
 ) -> None:
-    """Reservoir sampling (Vitter 1985, algorithm R): the `number`-th text comes in, or not."""
+    """Reservoir sampling (Vitter 1985, algorithm R): keep the `number`-th text or not."""
     if limit is None or len(kept) < limit:
         kept.append(text)
         return

@@ -22,12 +22,12 @@ from spacy_selectra.finetuning.data.squad import question_of
 from spacy_selectra.finetuning.tasks.columns import ColumnSpec
 from spacy_selectra.finetuning.tasks.registry import TaskSpec
 
-# Columns of unlabelled rows for tags that hold no words.
+# Columns of unlabelled rows for tagging that have a text instead of words.
 _PLAIN_TEXT = ColumnSpec(text="text", label="")
 
 
 def labelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
-    """Examples of rows with labels, entities in words; see `placed_examples`."""
+    """Examples of labelled rows, entities as tags of words; see `placed_examples`."""
     for place, example in placed_examples(spec, source, rows):
         if isinstance(example, MarkedText):
             example = in_words(example, place, spec.drop)
@@ -38,15 +38,15 @@ def labelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Itera
 def placed_examples(
     spec: TaskSpec, source: str, rows: Iterable[Row]
 ) -> Iterator[tuple[str, AnyExample | MarkedText]]:
-    """Examples of rows with labels, and where each stands.
+    """Examples of labelled rows, with file and line of each.
 
     Args:
-        spec: what they are read for.
-        source: file or hub data set, named in errors.
-        rows: places and columns.
+        spec: the task.
+        source: file or hub data set, for errors.
+        rows: places (file and line) and columns.
 
     Raises:
-        SelectraError: missing column, empty text or label, or a label that cannot be one.
+        SelectraError: missing column, empty text or label, or a label of the wrong kind.
     """
     for place, columns, row in _chosen(spec, source, rows, labelled=True):
         label = row.get(columns.label)
@@ -69,9 +69,9 @@ def placed_examples(
 
 
 def unlabelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Iterator[AnyExample]:
-    """Examples of rows whose labels, if there are any, are not read; see `labelled_examples`.
+    """Examples of rows without reading their labels; see `labelled_examples`.
 
-    For tags, rows may hold a `text` instead of words: each of its lines becomes a sentence.
+    For tags, rows may have a `text` instead of words: each of its lines becomes a sentence.
     """
     for place, columns, row in _chosen(spec, source, rows, labelled=False):
         if spec.head == "tags" and isinstance(row[columns.text], str):
@@ -84,10 +84,10 @@ def unlabelled_examples(spec: TaskSpec, source: str, rows: Iterable[Row]) -> Ite
 
 
 def unlabelled(spec: TaskSpec, text: str, pair: str | None) -> AnyExample:
-    """An example without label; words are what white space and punctuation leave.
+    """An unlabelled example; for tags, the text is split at white space and punctuation.
 
     Raises:
-        SelectraError: the task asks questions, which no plain text holds.
+        SelectraError: the task is question answering.
     """
     if spec.head == "spans":
         raise SelectraError(f"task '{spec.name}' cannot use unlabelled text: it has no questions")
@@ -101,16 +101,16 @@ def unlabelled(spec: TaskSpec, text: str, pair: str | None) -> AnyExample:
 def _chosen(
     spec: TaskSpec, source: str, rows: Iterable[Row], *, labelled: bool
 ) -> Iterator[tuple[str, ColumnSpec, Mapping[str, Any]]]:
-    """Rows that are to be read, with the names of their columns; texts and labels are not empty."""
+    """Rows to read, with the names of their columns, after checking for empty texts and labels."""
     found = list(rows)
     if not found:
         return
-    # tools leave keys out where there is nothing to say
+    # annotation tools leave out keys without a value
     names = dict.fromkeys(column for _, row in found for column in row)
     columns = _columns_of(spec, source, list(names), labelled=labelled)
     for place, row in found:
         if "_task_hash" in row and row.get("answer", "accept") != "accept":
-            continue  # Prodigy's annotators rejected or skipped it
+            continue  # rejected or skipped by an annotator (Prodigy)
         if any(row.get(column, value) != value for column, value in columns.only.items()):
             continue
         if any(str(row.get(column)) in columns.untranslated for column in columns.texts):
@@ -154,7 +154,7 @@ def _texts(columns: ColumnSpec, row: Mapping[str, Any], place: str) -> tuple[str
     for column in columns.texts:
         if not isinstance(row[column], (str, int, float)):
             kind = type(row[column]).__name__
-            raise SelectraError(f"{place}: column '{column}' has to hold a text, there is a {kind}")
+            raise SelectraError(f"{place}: column '{column}' must have a text, not a {kind}")
     return str(row[columns.text]), str(row[columns.pair]) if columns.pair else None
 
 
@@ -187,7 +187,7 @@ def _tagged(
 def _items(row: Mapping[str, Any], column: str, place: str) -> list[str]:
     items = row[column]
     if not isinstance(items, list):
-        raise SelectraError(f"{place}: column '{column}' is no list ({items!r})")
+        raise SelectraError(f"{place}: column '{column}' is not a list ({items!r})")
     if any(item is None or item == "" for item in items):
         raise SelectraError(f"{place}: an item of column '{column}' is empty")
     texts = [str(item) for item in items]
@@ -201,9 +201,9 @@ def _value(label: Any, column: str, scale: tuple[float, float] | None, place: st
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):
-        raise SelectraError(f"{place}: '{label}' in column '{column}' is no number")
+        raise SelectraError(f"{place}: '{label}' in column '{column}' is not a number")
     if scale and not scale[0] <= value <= scale[1]:
         raise SelectraError(
-            f"{place}: {label} in column '{column}' is not within {scale[0]:g} and {scale[1]:g}"
+            f"{place}: {label} in column '{column}' is not between {scale[0]:g} and {scale[1]:g}"
         )
     return value

@@ -1,4 +1,4 @@
-"""Rows of local files, of data sets on the Hugging Face Hub, or of a directory like one."""
+"""Reading rows of local files and of data sets on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from spacy_selectra.util.requirements import required
 SUFFIXES = (".jsonl", ".json", ".tsv", ".csv")
 
 UNLABELLED = object()
-"""Value of a label that a data set marks as missing on purpose; such rows are left out."""
+"""Label of rows that a data set marks as unlabelled; such rows are left out."""
 
 Row = tuple[str, Mapping[str, Any]]
-"""Where a row stands ("a.tsv, line 3"), and its columns."""
+"""Place of a row ("a.tsv, line 3"), and its columns."""
 
 Broken = Callable[[str, Any], Mapping[str, Any]]
-"""What comes in the place of a row that cannot be read, made of the reason and what there is."""
+"""Makes a replacement for an unreadable row, from the reason and its columns."""
 
 Formats = Mapping[str, Callable[[Path], Iterator[Row]]]
-"""Rows of files of other kinds, by suffix: those of libraries that fine-tuning does not know."""
+"""Readers of further file formats, by suffix, for formats of libraries not imported here."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 # Characters of a field: a long book. The csv module allows 131,072 unless told otherwise.
@@ -49,14 +49,14 @@ def file_rows(
 
     Args:
         path: the file.
-        known: names of columns; a first line of a `.tsv` that holds one of them is a header.
+        known: names of columns; if the first line of a `.tsv` has one of them, it is a header.
         headerless: columns of a `.tsv` without header, if this task has such files.
-        formats: further kinds of files.
-        broken: for rows of tables that cannot be read; None raises an error for the first. Bytes
-            that are not UTF-8 come as `decoded_lines` says.
+        formats: readers of further file formats.
+        broken: makes replacements for unreadable rows of tables; None raises an error. Bytes that
+            are not UTF-8 are as in `decoded_lines` without `strict`.
 
     Raises:
-        SelectraError: missing file, another kind of file, or a row that cannot be read.
+        SelectraError: missing file, unknown format, or unreadable row.
     """
     suffix, _ = split_suffix(path)
     if formats and suffix in formats:
@@ -73,7 +73,7 @@ def file_rows(
         rows = _csv_rows(path, known, broken)
     else:
         raise SelectraError(
-            f"{path}: kind of file not known (use {', '.join((*SUFFIXES, *(formats or ())))})"
+            f"{path}: unknown format (use {', '.join((*SUFFIXES, *(formats or ())))})"
         )
     for number, row in rows:
         yield f"{path}, line {number}", row
@@ -84,8 +84,8 @@ def _tsv_rows(
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Tab-separated rows.
 
-    Such files are written with quotation marks as plain characters (XNLI) or as in CSV
-    (PAWS-X): only a field that is quoted as a whole is unquoted.
+    In such files quotation marks are plain characters (XNLI) or quote fields as in CSV (PAWS-X),
+    so only fields that are quoted as a whole are unquoted.
     """
     header: Sequence[str] = ()
     origin = "the header has"
@@ -117,11 +117,10 @@ def _broken(
 def _csv_rows(
     path: Path, known: Sequence[str], broken: Broken | None
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows of a table as spreadsheets export it.
+    """Rows of a CSV table as spreadsheets export it.
 
-    Columns are separated by whatever separates the names in the first line, or by what a line
-    `sep=;` says. Rows of nothing but separators are left out, as blank lines are, and so are
-    columns without a name.
+    The separator is that of the names in the first line, or that of a line `sep=;`. Blank lines,
+    rows of separators only and columns without a name are left out.
     """
     lines = (f"{line}\n" for _, line in numbered_lines(path, strict=broken is None))
     separator, first, above = "", next(lines, ""), 0
@@ -151,7 +150,7 @@ def _csv_rows(
             continue
         if not problem and len(fields) != len(header):
             problem = (
-                f"not {len(header)} columns separated by {separator!r}, as the header has, but "
+                f"not {len(header)} columns separated by {separator!r}, as in the header, but "
                 f"{len(fields)}"
             )
         if problem:
@@ -161,7 +160,7 @@ def _csv_rows(
 
 
 def _separator(header: str, known: Sequence[str]) -> str:
-    """The separator that finds most of the known columns in a header, then most columns."""
+    """The separator that gives the most known columns in a header, then the most columns."""
 
     def found(separator: str) -> tuple[int, int]:
         names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
@@ -182,8 +181,10 @@ def _unlike(path: Path, line: int, names: Sequence[str]) -> Sequence[str]:
 
 
 def unquoted(field: str) -> str:
-    """A field of a tab-separated file, without quotation marks around it and with those inside
-    written once, as spreadsheets mean them; text that has others stays as it is."""
+    """A field without the quotation marks around it, and with doubled ones inside made single.
+
+    Fields with other quotation marks are unchanged.
+    """
     if len(field) >= 2 and field[0] == field[-1] == '"':
         inner = field[1:-1].replace('""', "\0")
         if '"' not in inner:
@@ -191,33 +192,33 @@ def unquoted(field: str) -> str:
     return field
 
 
-# Rows of data sets on the Hugging Face Hub, or in a directory laid out like one.
+# Rows of data sets on the Hugging Face Hub, or in a local directory with the same layout.
 
 
 def hub_rows(hub: str, config: str | None, revision: str | None, split: str) -> Iterator[Row]:
-    """Rows of a split, numbers of classes turned into their names.
+    """Rows of a split, with names of classes instead of numbers.
 
-    No code of a data set is ever run; one that is a loading script cannot be read. A number
-    below 0 marks a row without label, as is the custom there: it comes as `UNLABELLED`.
+    Loading scripts are not run. A class below 0 means unlabelled on the hub and becomes
+    `UNLABELLED`.
 
     Args:
         hub: hub id, or local directory of parquet, JSON, CSV files.
         config: name of the configuration.
         revision: branch, tag or commit.
-        split: name, also a slice of it such as "train[:100]" or "train[10%:]".
+        split: name or slice, such as "train[:100]" or "train[10%:]".
 
     Raises:
-        SelectraError: no such data set, configuration or split, or no way to get it.
+        SelectraError: unknown data set, configuration or split, or the download fails.
     """
     datasets = required("datasets")
 
     place = f"{hub} ({config}), {split}" if config else f"{hub}, {split}"
-    # releases before 4 may run code unless told not to, later ones cannot and know no such word
+    # versions of datasets before 4 may run code unless this is False; later ones lack the argument
     trust: Any = {"trust_remote_code": False} if int(datasets.__version__.split(".")[0]) < 4 else {}
     try:
         data = datasets.load_dataset(hub, config, split=split, revision=revision, **trust)
         names = {column: _class_names(kind) for column, kind in (data.features or {}).items()}
-    except Exception as error:  # datasets and huggingface-hub raise many unrelated types
+    except Exception as error:  # errors of datasets and huggingface-hub have no common base
         reason = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
         raise SelectraError(
             f"{place}: cannot be read ({reason}); check hub, hub_config and the names of splits"
@@ -231,7 +232,7 @@ def hub_rows(hub: str, config: str | None, revision: str | None, split: str) -> 
 
 
 def _class_names(feature: Any) -> list[str] | None:
-    """Names of the classes of a column that holds a class, or a list of classes."""
+    """Names of the classes of a column of classes, or of lists of classes."""
     if isinstance(feature, (list, tuple)):
         feature = feature[0]
     while hasattr(feature, "feature"):

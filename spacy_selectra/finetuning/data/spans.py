@@ -1,4 +1,4 @@
-"""Entities as characters of a text, as annotation tools write them, and the words they cover."""
+"""Entities as character offsets, the format of annotation tools, and their conversion to tags."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from spacy_selectra.finetuning.data.conll import Sentence, iob2_tags
 from spacy_selectra.finetuning.data.examples import MarkedText, TaggedWords
 from spacy_selectra.finetuning.data.labels import label_name
 
-# A number with its separators, a run of letters (and combining accents), or one other sign.
+# A number with its separators, letters (and combining accents), or one other character.
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[\w\u0300-\u036f]+|[^\w\s]")
 
-# Names of the first character, of the one after the last, and of the type: spaCy and Prodigy,
-# doccano, Label Studio (a list of one).
+# Keys of start, end and type: spaCy and Prodigy, doccano, Label Studio (type in a list).
 _KEYS = (
     ("start", "end", "label"),
     ("start_offset", "end_offset", "label"),
@@ -24,25 +23,25 @@ _KEYS = (
 
 
 def split_words(text: str) -> list[str]:
-    """What white space and punctuation leave of a text, punctuation too."""
+    """Split a text at white space and punctuation; punctuation marks are words, too."""
     return _WORD.findall(text)
 
 
 def marked_text(text: str, spans: Any, place: str, column: str) -> MarkedText:
-    """A text with its entities, whose places are checked.
+    """A text with its entities, after checking their offsets.
 
     Args:
         text: the text.
         spans: list of `[start, end, type]` or of objects with these (`_KEYS`); None for none.
-        place: where it stands, for errors.
-        column: where `spans` stand.
+        place: file and line, for errors.
+        column: of `spans`, for errors.
 
     Raises:
-        SelectraError: entities in another form, outside of the text, that overlap, or that begin
-            or end with white space.
+        SelectraError: entities have another form, are outside of the text, overlap, or begin or
+            end with white space.
     """
     if spans is not None and not isinstance(spans, list):
-        raise SelectraError(f"{place}: column '{column}' is no list of entities ({spans!r})")
+        raise SelectraError(f"{place}: column '{column}' is not a list of entities ({spans!r})")
     found: list[tuple[int, int, str]] = []
     for span in sorted((_span(item, place, column) for item in spans or ()), key=lambda s: s[:2]):
         start, end, kind = span
@@ -56,7 +55,7 @@ def marked_text(text: str, spans: Any, place: str, column: str) -> MarkedText:
         if found and start < found[-1][1]:
             raise SelectraError(
                 f"{place}: {_named(text, *found[-1])} and {_named(text, *span)} "
-                "overlap; a word has one type"
+                "overlap; a word can have one type only"
             )
         if text[start:end] != text[start:end].strip():
             raise SelectraError(f"{place}: {_named(text, *span)} begins or ends with white space")
@@ -74,8 +73,8 @@ def _span(item: Any, place: str, column: str) -> tuple[int, int, str]:
     start, end, kind = values if isinstance(values, list) and len(values) == 3 else (None,) * 3
     if type(start) is not int or type(end) is not int:
         raise SelectraError(
-            f"{place}: an entity in column '{column}' has to be [start, end, type] or an object "
-            f"with start, end and label, in characters of the text; there is {item!r}"
+            f"{place}: an entity in column '{column}' must be [start, end, type] or an object "
+            f"with start, end and label, in characters of the text, not {item!r}"
         )
     return start, end, label_name(kind, place, column)
 
@@ -98,15 +97,15 @@ def in_words(marked: MarkedText, place: str, drop: Iterable[str] = ()) -> Tagged
 
 
 def misaligned(text: str, start: int, end: int, kind: str, place: str) -> SelectraError:
-    """The error of an entity that begins or ends within a word."""
+    """The error for an entity that begins or ends within a word."""
     left, right = start, end
     while left and not text[left - 1].isspace():
         left -= 1
     while right < len(text) and not text[right].isspace():
         right += 1
     return SelectraError(
-        f"{place}: {_named(text, start, end, kind)} does not begin and end where words do: there "
-        f"is '{text[left:right]}'; offsets count characters, not bytes"
+        f"{place}: {_named(text, start, end, kind)} does not begin and end at word boundaries, "
+        f"but is in '{text[left:right]}'; offsets must be in characters, not bytes"
     )
 
 

@@ -1,4 +1,4 @@
-"""Questions with answers in a text, in SQuAD's formats (Rajpurkar et al. 2016, 2018)."""
+"""Questions and answers in SQuAD's formats (Rajpurkar et al. 2016, 2018)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from spacy_selectra.finetuning.data.sources import Row
 def squad_rows(path: Path) -> Iterator[Row]:
     """A row for each question of a SQuAD 1.1 or 2.0 file: id, context, question, answers.
 
-    A question marked `is_impossible` has no answers, whatever is listed as plausible.
+    A question marked `is_impossible` has no answers; plausible ones are ignored.
 
     Raises:
-        SelectraError: missing file, no JSON or JSON of another shape.
+        SelectraError: missing file, or not JSON in SQuAD's format.
     """
     whole = read_json(path)
     try:
@@ -43,22 +43,22 @@ def squad_rows(path: Path) -> Iterator[Row]:
         ) from error
 
 
-# What SQuAD-es (Carrino et al. 2020) has for an answer that translation lost.
+# In SQuAD-es (Carrino et al. 2020), an answer that was lost in translation.
 _LOST = ("", -1)
 
 
 def question_of(row: Mapping[str, Any], place: str) -> Question | None:
-    """A row with context, question and answers, whose places are checked.
+    """A question from a row with context, question and answers, after checking their offsets.
 
     Answers are a list of {text, answer_start} or, as on the hub, {text: [...],
-    answer_start: [...]}. A row without id is named after its place.
+    answer_start: [...]}. The id of a row without one is its place.
 
     Returns:
-        The question; None if it has answers, and translation lost all of them (SQuAD-es), since
-        it then neither has a known answer nor is known to have none.
+        The question; None if all its answers were lost in translation (SQuAD-es), because it is
+        then unknown whether it has an answer.
 
     Raises:
-        SelectraError: answers of another shape, or one that is not at its place.
+        SelectraError: answers have another form or are not at their offsets.
     """
     context, found = str(row["context"]), row["answers"]
     try:
@@ -77,7 +77,7 @@ def question_of(row: Mapping[str, Any], place: str) -> Question | None:
     for text, start in kept:
         if not text or start < 0 or context[start : start + len(text)] != text:
             raise SelectraError(
-                f"{place}: answer '{text}' is not at character {start} of the context, there is "
+                f"{place}: answer '{text}' is not at character {start} of the context, which has "
                 f"'{context[max(start, 0) : max(start, 0) + max(len(text), 1)]}'"
             )
     return Question(str(row.get("id") or place), context, str(row["question"]), kept)

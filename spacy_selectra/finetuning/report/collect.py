@@ -1,7 +1,7 @@
-"""Results of many fine-tunings out of their `metrics.json` files, and published ones beside them.
+"""Collecting the results of fine-tunings from `metrics.json` files, and published results.
 
-table.py makes a Markdown table with notes of them, markdown.py puts it into files, plot.py draws
-score against speed, and html.py makes a page of both.
+table.py makes a Markdown table with notes, markdown.py inserts it into files, plot.py plots score
+against speed, and html.py makes a page with both.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ class Result(NamedTuple):
     """One cell of the table.
 
     Attributes:
-        model: name to show.
+        model: display name.
         parameters: number of parameters with the head, None if unknown.
         column: data, metric, and the split if it is not the test split.
-        mean: score, in [0, 1] but for correlations.
+        mean: score, in [0, 1] except for correlations.
         std: standard deviation over trials, None if unknown.
         trials: number of trials, None if unknown.
-        published: whether the figure is somebody else's.
-        encoder: path or hub id the encoder was read from, empty for published figures.
+        published: whether it was published and not measured here.
+        encoder: path or hub id of the encoder, empty for published results.
         data: name of the data set.
         metric: name of the score.
         split: test or dev.
         size_bytes: bytes of the safetensors weights, None if unknown.
         words_per_second: speed of prediction on the split, None if unknown.
         device: "cpu" or "cuda", None if unknown.
-        collapsed: trials that ended in one class for everything.
-        train_examples: examples of the training split, None if unknown.
-        split_examples: examples of the split the score is of, None if unknown.
-        source: where a published figure comes from, empty for measured ones.
-        note: what makes a published figure doubtful, empty if nothing does.
+        collapsed: number of trials whose model gives the same answer to every example.
+        train_examples: number of training examples, None if unknown.
+        split_examples: number of examples for the score, None if unknown.
+        source: of a published result, empty for measured ones.
+        note: reason to doubt a published result, may be empty.
     """
 
     model: str
@@ -65,12 +65,12 @@ class Result(NamedTuple):
 
 
 def collect(paths: Iterable[str | Path], names: Mapping[str, str] | None = None) -> list[Result]:
-    """Results of all fine-tunings in and below the given directories (or `metrics.json` files).
+    """Results of all fine-tunings in directories and their subdirectories.
 
     Args:
-        paths: directories and files; a file reached twice counts once.
-        names: display names of encoders, by the path or hub id they were fine-tuned from; they
-            win over those that the fine-tunings were given.
+        paths: directories and `metrics.json` files; duplicates are ignored.
+        names: display names by path or hub id of the encoder; they take precedence over the
+            names in the files.
 
     Raises:
         SelectraError: none found, a damaged file, two results for one cell, or one column
@@ -83,7 +83,7 @@ def collect(paths: Iterable[str | Path], names: Mapping[str, str] | None = None)
     places = [Path(path) for path in paths]
     for file in _metrics_files(places):
         metrics = read_json(file)
-        # the summary of trials has a mean, a single trial has not
+        # only the summary of all trials has a mean
         if not isinstance(metrics, dict) or "mean" not in metrics:
             continue
         result = _measured(metrics, file)
@@ -91,15 +91,15 @@ def collect(paths: Iterable[str | Path], names: Mapping[str, str] | None = None)
         cell = (result.model, result.column)
         if cell in results:
             raise SelectraError(
-                f"{file}: a second result of {result.model} on {result.column}, beside "
-                f"{files[cell]}; report one of them"
+                f"{file}: a second result of {result.model} on {result.column}, after "
+                f"{files[cell]}; report only one of them"
             )
         digest = _digest(metrics, result.split)
         if digest is not None:
             other, where = digests.setdefault(result.column, (digest, file))
             if other != digest:
                 raise SelectraError(
-                    f"{file}: {result.column} is measured on other data than in {where}; "
+                    f"{file}: {result.column} was measured on other data than in {where}; "
                     "report them in two tables"
                 )
         results[cell], files[cell] = result, file
@@ -115,10 +115,10 @@ def read_names(file: str | Path | None, pairs: Sequence[str] = ()) -> dict[str, 
 
     Args:
         file: a JSON object of encoders and names.
-        pairs: `ENCODER=NAME`, cut at the last equals sign; they win over the file.
+        pairs: `ENCODER=NAME`, split at the last equals sign; they take precedence over the file.
 
     Raises:
-        SelectraError: not such a file, or not such a pair.
+        SelectraError: the file or a pair has another form.
     """
     names: dict[str, str] = {}
     if file is not None:
@@ -137,10 +137,10 @@ def read_names(file: str | Path | None, pairs: Sequence[str] = ()) -> dict[str, 
 
 
 def check_names(pairs: Sequence[str], results: Sequence[Result]) -> None:
-    """Refuse a display name for an encoder that no result is of; it would be a typing mistake.
+    """Check that all display names are for encoders with results, to find typing mistakes.
 
     Raises:
-        SelectraError: there is one.
+        SelectraError: one is not.
     """
     known = {_normal(result.encoder) for result in results if not result.published}
     for encoder in read_names(None, pairs):
@@ -151,7 +151,7 @@ def check_names(pairs: Sequence[str], results: Sequence[Result]) -> None:
 
 
 def published_for(results: Sequence[Result]) -> list[Result]:
-    """Published figures on the data and metrics that were measured on a test split."""
+    """Published results for the data and metrics that were measured on a test split."""
     columns = {result.column for result in results}
     return [
         Result(
@@ -223,11 +223,11 @@ def _speed(value: Any) -> float | None:
 
 
 def _digest(metrics: dict[str, Any], split: str) -> str | None:
-    """Fingerprint of the data a score is of; older files may lack it."""
+    """Fingerprint of the data of a score; None in older files."""
     data = (metrics.get("fingerprints") or {}).get("data") or {}
     return data.get(split)
 
 
 def _normal(encoder: str) -> str:
-    """One spelling for `runs/a`, `./runs/a` and `runs/a/`; a hub id stays as it is."""
+    """The same spelling for `runs/a`, `./runs/a` and `runs/a/`; hub ids are unchanged."""
     return os.path.normpath(encoder)

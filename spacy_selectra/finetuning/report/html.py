@@ -1,4 +1,4 @@
-"""The report as one HTML page, with the picture inside; nothing is fetched."""
+"""The report as a self-contained HTML page with the plot."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ svg {{ height: auto; max-width: 100%; }}
 
 
 def html_page(markdown: str, svg: str | None, remark: str = "") -> str:
-    """A page with the table and its notes, and the picture below.
+    """A page with the table, its notes and the plot.
 
     Args:
-        markdown: as `table.markdown` makes it.
-        svg: the drawing as an SVG file has it, None for none.
-        remark: a sentence in its place if there is none.
+        markdown: from `table.markdown`.
+        svg: content of the plot's SVG file, None for none.
+        remark: a sentence to show instead of the plot.
 
     Raises:
         SelectraError: the package markdown is missing.
     """
-    # The table is written for readers of Markdown files as well and leaves alone what is only
-    # sometimes markup: underscores in names, square brackets around sources.
+    # The Markdown is meant to be readable as it is, so underscores in names and square brackets
+    # around sources are not escaped.
     text = re.sub(r"[_\[#]", r"\\\g<0>", markdown)
     convert = required("markdown:markdown", "plots", "an HTML page")
     return _PAGE.format(
         report=convert(text, extensions=["tables"]),
-        # without the XML declaration, which only a file of its own may have
+        # without the XML declaration, which is allowed in files of their own only
         picture=f"<p>{escape(remark)}</p>" if svg is None else svg[svg.index("<svg") :].strip(),
     )

@@ -1,4 +1,4 @@
-"""Putting a table between two markers of a Markdown file."""
+"""Inserting a table between two markers of a Markdown file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ END = "<!-- selectra-report:end -->"
 
 
 def insert(paths: Iterable[str | Path], markdown: str) -> None:
-    """Replace what stands between the markers of each file by `markdown`.
+    """Replace the text between the markers of each file by `markdown`.
 
-    All files are checked before the first is written. A file that already holds the table is
-    not touched; line ends and everything outside the markers stay as they are.
+    All files are checked before the first is written. A file that already has the table is not
+    written. Line endings and everything outside the markers are unchanged.
 
     Raises:
         SelectraError: a file is missing, is not UTF-8, has no markers, has one of them more
@@ -30,7 +30,7 @@ def insert(paths: Iterable[str | Path], markdown: str) -> None:
 
 
 def check_markers(path: str | Path) -> None:
-    """Whether `insert` could write to the file.
+    """Check that `insert` can write to the file.
 
     Raises:
         SelectraError: as `insert`.
@@ -39,7 +39,7 @@ def check_markers(path: str | Path) -> None:
 
 
 def _filled(path: Path, markdown: str) -> tuple[str, str]:
-    """Text of a file as it is and as it will be."""
+    """Text of a file before and after."""
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -49,11 +49,11 @@ def _filled(path: Path, markdown: str) -> tuple[str, str]:
     for marker in (BEGIN, END):
         if (count := text.count(marker)) != 1:
             raise SelectraError(
-                f"{path}: '{marker}' stands there {count} times; the table needs it exactly once"
+                f"{path}: '{marker}' occurs {count} times; the table needs it exactly once"
             )
     start, stop = text.index(BEGIN) + len(BEGIN), text.index(END)
     if stop < start:
-        raise SelectraError(f"{path}: '{END}' stands before '{BEGIN}'; swap them")
+        raise SelectraError(f"{path}: '{END}' is before '{BEGIN}'; swap them")
     newline = "\r\n" if "\r\n" in text else "\n"
     table = newline.join(["", "", *markdown.split("\n"), "", ""])
     return text, text[:start] + table + text[stop:]

@@ -1,7 +1,6 @@
-"""Score against speed, one point a model, as an SVG drawing.
+"""A plot of score against speed, one point per model, as SVG.
 
-matplotlib is an optional package and is imported only when something is drawn, without
-pyplot, so that no window and no global state is touched.
+matplotlib is optional and imported on use, without pyplot, so that there is no global state.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from spacy_selectra.util.requirements import required
 
 
 class Point(NamedTuple):
-    """A model: words per second, and its mean score over the common columns."""
+    """Words per second of a model, and its mean score over the common columns."""
 
     model: str
     words_per_second: float
@@ -27,13 +26,13 @@ class Point(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """What is drawn, and what is not.
+    """The content of the plot.
 
     Attributes:
-        points: models by name.
-        columns: the columns every drawn model has; scores are means over them.
+        points: by name of the model.
+        columns: the columns that all models in the plot have; scores are means over them.
         device: device of all speeds.
-        notes: sentences on the models that are not drawn.
+        notes: sentences on the models that are not in the plot.
     """
 
     points: list[Point]
@@ -43,10 +42,10 @@ class Plot(NamedTuple):
 
 
 def plot_of(results: Sequence[Result]) -> Plot:
-    """Points of the measured models whose speed is known.
+    """Points of the measured models with a known speed.
 
-    Speeds of different devices do not compare: where one was measured on a CPU, only those
-    are drawn.
+    Speeds of different devices cannot be compared. If there are speeds on CPUs, only these are
+    in the plot.
 
     Raises:
         SelectraError: no model has a speed, or the models have no column in common.
@@ -58,8 +57,8 @@ def plot_of(results: Sequence[Result]) -> Plot:
     speeds = {model: speed for model in sorted(models) if (speed := speed_of(models[model]))}
     if not speeds:
         raise SelectraError(
-            "nothing to draw: no measured model has words_per_second in its metrics.json; "
-            "fine-tune once more, with a test split"
+            "nothing to plot: no measured model has words_per_second in its metrics.json; "
+            "fine-tune again with a test split"
         )
     devices = {speed.device for speed in speeds.values()}
     device = "cpu" if "cpu" in devices else min(devices)
@@ -69,7 +68,7 @@ def plot_of(results: Sequence[Result]) -> Plot:
     )
     if not columns:
         raise SelectraError(
-            f"nothing to draw: {', '.join(drawn)} have no column of the table in common"
+            f"nothing to plot: {', '.join(drawn)} have no column of the table in common"
         )
     points = [
         Point(model, speed.words_per_second, _mean_score(models[model], columns))
@@ -81,7 +80,7 @@ def plot_of(results: Sequence[Result]) -> Plot:
 
 
 def draw(plot: Plot) -> str:
-    """The content of an .svg file, in which text stays text.
+    """The content of an .svg file; text is text, not paths.
 
     Raises:
         SelectraError: matplotlib is missing.
@@ -108,7 +107,7 @@ def draw(plot: Plot) -> str:
         fontsize=7,
         parse_math=False,
     )
-    # the same results make the same file: no dates, and ids that are hashes with this salt
+    # reproducible: without a date, and with ids that are hashes with this salt
     file = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "selectra-report"}):
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -1,8 +1,8 @@
-"""Published results, to stand beside measured ones.
+"""Published results, for comparison with measured ones.
 
-Every figure names its source. All come from full training sets, from other people's code and
-often from other tuning than ours; `FULL_SIZES` lets a report say how much smaller the data of
-a measurement was. A figure that deserves doubt carries a note.
+Every result has a source. All were trained on full data sets, with other code and often other
+hyperparameters. With `FULL_SIZES` a report can tell how much smaller the data of a measurement was.
+Doubtful results have a note.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """One figure.
+    """A published result.
 
     Attributes:
-        model: name in the source, or its exact variant where the source links to it.
+        model: name in the source, or the exact variant if the source links to it.
         parameters: number of parameters as published, rounded to millions.
         data: name of the data set.
         metric: accuracy, f1, exact_match, or combined (mean of Pearson's and Spearman's
             correlation).
         mean: score in [0, 1].
-        std: standard deviation over trials, None where it was not given.
-        source: where it was published.
-        note: what makes it doubtful, as one sentence; empty if nothing does.
+        std: standard deviation over trials, None if not given.
+        source: of the result.
+        note: reason to doubt it, as one sentence; may be empty.
     """
 
     model: str
@@ -37,7 +37,7 @@ class Published(NamedTuple):
 
 
 class FullSize(NamedTuple):
-    """Number of examples of a complete data set, None where it has no such split."""
+    """Numbers of examples of a complete data set, None for a missing split."""
 
     train: int | None
     test: int
@@ -109,7 +109,7 @@ def _table(
     rows: dict[str, Sequence[float | tuple[float, float]]],
     notes: dict[Column | tuple[str, str, str], str] | None = None,
 ) -> list[Published]:
-    """Figures of one source; a note is for a column, or for a model in a column."""
+    """Results of one source; a note is for a column, or for a model in a column."""
     notes = notes or {}
     figures = []
     for model, scores in rows.items():

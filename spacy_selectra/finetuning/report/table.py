@@ -1,7 +1,7 @@
-"""The report as a Markdown table with its notes.
+"""The report as a Markdown table with notes.
 
-Measured models come first, then the published ones, each by number of parameters: the order
-says nothing about quality, which would depend on the column chosen.
+Measured models come first, then published ones, each by number of parameters, because an order by
+quality would depend on the column.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spacy_selectra.finetuning.report.published import FULL_SIZES, PUBLISHED
 
 
 class Speed(NamedTuple):
-    """Words per second of a model, and the device they were measured on."""
+    """Words per second of a model, and the device of the measurement."""
 
     words_per_second: float
     device: str
@@ -25,7 +25,7 @@ class Speed(NamedTuple):
 def markdown(results: Sequence[Result]) -> str:
     """The report in Markdown: the table, an empty line, and its notes as a list.
 
-    Size and speed have columns only where one of the models has them.
+    There are columns for size and speed if at least one model has them.
     """
     columns = sorted({result.column for result in results})
     sources = {source: f"P{number}" for number, source in enumerate(sources_of(results), 1)}
@@ -55,7 +55,7 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def parameters_of(results: Sequence[Result]) -> int | None:
-    """Parameters of a model; its heads differ from task to task, so the (lower) median."""
+    """Parameters of a model, as the (lower) median, because heads differ by task."""
     known = [result.parameters for result in results if result.parameters is not None]
     return statistics.median_low(known) if known else None
 
@@ -63,8 +63,8 @@ def parameters_of(results: Sequence[Result]) -> int | None:
 def speed_of(results: Sequence[Result]) -> Speed | None:
     """Median words per second of a model over its tasks.
 
-    Of the CPU if there is such a measurement, else of another device. A speed of unknown
-    device is left out.
+    On the CPU if there is such a measurement, else on another device. Speeds on unknown devices
+    are left out.
     """
     by_device: dict[str, list[float]] = {}
     for result in results:
@@ -83,9 +83,10 @@ def _by_size(item: tuple[tuple[bool, str], list[Result]]) -> tuple[bool, float, 
 
 
 def _scores(results: Sequence[Result], best: float | None, sources: dict[str, str]) -> str:
-    """Text of one cell: one score if measured, one for every different figure if published.
+    """Text of a cell: one score if measured, all different scores if published.
 
-    The best measured score of a column is bold; in brackets are sources or few trials.
+    The best measured score of a column is bold. Sources, or the number of trials if there are few,
+    are in brackets.
     """
     marks: dict[str, list[str]] = {}
     scores: dict[str, Result] = {}
@@ -104,7 +105,7 @@ def _scores(results: Sequence[Result], best: float | None, sources: dict[str, st
 
 
 def _mean(result: Result) -> str:
-    """Three decimals; a published figure keeps its fourth, which is not ours to round."""
+    """Three decimals; published results may have four and are not rounded."""
     exact = f"{result.mean:.4f}"
     return exact if result.published and exact[-1] != "0" else f"{result.mean:.3f}"
 
@@ -136,20 +137,18 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line and within one cell."""
+    """Escaped for Markdown, on one line and within one cell."""
     text = re.sub(r"([\\|*`])", r"\\\1", re.sub(r"\s+", " ", text))
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-# What a reader of the report must know before comparing its figures.
-
-
-# As many as SELECTRA's model card has; fewer are marked.
+# Notes on comparing the results of the report.
+# The number of trials in SELECTRA's model card; fewer are marked.
 FULL_TRIALS = 5
 
 
 def notes_on(results: Sequence[Result]) -> list[str]:
-    """Notes on the results shown, most general first, sources last; one sentence or two each."""
+    """Notes on the results, from general to special, then sources; one or two sentences each."""
     measured = [result for result in results if not result.published]
     published = [result for result in results if result.published]
     return [
@@ -164,7 +163,7 @@ def notes_on(results: Sequence[Result]) -> list[str]:
 
 
 def sources_of(results: Sequence[Result]) -> list[str]:
-    """Sources of the published figures, each once, in the order of their first figure."""
+    """Distinct sources of the published results, in order of first occurrence."""
     return list(dict.fromkeys(result.source for result in results if result.source))
 
 
@@ -214,7 +213,7 @@ def _on_published(published: Sequence[Result]) -> Iterator[str]:
 
 
 def _on_columns(measured: Sequence[Result], published: Sequence[Result]) -> Iterator[str]:
-    """Which columns do not compare, by the number of examples on either side."""
+    """Columns with different numbers of examples for measured and published results."""
     for column in sorted({result.column for result in measured}):
         own = [result for result in measured if result.column == column]
         trained = sorted({r.train_examples for r in own if r.train_examples is not None})
@@ -230,7 +229,7 @@ def _on_columns(measured: Sequence[Result], published: Sequence[Result]) -> Iter
         here = " to ".join(f"{count:,}" for count in dict.fromkeys([*trained[:1], *trained[-1:]]))
         if not trained or full is None:
             yield (
-                f"{column}: it is not known whether measured and published models were trained "
+                f"{column}: it is unknown whether measured and published models were trained "
                 "on the same amount of data; do not compare them."
             )
         elif full.train is None:
@@ -249,7 +248,7 @@ def _on_columns(measured: Sequence[Result], published: Sequence[Result]) -> Iter
 
 
 def _other_metrics(measured: Sequence[Result], published: Sequence[Result]) -> Iterator[str]:
-    """Data sets for which there are published figures, but in another metric only."""
+    """Data sets with published results in another metric only."""
     if not published:
         return
     columns = {result.column for result in published}
@@ -257,7 +256,7 @@ def _other_metrics(measured: Sequence[Result], published: Sequence[Result]) -> I
         metrics = sorted({row.metric for row in PUBLISHED if row.data == result.data})
         if metrics and result.column not in columns:
             yield (
-                f"{result.column}: published figures on this data set are in another metric "
+                f"{result.column}: published results on this data set are in another metric "
                 f"({', '.join(metrics)}) and are left out."
             )
 

@@ -1,1 +1,1 @@
-"""Tasks: their data, their heads, their losses and scores. Read registry.py first."""
+"""Tasks: table of tasks, inputs, losses and scores. Read registry.py first."""

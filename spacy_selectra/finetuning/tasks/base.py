@@ -1,4 +1,4 @@
-"""A task as it is trained: sequences, targets, a loss and scores."""
+"""The interface of a task: inputs and targets, loss and scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spacy_selectra.text.encode import TypedPieces
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Target of pieces from which nothing is learnt, as everywhere in torch.
+# Target of pieces without loss, as torch's default `ignore_index`.
 IGNORED = -100
 
 
@@ -27,12 +27,12 @@ class Inputs:
 
     Attributes:
         sequences: N sequences; a long example may have several.
-        targets: N arrays, of a shape and type that `Task.loss` knows.
-        truncated: how many examples had to be cut.
-        rows: N arrays of int64: rows of a sequence's logits that answer something; 0 where
-            there is but one.
-        places: N arrays of int64: which answer of the split each of `rows` gives. Answers are
-            numbered the same for every tokenizer (but for spans).
+        targets: N arrays, in the form that `Task.loss` needs.
+        truncated: number of truncated examples.
+        rows: N arrays of int64: rows of a sequence's logits that are answers; 0 if there is only
+            one row.
+        places: N arrays of int64: number, within the split, of the answer in each of `rows`.
+            Except for spans, numbers are the same for every tokenizer.
         total: number of answers.
     """
 
@@ -48,10 +48,10 @@ class Inputs:
         return len(self.sequences)
 
     def answers(self, values: Sequence[np.ndarray], dtype: Any = np.float32) -> np.ndarray:
-        """(total, W) values of all answers, zeros where none was given.
+        """(total, W) values of all answers; zeros for answers without a row.
 
         Args:
-            values: N arrays, (W,) of a sequence or (n, W) of its pieces: logits, or vectors.
+            values: N arrays of logits or vectors, (W,) for a sequence or (n, W) for its pieces.
             dtype: type of the result.
         """
         result = np.zeros((self.total, values[0].shape[-1]), dtype=dtype)
@@ -61,13 +61,13 @@ class Inputs:
 
 
 class Task(ABC):
-    """A task with its labels, as tokenised for one encoder.
+    """A task with its labels, for the tokenizer of one encoder.
 
     Args:
-        spec: what is to be learnt.
+        spec: entry of the table of tasks.
         labels: classes, entity types or tags.
         tokenizer: of the encoder, padding and truncation off.
-        max_length: most pieces of a sequence.
+        max_length: maximum pieces of a sequence.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class Task(ABC):
 
     @property
     def per_piece(self) -> bool:
-        """Whether there are logits of every piece, and not of sequences."""
+        """Whether logits are per piece and not per sequence."""
         return self.spec.head in ("tags", "spans")
 
     @abstractmethod
     def inputs(self, examples: Sequence[Any]) -> Inputs:
-        """Tokenise examples; targets of those without labels say so.
+        """Tokenise examples; unlabelled ones get targets without loss.
 
         Raises:
-            SelectraError: an example that no sequence can hold.
+            SelectraError: `max_length` is too small for an example.
         """
 
     @abstractmethod
@@ -99,7 +99,7 @@ class Task(ABC):
         """Sum of the losses of all targets of a packed batch.
 
         Args:
-            logits: (B, outputs), or (T, outputs) of pieces.
+            logits: (B, outputs), or (T, outputs) if logits are per piece.
             lengths: pieces of each of B sequences.
             targets: B arrays.
         """
@@ -110,41 +110,41 @@ class Task(ABC):
 
     @abstractmethod
     def scores(self, inputs: Any, logits: Sequence[np.ndarray]) -> dict[str, float]:
-        """Every metric of the task by name.
+        """All metrics of the task, by name.
 
         Args:
-            inputs: what `inputs` made.
-            logits: those of its sequences, (outputs,) or (n, outputs) each.
+            inputs: from `inputs`.
+            logits: of its sequences, (outputs,) or (n, outputs) each.
         """
 
     @abstractmethod
     def only_answer(self, inputs: Any, logits: Sequence[np.ndarray]) -> str | None:
-        """What the model says of every example, if it says the same of all: it has collapsed."""
+        """The answer to every example, if it is always the same (collapsed); else None."""
 
     def soft_loss(
         self, logits: Tensor, teacher_logits: Tensor, sizes: Sequence[int], temperature: float
     ) -> Tensor:
-        """Sum over R answers of the divergence from a teacher's probabilities.
+        """KL divergence from a teacher's probabilities, summed over R answers.
 
-        Both sides are softened by the temperature, and the result scaled by its square so that
-        gradients keep their size (Hinton et al. 2015, section 2).
+        The temperature softens both sides. Its square scales the result, so that the size of
+        gradients does not depend on it (Hinton et al. 2015, section 2).
 
         Args:
             logits: (R, outputs), the student's.
             teacher_logits: (R, outputs), the teacher's.
-            sizes: answers of each sequence.
+            sizes: number of answers of each sequence.
             temperature: divides logits.
         """
         del sizes
         return softened_divergence(logits, teacher_logits, temperature)
 
     def soft_count(self, sizes: Sequence[int]) -> int:
-        """By what `soft_loss` is divided."""
+        """Divisor of `soft_loss` for its mean."""
         return sum(sizes)
 
 
 def class_targets(labels: Sequence[str], names: Sequence[str]) -> list[np.ndarray]:
-    """The number of each label; `IGNORED` for "", which stands for none."""
+    """The index of each label; `IGNORED` for "" (unlabelled)."""
     numbers = {label: number for number, label in enumerate(names)} | {"": IGNORED}
     return [np.array(numbers[label], dtype=np.int64) for label in labels]
 

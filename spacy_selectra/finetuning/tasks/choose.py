@@ -1,4 +1,4 @@
-"""From an entry of the table of tasks to what is trained."""
+"""From an entry of the table of tasks (`TaskSpec`) to a `Task`."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ _TASKS: dict[Head, type[Task]] = {
 
 
 def make_task(spec: TaskSpec, labels: Sequence[str], tokenizer: Tokenizer, max_length: int) -> Task:
-    """The task of this head for the pieces of one tokenizer; arguments as for `Task`."""
+    """The `Task` for the head of an entry; arguments as for `Task`."""
     return _TASKS[spec.head](spec, labels, tokenizer, max_length)

@@ -1,4 +1,4 @@
-"""Texts and pairs of texts: their class, or a value."""
+"""Classification and regression of texts and pairs of texts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Classification(Task):
-    """One class for a text or pair, by cross-entropy."""
+    """One class per text or pair, with cross-entropy."""
 
     def inputs(self, examples: Sequence[Example]) -> Inputs:
-        """One sequence an example; a target is its class."""
+        """One sequence per example; its target is the class."""
         return self._inputs(examples, class_targets([e.label for e in examples], self.labels))
 
     def _inputs(self, examples: Sequence[Any], targets: list[np.ndarray]) -> Inputs:
@@ -42,7 +42,7 @@ class Classification(Task):
         return F.cross_entropy(logits.float(), classes, reduction="sum", ignore_index=IGNORED)
 
     def count(self, targets: Sequence[np.ndarray]) -> int:
-        """Examples with a label."""
+        """Number of examples with a label."""
         return sum(int(target != IGNORED) for target in targets)
 
     def scores(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> dict[str, float]:
@@ -57,7 +57,7 @@ class Classification(Task):
 
 
 class Regression(Classification):
-    """A value for a pair, by squared error, as transformers' models with one label."""
+    """A value per pair, with squared error, as in transformers' models with one label."""
 
     @property
     def outputs(self) -> list[str]:
@@ -65,7 +65,7 @@ class Regression(Classification):
         return [self.spec.name]
 
     def inputs(self, examples: Sequence[Scored]) -> Inputs:  # type: ignore[override]
-        """One sequence a pair; a target is its value."""
+        """One sequence per pair; its target is the value."""
         return self._inputs(examples, [np.array(e.value, dtype=np.float32) for e in examples])
 
     def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
@@ -75,7 +75,7 @@ class Regression(Classification):
         return torch.where(values.isnan(), 0.0, errors).sum()
 
     def count(self, targets: Sequence[np.ndarray]) -> int:
-        """Pairs with a value."""
+        """Number of pairs with a value."""
         return sum(int(not np.isnan(target)) for target in targets)
 
     def scores(self, inputs: Inputs, logits: Sequence[np.ndarray]) -> dict[str, float]:
@@ -94,13 +94,13 @@ class Regression(Classification):
         return (logits.float() - teacher_logits).square().sum()
 
 
-# From texts to sequences: special pieces added, cut to length.
+# From texts to sequences: adding special pieces and truncating.
 
 
 def longest_first(text: int, pair: int, room: int) -> tuple[int, int]:
-    """How many pieces of a text and of its pair are kept so that both fit into `room`.
+    """Number of pieces to keep of a text and of its pair so that both fit into `room`.
 
-    The longer one is cut until both are equal, then both: transformers' "longest_first".
+    The longer one is truncated until both are equal, then both: transformers' "longest_first".
     """
     if text + pair <= room:
         return text, pair
@@ -112,8 +112,8 @@ class Features(NamedTuple):
     """Tokenised examples.
 
     Attributes:
-        sequences: whole sequences with their special pieces.
-        truncated: how many had to be cut.
+        sequences: with special pieces.
+        truncated: number of truncated examples.
     """
 
     sequences: list[TypedPieces]
@@ -123,10 +123,10 @@ class Features(NamedTuple):
 def build_features(
     tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
 ) -> Features:
-    """Tokenise texts, or pairs of texts, and cut each to `max_length` pieces.
+    """Tokenise texts, or pairs of texts, and truncate each to `max_length` pieces.
 
     Raises:
-        SelectraError: `max_length` leaves no room beside the special pieces.
+        SelectraError: `max_length` is too small for special pieces and text.
     """
     template = Template.of(tokenizer, pairs=pairs is not None)
     room = max_length - template.added

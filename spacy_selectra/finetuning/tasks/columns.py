@@ -1,6 +1,6 @@
-"""Columns under which data sets store texts and labels.
+"""Column specifications: the names under which data sets store texts and labels.
 
-A task may be stored under several sets of names; a file's own names tell which one it has.
+A task may have several; the columns of a file decide which one applies.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ class ColumnSpec:
     Attributes:
         text: column of the text or of the first text of a pair; of the words (tags; for entities
             also of a text) or the context (spans).
-        label: column of the class, the value, the tags, the places of entities or the answers.
+        label: column of the class, the value, the tags, the entity spans or the answers.
         pair: column of the second text or the question, None for single texts.
-        names: names in the file and the label each stands for; a name that is not here
-            stands for itself.
-        only: columns and the value a row must have to be read (XNLI's language column).
-        untranslated: texts that stand for a missing translation; such rows are left out.
-        headerless: columns of a `.tsv` file that has no line of column names, in order.
+        names: labels by their names in the file; other names are labels themselves.
+        only: rows are read only if these columns have these values (XNLI's language column).
+        untranslated: placeholders for missing translations; such rows are left out.
+        headerless: columns of a `.tsv` file without header, in order.
     """
 
     text: str
@@ -35,12 +34,12 @@ class ColumnSpec:
 
     @property
     def texts(self) -> list[str]:
-        """Columns a file without labels must have."""
+        """Required columns of a file without labels."""
         return [self.text, *([self.pair] if self.pair else [])]
 
     @property
     def all(self) -> list[str]:
-        """Columns a file with labels must have."""
+        """Required columns of a file with labels."""
         return [*self.texts, self.label]
 
 
@@ -76,7 +75,7 @@ NER_COLUMNS = (
     ColumnSpec(text="tokens", label="ner_tags"),
     ColumnSpec(text="tokens", label="tags"),
     ColumnSpec(text="words", label="ner"),
-    # texts with places of entities: Prodigy, spaCy, `annotate`, doccano
+    # texts with entity spans: Prodigy, spaCy, `annotate`, doccano
     ColumnSpec(text="text", label="spans"),
     ColumnSpec(text="text", label="entities"),
     ColumnSpec(text="text", label="ents"),
@@ -99,5 +98,5 @@ SIMILARITY_COLUMNS = (
     ColumnSpec(text="sentence1", pair="sentence2", label="label"),
     ColumnSpec(text="sentence1", pair="sentence2", label="similarity_score"),
 )
-# SQuAD's own names (Rajpurkar et al. 2016); `id` is read too where it is there.
+# SQuAD's own names (Rajpurkar et al. 2016); `id` is optional.
 QUESTION_COLUMNS = (ColumnSpec(text="context", pair="question", label="answers"),)

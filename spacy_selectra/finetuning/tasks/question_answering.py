@@ -1,4 +1,4 @@
-"""Questions answered by a span of a text."""
+"""Question answering: questions whose answer is a span of a text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spacy_selectra.finetuning.tasks.base import Inputs, Task, softened_divergen
 from spacy_selectra.text.encode import Template, encode_ids, join, pieces_of
 from spacy_selectra.text.pieces import overlapping_windows, pieces_of_words
 
-# As in the code of BERT for SQuAD: questions are cut, contexts read in overlapping windows, and
-# of the best beginnings and ends all pairs are tried whose answer is not longer than this.
+# As in BERT's code for SQuAD: questions are truncated, contexts are read in overlapping windows,
+# and all pairs of the best starts and ends are tried, up to a maximum length of the answer.
 MAX_QUESTION = 64
 MAX_ANSWER = 30
 STRIDE = 128
@@ -27,12 +27,12 @@ BEST = 20
 
 @dataclass
 class ContextPart:
-    """Part of a context.
+    """A window of a context.
 
     Attributes:
         question: number of the question.
-        offset: pieces before the context's.
-        characters: (n, 2) where its pieces lie in the context.
+        offset: number of pieces before those of the context.
+        characters: (n, 2) character offsets of its pieces in the context.
     """
 
     question: int
@@ -42,24 +42,29 @@ class ContextPart:
 
 @dataclass
 class AnswerInputs(Inputs):
-    """Questions with windows of their contexts; a target is (2,) int64, first and last piece of
-    the answer, both 0 ([CLS]) where the window does not hold it."""
+    """Questions with windows of their contexts.
+
+    A target is (2,) int64, first and last piece of the answer, both 0 ([CLS]) if the answer is not
+    in the window.
+    """
 
     questions: list[Question] = field(default_factory=list)
     parts: list[ContextPart] = field(default_factory=list)
 
 
 class QuestionAnswering(Task):
-    """Beginning and end of the answer, by cross-entropy over the pieces of a window (Devlin et
-    al. 2019, sections 4.2 and 4.3)."""
+    """Start and end of the answer, with cross-entropy over the pieces of a window.
+
+    (Devlin et al. 2019, sections 4.2 and 4.3.)
+    """
 
     @property
     def outputs(self) -> list[str]:
-        """Beginning and end."""
+        """Start and end."""
         return ["start", "end"]
 
     def inputs(self, examples: Sequence[Question]) -> AnswerInputs:
-        """One sequence a window of a context, its question before it.
+        """One sequence per window: the question, then the window.
 
         Raises:
             SelectraError: `max_length` leaves too little room for contexts.
@@ -73,10 +78,10 @@ class QuestionAnswering(Task):
             room = self.max_length - template.added - len(question)
             if room < 8:
                 raise SelectraError(
-                    f"max_length {self.max_length} leaves {max(room, 0)} pieces for a context "
-                    "beside its question"
+                    f"max_length {self.max_length} leaves only {max(room, 0)} pieces for a context "
+                    "after its question"
                 )
-            if pieces is None or example.context != context:  # one text has several questions
+            if pieces is None or example.context != context:  # a context has several questions
                 context = example.context
                 pieces = pieces_of(self.tokenizer.encode(context, add_special_tokens=False))
             left = template.left(question)
@@ -94,7 +99,7 @@ class QuestionAnswering(Task):
         return found
 
     def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
-        """Sum over B windows of the mean of both cross-entropies, from (T, 2) logits."""
+        """Mean of both cross-entropies, summed over B windows, from (T, 2) logits."""
         padded = _padded(logits.float(), lengths)
         places = torch.from_numpy(np.stack(targets)).to(logits.device)
         return F.cross_entropy(padded, places, reduction="sum") / 2
@@ -106,7 +111,7 @@ class QuestionAnswering(Task):
     def soft_loss(
         self, logits: Tensor, teacher_logits: Tensor, sizes: Sequence[int], temperature: float
     ) -> Tensor:
-        """Sum over windows of the mean divergence of beginning and end, from (T, 2) logits."""
+        """Mean KL divergence of start and end, summed over windows, from (T, 2) logits."""
         padded = [_padded(side, sizes) for side in (logits.float(), teacher_logits)]
         return softened_divergence(padded[0], padded[1], temperature) / 2
 
@@ -115,8 +120,10 @@ class QuestionAnswering(Task):
         return len(sizes)
 
     def predicted(self, inputs: AnswerInputs, logits: Sequence[np.ndarray]) -> list[str]:
-        """The best answer to each question over all windows of its context; "" where no answer
-        scores higher and the data holds unanswerable questions."""
+        """The best answer to each question over all windows of its context.
+
+        If the data has unanswerable questions, "" is possible too.
+        """
         best = [(-np.inf, "")] * len(inputs.questions)
         nothing = np.full(len(inputs.questions), np.inf)
         for part, scores in zip(inputs.parts, logits, strict=True):
@@ -139,25 +146,25 @@ class QuestionAnswering(Task):
         return answer_scores(right, self.predicted(inputs, logits))
 
     def only_answer(self, inputs: AnswerInputs, logits: Sequence[np.ndarray]) -> str | None:
-        """ "no answer", if that scores highest in every window."""
+        """ "no answer", if it has the highest score in every window."""
         empty = all((scores.argmax(axis=0) == 0).all() for scores in logits)
         return "no answer" if empty else None
 
 
 def _padded(logits: Tensor, lengths: Sequence[int]) -> Tensor:
-    """(T, 2) to (B, longest, 2), -inf where there is no piece."""
+    """(T, 2) to (B, max_seqlen, 2), padded with -inf."""
     return torch.nn.utils.rnn.pad_sequence(
         list(logits.split(list(lengths))), batch_first=True, padding_value=float("-inf")
     )
 
 
 def _target(example: Question, characters: np.ndarray, offset: int) -> np.ndarray:
-    """Pieces of the first answer, [CLS] if the window does not hold all of it."""
+    """First and last piece of the first answer; [CLS] if it is not all in the window."""
     if example.answers:
         text, begin = example.answers[0]
         end = begin + len(text)
         inside, _ = pieces_of_words(np.array([begin]), np.array([end]), characters)
-        # cut off: its first or last characters belong to pieces of another window
+        # its first or last characters are in another window
         whole = len(inside) and characters[inside[0], 0] <= begin + _spaces(text)
         if whole and characters[inside[-1], 1] >= end - _spaces(text[::-1]):
             return np.array([inside[0] + offset, inside[-1] + offset], dtype=np.int64)
@@ -169,7 +176,7 @@ def _spaces(text: str) -> int:
 
 
 def _best_span(scores: np.ndarray) -> tuple[float, tuple[int, int] | None]:
-    """Highest sum of a beginning and an end, and both, among the `BEST` of each."""
+    """Highest sum of a start and an end among the `BEST` of each, and both indices."""
     starts = np.argsort(-scores[:, 0], kind="stable")[:BEST]
     ends = np.argsort(-scores[:, 1], kind="stable")[:BEST]
     sums = scores[starts, 0][:, None] + scores[ends, 1][None, :]

@@ -1,8 +1,7 @@
-"""The tasks of the field in one table: head, labels, metric, columns, source and licence.
+"""The table of tasks: head, labels, metric, columns, source and licence.
 
-A task is known by what a model has to do (`nli`, `ner`); an entry named after a data set
-(`xnli`, `conll2002`) is such a task with what is particular to that data: its labels, its
-licence, where it is published.
+General tasks are named after what a model has to do (`nli`, `ner`). Entries named after a data set
+(`xnli`, `conll2002`) are such tasks with that data's labels, licence and hub id.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from spacy_selectra.finetuning.tasks.columns import (
 
 @dataclass(frozen=True)
 class Hub:
-    """Where a data set is published on the Hugging Face Hub, as plain files (no script).
+    """A data set on the Hugging Face Hub, as plain files (no script).
 
     Attributes:
         id: name of the repository.
-        config: name of the configuration, None if there is but one.
-        train, dev, test: names of the splits, None where there is none.
+        config: name of the configuration, None if there is only one.
+        train, dev, test: names of the splits, None for a missing one.
     """
 
     id: str
@@ -43,22 +42,22 @@ class Hub:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What a model learns, before any data is read; with labels and a tokenizer it is a `Task`.
+    """An entry of the table of tasks; with labels and a tokenizer it becomes a `Task`.
 
     Attributes:
         name: its name in configurations.
-        head: what stands on the encoder.
-        labels: classes, entity types or tags in the order of the logits; None where the
-            training split decides (alphabetical order). Values and spans have none.
-        metric: the score that selects checkpoints and is reported: "accuracy" or "macro_f1"
-            for classes, "accuracy" for tags, "f1" for entities and spans, "pearson" for values.
-        columns: how files may name them; the first way is that of our own JSON lines.
-        source: the data sets the task is usually measured on.
-        licence: what their owners allow.
-        entities: whether tags are IOB tags of entities, scored as whole entities.
+        head: kind of the head.
+        labels: classes, entity types or tags in the order of the logits; None if the training
+            split defines them (in alphabetical order). Values and spans have none.
+        metric: the score for model selection and reports: "accuracy" or "macro_f1" for classes,
+            "accuracy" for tags, "f1" for entities and spans, "pearson" for values.
+        columns: possible column names of files; the first are those of our own JSON lines.
+        source: the usual data sets for this task.
+        licence: of these data sets.
+        entities: whether tags are IOB tags, scored as whole entities.
         drop: entity types that are read as O.
-        scale: least and greatest value, for "value".
-        hub: where the data is published, None where that is nowhere or not known for sure.
+        scale: lowest and highest value, for "value".
+        hub: the data set on the hub, None if it is not there.
     """
 
     name: str
@@ -79,12 +78,11 @@ class TaskSpec:
         return self.columns[0].pair is not None
 
 
-# Entailment last and contradiction first: the order of the published zero-shot SELECTRA, and
-# the one transformers' zero-shot pipeline assumes when labels are independent.
+# Contradiction first and entailment last, as in the published zero-shot SELECTRA and as
+# transformers' zero-shot pipeline assumes for independent labels.
 NLI_LABELS = ("contradiction", "neutral", "entailment")
 
-# The universal parts of speech (Nivre et al. 2020), the same for every treebank; none need use
-# all of them.
+# The universal parts of speech (Nivre et al. 2020); a treebank may use only some of them.
 # fmt: off
 UPOS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
@@ -157,8 +155,8 @@ QA = TaskSpec(
     licence="each data set its own",
 )
 
-# CoNLL-2002 and SQAC stand on the hub as loading scripts, which `datasets` no longer runs: read
-# their files instead.
+# CoNLL-2002 and SQAC are loading scripts on the hub, which `datasets` no longer runs; use their
+# files instead.
 DATA_SETS = (
     replace(
         NER,
@@ -167,8 +165,8 @@ DATA_SETS = (
         source="CoNLL-2002 shared task, Spanish (Tjong Kim Sang 2002)",
         licence="research use only, no commercial use",
     ),
-    # All six types of its files are learnt, DATE and NUM too. Names alone are another task, whose
-    # scores are not comparable.
+    # With all six types of its files, DATE and NUM included. The four types of names are another
+    # task; scores are not comparable.
     replace(
         NER,
         name="ancora_ner",
@@ -181,7 +179,7 @@ DATA_SETS = (
         name="ancora_names",
         labels=("LOC", "MISC", "ORG", "PER"),
         drop=frozenset({"DATE", "NUM"}),
-        source="AnCora-ES (Taulé et al. 2008), names alone, as CoNLL-2002 has them",
+        source="AnCora-ES (Taulé et al. 2008), names only, as in CoNLL-2002",
         licence="CC BY 4.0",
     ),
     replace(
@@ -202,8 +200,7 @@ DATA_SETS = (
         PARAPHRASE,
         name="pawsx",
         columns=tuple(
-            # NS stands where the translators could not translate; published figures leave
-            # such pairs out too
+            # NS marks pairs that could not be translated; published scores leave them out as well
             replace(columns, untranslated=frozenset({"NS", ""}))
             for columns in PARAPHRASE_COLUMNS
         ),

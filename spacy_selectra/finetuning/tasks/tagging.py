@@ -1,4 +1,4 @@
-"""A tag for each word: entities and parts of speech."""
+"""Tagging words: entities and parts of speech."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class TaggedInputs(Inputs):
     """Tagged sentences; a target is (n,) int64, the tag of each piece or `IGNORED`.
 
     Attributes:
-        tags: right tags of each sentence, empty if unknown.
-        sizes: words of each sentence.
-        firsts: words of all sentences that no entity goes on into when tags are predicted: those
-            behind a separator or a line break, see `spacy_selectra.text.boundaries`.
+        tags: correct tags of each sentence, empty if unlabelled.
+        sizes: number of words of each sentence.
+        firsts: indices, over all sentences, of words after a boundary, which an entity cannot
+            continue into; see `spacy_selectra.text.boundaries`.
     """
 
     tags: list[list[str]]
@@ -41,22 +41,24 @@ class TaggedInputs(Inputs):
 
 
 class Tagging(Task):
-    """The tag of each word from its first piece (Devlin et al. 2019, section 5.3), by
-    cross-entropy. Sentences that are too long are read in overlapping windows, and every word's
-    tag is learnt and predicted in the window where it stands farthest from a cut."""
+    """The tag of each word, from its first piece (Devlin et al. 2019, section 5.3).
+
+    The loss is cross-entropy. Long sentences are read in overlapping windows. Each word's tag is
+    trained and predicted in the window with the most context around it.
+    """
 
     @property
     def outputs(self) -> list[str]:
-        """Tags: of entities O, then B and I of each type."""
+        """Tags; for entities O, then B and I of each type."""
         if not self.spec.entities:
             return self.labels
         return ["O", *(f"{action}-{name}" for name in self.labels for action in "BI")]
 
     def inputs(self, examples: Sequence[TaggedWords]) -> TaggedInputs:
-        """One sequence a sentence, or several of a long one.
+        """One sequence per sentence, or several for a long one.
 
         Raises:
-            SelectraError: `max_length` leaves no room beside the special pieces.
+            SelectraError: `max_length` is too small for special pieces and text.
         """
         template = Template.of(self.tokenizer, pairs=False)
         room = self.max_length - template.added
@@ -71,7 +73,7 @@ class Tagging(Task):
             if not example.tags:
                 tags = np.full(len(example.words), IGNORED, dtype=np.int64)
             starts = np.flatnonzero(pieces.words >= 0)
-            # every word is at least a quarter of a window away from where text was cut off
+            # every word has at least a quarter of a window of context on either side
             for window in overlapping_windows(
                 len(pieces.ids), room, room // 2, "even", starts=starts
             ):
@@ -103,20 +105,22 @@ class Tagging(Task):
         found.places.append(words[learnt] + found.total)
 
     def loss(self, logits: Tensor, lengths: Sequence[int], targets: Sequence[np.ndarray]) -> Tensor:
-        """Sum over words of the cross-entropy of (T, tags) logits."""
+        """Cross-entropy of (T, tags) logits, summed over words."""
         tags = torch.from_numpy(np.concatenate(targets))
         return F.cross_entropy(
             logits.float(), tags.to(logits.device), reduction="sum", ignore_index=IGNORED
         )
 
     def count(self, targets: Sequence[np.ndarray]) -> int:
-        """Words with a tag."""
+        """Number of words with a tag."""
         return sum(int((target != IGNORED).sum()) for target in targets)
 
     def predicted(self, inputs: TaggedInputs, logits: Sequence[np.ndarray]) -> list[list[str]]:
-        """The tags of each sentence: of entities the best sequence in which I follows B or I of
-        its type, and no boundary, else the best one of each word; of words without a piece the
-        first tag."""
+        """The tags of each sentence.
+
+        For entities it is the best sequence with valid IOB2 transitions and no entity across a
+        boundary, otherwise the best tag of each word. Words without pieces get the first tag.
+        """
         scores = inputs.answers(logits)
         unread = np.ones(inputs.total, dtype=bool)
         unread[np.concatenate(inputs.places)] = False
@@ -141,7 +145,7 @@ class Tagging(Task):
         return next(iter(found)) if len(found) == 1 else None
 
 
-# Words as the pieces of any tokenizer, and long sentences as windows of them.
+# Splitting words into pieces with any tokenizer.
 
 
 class WordPieces(NamedTuple):
@@ -149,7 +153,7 @@ class WordPieces(NamedTuple):
 
     Attributes:
         ids: (n,) int64.
-        words: (n,) int64, the word whose first piece this is, -1 for others.
+        words: (n,) int64, the index of the word of which this is the first piece, -1 for others.
     """
 
     ids: np.ndarray
@@ -157,12 +161,11 @@ class WordPieces(NamedTuple):
 
 
 def word_pieces(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
-    """Tokenise sentences given as words.
+    """Tokenise sentences that are lists of words.
 
-    Words are joined by spaces and found again by their characters, which is the same for
-    WordPiece, byte-level BPE and SentencePiece: those mark a space on the piece behind it. A word
-    may have no piece (control characters); the first piece of several written as one is the
-    first word's.
+    Words are joined by spaces and aligned by character offsets, which works for WordPiece,
+    byte-level BPE and SentencePiece. A word of control characters may have no piece. A piece that
+    covers several words belongs to the first of them.
     """
     found = []
     texts = [" ".join(words) for words in sentences]
@@ -175,10 +178,10 @@ def word_pieces(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> lis
 
 
 def new_beginnings(words: Sequence[str]) -> list[int]:
-    """The words that no entity goes on into, since structure of the text lies before them.
+    """Indices of words after a boundary, which an entity cannot continue into.
 
     Args:
-        words: of a sentence; spaces are between them, and further white space can be a word.
+        words: of a sentence, joined by spaces; a word may also be white space.
     """
     seen = [n for n, word in enumerate(words) if word.strip() and not separates(word)]
     sizes = np.array([len(word) for word in words], dtype=np.int64)

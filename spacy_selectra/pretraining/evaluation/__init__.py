@@ -1,1 +1,1 @@
-"""What a pretraining is worth on held-out text. Read evaluate.py first."""
+"""Evaluation of generator and discriminator on held-out text. Read evaluate.py first."""

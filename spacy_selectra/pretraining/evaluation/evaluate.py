@@ -1,4 +1,4 @@
-"""How well the two networks do on text they have not seen."""
+"""Evaluation of generator and discriminator on held-out text."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ BATCH_SEQUENCES = 16
 
 @dataclass(frozen=True)
 class Heldout:
-    """Text that networks are measured on, and how it is read.
+    """Text for evaluation, and how it is masked.
 
     Attributes:
         corpus: usually the heldout split.
-        masker: how to mask; masks and samples depend on its seed and the number of the sequence
-            alone, so two checkpoints are judged on the same ones.
-        max_length: cut sequences to this many pieces; to the encoder's positions if None.
-        sequences: only so many, at even distances over the corpus.
+        masker: its masks and random numbers depend only on its seed and the number of the
+            sequence, so all checkpoints are evaluated on the same ones.
+        max_length: truncate sequences to this many pieces; None for the encoder's positions.
+        sequences: maximum number of sequences, evenly spaced over the corpus; None for all.
         precision: as for `spacy_selectra.encoder.precision`.
     """
 
@@ -65,14 +65,14 @@ class Heldout:
         discriminator: Discriminator,
         after_batch: Callable[[int], object] = lambda sequences: None,
     ) -> Predictions:
-        """Mask the text, let the generator fill it in and the discriminator judge, without dropout.
+        """Mask the text, fill it in with the generator and classify it with the discriminator.
 
-        All pieces count, [CLS] and [SEP] among them, as in the original code.
+        All pieces count, [CLS] and [SEP] included, as in the original code. There is no dropout.
 
         Args:
-            generator: fills in.
-            discriminator: judges.
-            after_batch: gets the number of its sequences; what it raises ends the work.
+            generator: fills in masked pieces.
+            discriminator: classifies pieces as original or replaced.
+            after_batch: called with the number of sequences in each batch; it may raise to stop.
         """
         max_length = self.max_length or discriminator.config.max_position_embeddings
         logits: list[np.ndarray] = []
@@ -112,16 +112,16 @@ class Heldout:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How networks on disk are measured.
+    """Settings of `evaluate_discriminator`.
 
     Attributes:
-        mask_prob: share of pieces to predict. 0.15 as in ELECTRA small and base (Clark et al.
-            2020, table 6), whatever the run was trained with, so that runs can be compared.
-        sequences: only so many, at even distances over the corpus.
+        mask_prob: share of pieces to predict: 0.15, as in ELECTRA small and base (Clark et al.
+            2020, table 6), whatever a run was trained with, so that runs can be compared.
+        sequences: maximum number of sequences, evenly spaced over the corpus; None for all.
         seed: of masks and samples.
-        bootstrap: draws for a confidence interval of the AUC; 0 for none.
+        bootstrap: bootstrap replicates for a confidence interval of the AUC; 0 for none.
         precision: as for `spacy_selectra.encoder.precision`.
-        device: where to compute.
+        device: device of the networks.
 
     Raises:
         SelectraError: a value out of range.
@@ -138,7 +138,7 @@ class EvaluationSettings:
         if not 0 < self.mask_prob < 1:
             raise SelectraError(f"mask_prob must be between 0 and 1 (found {self.mask_prob})")
         if self.bootstrap < 0 or (self.sequences is not None and self.sequences < 1):
-            raise SelectraError("sequences must be at least 1, and bootstrap not negative")
+            raise SelectraError("sequences must be at least 1, and bootstrap at least 0")
 
 
 def evaluate_discriminator(
@@ -150,28 +150,29 @@ def evaluate_discriminator(
     curves: Path | None = None,
     quiet: bool = True,
 ) -> dict[str, Any]:
-    """Measure networks on disk, at every threshold and with and without special tokens.
+    """Evaluate networks on disk on the held-out split of a packed corpus.
 
     Args:
         directory: a pretraining output, or a discriminator's directory with its tokenizer.
-        data: packed corpus; its held-out split is used.
-        generator_directory: where the generator is, if not beside the discriminator.
+        data: packed corpus.
+        generator_directory: directory of the generator; None for `generator` in the same parent
+            directory as the discriminator.
         settings: the defaults if None.
-        curves: draw ROC, precision-recall, calibration and scores to this file.
+        curves: file for a figure of ROC, precision and recall, calibration and scores.
         quiet: no progress on stderr.
 
     Returns:
         `discriminator`, `data`, `split`, `seed`, `mask_prob`; `Predictions.measures`;
-        `without_special`, the discriminator's once more over pieces of text
-        alone; `thresholds`, `best_f1`, `precision_at_recall`: where to set a detector's threshold;
-        with `bootstrap` also `auc_interval`, the ends of the 95% interval.
+        `without_special`, the discriminator's measures without special tokens; `thresholds`,
+        `best_f1` and `precision_at_recall`, for choosing a detector's threshold; with `bootstrap`
+        also `auc_interval`, the ends of the 95% confidence interval.
 
     Raises:
-        SelectraError: a directory is missing or not what it should be, the corpus was packed
+        SelectraError: a directory is missing or holds something else, the corpus was packed
             with another vocabulary, or `curves` cannot be drawn.
     """
     settings = settings or EvaluationSettings()
-    required("sklearn.metrics")  # computes the scores in the end
+    required("sklearn.metrics")  # fail now, not after the work
     if curves is not None:
         check_drawing(curves)
     directory, generator_directory = _directories(directory, generator_directory)
@@ -221,34 +222,34 @@ def evaluate_discriminator(
 
 
 def _directories(directory: Path, generator: Path | None) -> tuple[Path, Path]:
-    """Of the discriminator and of its generator."""
+    """Directories of discriminator and generator."""
     if (directory / "discriminator").is_dir():
         return directory / "discriminator", generator or directory / "generator"
     if (directory / RECORD_FILE).is_file():
         raise SelectraError(
-            f"{directory}: this run has no discriminator yet; let `selectra pretrain` finish it"
+            f"{directory}: this run is not finished; run `selectra pretrain` again to resume it"
         )
     if generator is None:
         generator = directory.parent / "generator"
         if not generator.is_dir():
             raise SelectraError(
-                f"{directory}: no generator beside it to replace words with; give --generator"
+                f"{directory}: there is no generator in {generator}; give --generator"
             )
     return directory, generator
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the discriminator thinks of N pieces of B sequences, and how the generator did.
+    """Predictions for N pieces of B sequences.
 
     Attributes:
-        logits: (N,) float32, of "replaced".
-        replaced: (N,) bool.
-        input_ids: (N,) int32, the pieces before any was replaced.
+        logits: (N,) float32, the discriminator's logits of "replaced".
+        replaced: (N,) bool labels.
+        input_ids: (N,) int32, the original pieces.
         lengths: (B,) int64, pieces of each sequence.
-        masked: pieces the generator had to predict.
-        mlm_correct: of these, how many its best guess hits.
-        mlm_loss: its cross-entropy over them, in nats, summed.
+        masked: number of masked pieces.
+        mlm_correct: number of these for which the generator's most probable entry is correct.
+        mlm_loss: the generator's cross-entropy in nats, summed over masked pieces.
     """
 
     logits: np.ndarray
@@ -264,9 +265,9 @@ class Predictions:
 
         Returns:
             `accuracy`, `precision`, `recall`, `f1`, `auc`, `average_precision`, `base_rate`,
-            `calibration_error`, `brier` and `rtd_loss` (nats a piece) of the discriminator;
-            `mlm_accuracy`, `sampled_mlm_accuracy` (of its samples, which count as original then)
-            and `mlm_loss` (nats a masked piece) of the generator; counts `pieces`, `masked`,
+            `calibration_error`, `brier` and `rtd_loss` (nats per piece) of the discriminator;
+            `mlm_accuracy`, `sampled_mlm_accuracy` (share of samples that equal the original) and
+            `mlm_loss` (nats per masked piece) of the generator; counts `pieces`, `masked`,
             `sequences`.
         """
         masked = max(1, self.masked)
@@ -281,6 +282,6 @@ class Predictions:
         }
 
     def without(self, ids: Sequence[int]) -> dict[str, float]:
-        """The discriminator's measures over pieces that are none of `ids`."""
+        """The discriminator's measures over all pieces except `ids`."""
         kept = ~np.isin(self.input_ids, ids)
         return detection_metrics(self.replaced[kept], self.logits[kept])

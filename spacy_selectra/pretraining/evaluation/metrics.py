@@ -1,4 +1,4 @@
-"""Measures of a binary classifier over many scores, by scikit-learn where it has them."""
+"""Metrics of a binary classifier, by scikit-learn where it has them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ RECALLS = (0.5, 0.8, 0.9, 0.95)
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
-    """Logistic function in float64, without overflow."""
+    """Sigmoid in float64, without overflow."""
     return 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -500, 500)))
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted half; nan if only one class is there.
+    """Area under the ROC curve, ties counted half; nan if all labels are the same.
 
     Args:
         labels: (N,) bool.
-        scores: (N,) float, higher meaning more likely true.
+        scores: (N,) float; higher scores mean true.
 
     Raises:
-        SelectraError: scikit-learn is not installed, here as in the functions below.
+        SelectraError: scikit-learn is not installed (also in the functions below).
     """
     if labels.all() or not labels.any():
         return float("nan")
@@ -40,19 +40,20 @@ def auc_interval(
     replicates: int,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95% interval of `roc_auc` by the percentile bootstrap (Efron and Tibshirani 1993, ch. 13).
+    """95% confidence interval of `roc_auc` by the percentile bootstrap.
 
-    Whole sequences are drawn with replacement: pieces of one sequence are not independent.
+    (Efron and Tibshirani 1993, chapter 13.) Whole sequences are resampled, because pieces of one
+    sequence are not independent.
 
     Args:
         labels: (N,) bool.
         scores: (N,) float.
-        lengths: (B,) pieces of each sequence, in the order of `labels`; they add up to N.
-        replicates: how many times to draw.
-        seed: of the draws.
+        lengths: (B,) pieces of each sequence, in the order of `labels`; their sum is N.
+        replicates: number of bootstrap replicates.
+        seed: of the resampling.
 
     Returns:
-        Lower and upper end; nan if no draw holds both classes.
+        Lower and upper end; nan if no replicate has both classes.
     """
     order = np.argsort(scores, kind="stable")
     ordered, positive = scores[order], labels[order]
@@ -76,9 +77,9 @@ def auc_interval(
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean precision over the true ones as recall grows, without interpolation.
+    """Average precision, without interpolation; nan if no label is true.
 
-    What a random order gets is the base rate. nan if nothing is true.
+    A random order gets the base rate.
     """
     if not labels.any():
         return float("nan")
@@ -88,7 +89,7 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
 def reliability(
     labels: np.ndarray, probabilities: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pieces, true pieces and sum of probabilities in each of 15 equal bins of probability."""
+    """Count, number of true labels and sum of probabilities in each of 15 equal bins."""
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     observed = np.bincount(bins, weights=labels, minlength=CALIBRATION_BINS)
@@ -99,7 +100,8 @@ def reliability(
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Expected calibration error over 15 equal bins of probability (Guo et al. 2017, section 2).
 
-    The bins are of the probability of "true", so that the rare class is not hidden.
+    Bins are by the probability of "true", not of the predicted class, so that errors in a rare
+    class show.
     """
     if not len(labels):
         return float("nan")
@@ -108,7 +110,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Mean binary cross-entropy in nats, exact where probabilities would round to 0 or 1."""
+    """Mean binary cross-entropy in nats, from logits, which do not saturate as probabilities do."""
     if not len(labels):
         return float("nan")
     signed = np.where(labels, logits, -logits).astype(np.float64)
@@ -116,9 +118,9 @@ def log_loss(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def detection_metrics(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """Accuracy, precision, recall and F1 at probability 0.5, and measures of all thresholds.
+    """Accuracy, precision, recall and F1 at probability 0.5, and metrics without a threshold.
 
-    Precision and recall are 0 where they are not defined, nothing being found or there to find.
+    Precision and recall are 0 if they are undefined (no positive predictions or labels).
 
     Args:
         labels: (N,) bool, whether a piece was replaced.
@@ -147,7 +149,7 @@ def detection_metrics(labels: np.ndarray, logits: np.ndarray) -> dict[str, float
 
 
 def _found_scores(labels: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    """Precision, recall and F1 of (N,) bool decisions; 0 where they are not defined."""
+    """Precision, recall and F1 of (N,) bool predictions; 0 if they are undefined."""
     hits, total, positives = (int(part.sum()) for part in (found & labels, found, labels))
     return {
         "precision": hits / max(1, total),
@@ -159,7 +161,7 @@ def _found_scores(labels: np.ndarray, found: np.ndarray) -> dict[str, float]:
 def threshold_table(
     labels: np.ndarray, logits: np.ndarray, thresholds: Sequence[float] = THRESHOLDS
 ) -> list[dict[str, float]]:
-    """`threshold`, `precision`, `recall`, `f1`: what is over a probability is called replaced."""
+    """Rows of `threshold`, `precision`, `recall`, `f1`; positive is a probability above it."""
     probabilities = probability(logits)
     return [
         {"threshold": threshold, **_found_scores(labels, probabilities > threshold)}
@@ -168,9 +170,9 @@ def threshold_table(
 
 
 def best_f1(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """The probability with the highest F1, as a row of `threshold_table`; empty if nothing is true.
+    """The threshold with the highest F1, as a row of `threshold_table`.
 
-    Of equals it is the highest.
+    If several have the same F1, it is the highest of them. Empty if no label is true.
     """
     if not labels.any():
         return {}
@@ -178,9 +180,9 @@ def best_f1(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
         labels, logits
     )
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    # rounded, or the last bit would decide between equals
+    # rounded, or the last bit would decide between thresholds with the same F1
     best = len(f1) - 1 - int(np.argmax(f1[::-1].round(12)))
-    # half-way to the next lower score, so that rounding changes no verdict
+    # half-way to the next lower score, so that rounding changes no prediction
     accepted = thresholds[best - 1 : best + 1].astype(np.float64)
     return {
         "threshold": float(probability(accepted.mean(keepdims=True))[0]) if best else 0.0,
@@ -193,7 +195,7 @@ def best_f1(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
 def precision_at_recall(
     labels: np.ndarray, scores: np.ndarray, recalls: Sequence[float] = RECALLS
 ) -> list[dict[str, float]]:
-    """Highest `precision` with at least each `recall`; empty if nothing is true."""
+    """Highest `precision` at each minimal `recall`; empty if no label is true."""
     if not labels.any():
         return []
     precision, recall, _ = required("sklearn.metrics").precision_recall_curve(labels, scores)

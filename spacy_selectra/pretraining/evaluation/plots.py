@@ -1,7 +1,6 @@
-"""Drawings and tables: how a run went, and how well its discriminator separates pieces.
+"""Figures and tables of a run's history and of a discriminator's predictions.
 
-matplotlib is an optional package and is imported only when something is drawn, without
-pyplot, so that no window and no global state is touched.
+matplotlib is optional and imported on use, without pyplot, so that there is no global state.
 """
 
 from __future__ import annotations
@@ -32,25 +31,28 @@ if TYPE_CHECKING:
 
 
 FORMATS = (".png", ".svg", ".pdf")
-_MAX_POINTS = 2000  # more are not to be told apart on a drawing
+_ENDINGS = ".png, .svg or .pdf"
+_MAX_POINTS = 2000  # more cannot be distinguished in a figure
 _FIRST, _SECOND, _GREY = "#1b6ca8", "#c4452f", "#8a8a8a"
 
 Row = Mapping[str, Any]
 
 
 def check_drawing(path: Path) -> None:
-    """Whether something can be drawn to `path`; asked before long work.
+    """Check that a figure can be saved to `path`, to fail before long work.
 
     Raises:
-        SelectraError: matplotlib is missing, or the name of the file has no known ending.
+        SelectraError: matplotlib is missing, or the format is unknown.
     """
     if path.suffix.lower() not in FORMATS:
-        raise SelectraError(f"{path}: drawings are {', '.join(FORMATS)}; name the file so")
+        raise SelectraError(
+            f"{path}: unknown format; the file name must end in one of {', '.join(FORMATS)}"
+        )
     _new_figure(1, 1)
 
 
 def save_drawing(figure: Figure, path: Path) -> None:
-    """Write a figure as the kind of drawing that the name of the file says.
+    """Save a figure in the format of the file name.
 
     Raises:
         SelectraError: as `check_drawing`, or the file cannot be written.
@@ -65,10 +67,10 @@ def predictions_figure(replaced: np.ndarray, logits: np.ndarray) -> Figure:
 
     Args:
         replaced: (N,) bool.
-        logits: (N,) float, of "replaced".
+        logits: (N,) float, logits of "replaced".
     """
     library = required("sklearn.metrics")
-    with warnings.catch_warnings():  # of a class that is not there: no curve
+    with warnings.catch_warnings():  # about a class without examples; its curve stays empty
         warnings.simplefilter("ignore")
         rates, found, _ = library.roc_curve(replaced, logits, drop_intermediate=False)
         precision, recall, _ = library.precision_recall_curve(replaced, logits)
@@ -81,7 +83,7 @@ def predictions_figure(replaced: np.ndarray, logits: np.ndarray) -> Figure:
     roc.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1)
     _label(roc, f"ROC, area {roc_auc(replaced, logits):.4f}", "false positive rate", "recall")
 
-    thin = _thinned(len(recall) - 1)  # the last, of nothing found, is 1 by convention
+    thin = _thinned(len(recall) - 1)  # the last point, without predictions, is 1 by convention
     recalls.plot(recall[thin], precision[thin], color=_FIRST)
     base_rate = replaced.mean()
     recalls.axhline(base_rate, color=_GREY, linestyle=":", linewidth=1, label="base rate")
@@ -125,13 +127,13 @@ def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
         SelectraError: no row in either.
     """
     if not rows and not evaluations:
-        raise SelectraError("nothing is logged yet; a row is written every training.log_every")
+        raise SelectraError("the log is empty; a row is written every training.log_every steps")
     figure = _new_figure(13, 7.5)
     generator, discriminator, accuracy, area, rate, speed = figure.subplots(2, 3).flat
     lines = (
         (generator, rows, "mlm_loss", "training", _FIRST),
         (generator, evaluations, "mlm_loss", "held-out", _SECOND),
-        (generator, rows, "corrective_lm_loss", "corrector, training", _GREY),
+        (generator, rows, "corrective_lm_loss", "corrective LM head, training", _GREY),
         (discriminator, rows, "rtd_loss", "training", _FIRST),
         (discriminator, evaluations, "rtd_loss", "held-out", _SECOND),
         (accuracy, rows, "rtd_accuracy", "training", _FIRST),
@@ -146,12 +148,12 @@ def training_figure(rows: Sequence[Row], evaluations: Sequence[Row]) -> Figure:
         if found:
             marker = "." if len(found) < 30 else ""
             axes.plot(*zip(*found, strict=True), color=color, label=name, marker=marker)
-    _label(generator, "Generator's loss", "step", "nats a masked piece")
-    _label(discriminator, "Discriminator's loss", "step", "nats a piece")
+    _label(generator, "Generator's loss", "step", "nats per masked piece")
+    _label(discriminator, "Discriminator's loss", "step", "nats per piece")
     _label(accuracy, "Discriminator's accuracy", "step", "share of pieces")
     _label(area, "Held-out text", "step", "area")
     _label(rate, "Learning rate", "step", "")
-    _label(speed, "Speed", "step", "tokens a second")
+    _label(speed, "Speed", "step", "pieces per second")
     speed.set_ylim(bottom=0)
     for axes in (generator, discriminator, accuracy, area):
         if axes.lines:
@@ -176,7 +178,7 @@ def _new_figure(width: float, height: float) -> Figure:
     return figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
-# What a run has logged, read back.
+# The logs of a run.
 
 
 TRAINING_COLUMNS = (
@@ -192,7 +194,7 @@ TRAINING_COLUMNS = (
     "tokens_seen",
     "elapsed_seconds",
 )
-# What versions before 0.2 called two of them.
+# Names before version 0.2.
 _OLD_COLUMNS = {"utilization": "mfu", "correction_loss": "corrective_lm_loss"}
 HELDOUT_COLUMNS = (
     "step",
@@ -216,10 +218,10 @@ class History(NamedTuple):
 
 
 def read_history(directory: Path) -> History:
-    """Read them from a pretraining output, finished or not.
+    """Read the logs in a pretraining output, whether or not the run is finished.
 
     Raises:
-        SelectraError: there is no log, or no row in it.
+        SelectraError: log.jsonl is missing or empty.
     """
     train = [
         {_OLD_COLUMNS.get(name, name): value for name, value in row.items()}
@@ -227,16 +229,16 @@ def read_history(directory: Path) -> History:
     ]
     if not train:
         raise SelectraError(
-            f"{directory}: nothing in {LOG_FILE}; give the output directory of a pretraining run "
-            "that has made training.log_every steps"
+            f"{directory}: {LOG_FILE} is missing or empty; give the output directory of a "
+            "pretraining run that has done at least training.log_every steps"
         )
     return History(train, JsonLines(directory / EVALUATION_FILE).rows())
 
 
 def markdown_table(rows: Sequence[Row], columns: Sequence[str], limit: int) -> str:
-    """At most `limit` rows as a Markdown table: evenly spaced, the last always among them.
+    """At most `limit` evenly spaced rows, including the last, as a Markdown table.
 
-    Columns that no row has are left out.
+    Columns without values are left out.
     """
     rows = _spaced(rows, limit)
     columns = [name for name in columns if any(name in row for row in rows)]
@@ -253,7 +255,7 @@ def markdown_table(rows: Sequence[Row], columns: Sequence[str], limit: int) -> s
 def _spaced(rows: Sequence[Row], limit: int) -> list[Row]:
     if len(rows) <= limit:
         return list(rows)
-    # counted back from the last row, which is how the run ended
+    # counted back from the last row, the end of the run
     return [rows[len(rows) - 1 - i * len(rows) // limit] for i in reversed(range(limit))]
 
 

@@ -1,1 +1,4 @@
-"""Initial weights: random, counted, taken over or repaired. Read init_from.py first."""
+"""Initial weights other than random: from co-occurrence, a checkpoint, or a repaired one.
+
+Read init_from.py first.
+"""

@@ -1,8 +1,8 @@
-"""Giving entries that were never trained an embedding to start from.
+"""Accent repair: initialising the embeddings of under-trained entries with accents.
 
-SELECTRA's published checkpoints read text without accents while their vocabulary kept them: what
-"niño" means was learnt by "nino". So an entry takes over the embedding of its unaccented twin, and
-where the vocabulary has none, the mean of the trained pieces its unaccented form is cut into.
+The tokenizer of SELECTRA's published checkpoints strips accents, while their vocabulary has them:
+"niño" was trained as "nino". So an entry gets the embedding of the same word without accents or,
+if the vocabulary has no such entry, the mean of the pieces it is split into without accents.
 """
 
 from __future__ import annotations
@@ -42,14 +42,15 @@ Method = Literal["twin", "pieces", "left"]
 
 @dataclass(frozen=True)
 class RepairedEntry:
-    """One entry and where its new embedding comes from.
+    """An under-trained entry and the source of its new embedding.
 
     Attributes:
         id: row of the embeddings.
         piece: the entry.
-        cosine: how much it looks never trained, see `undertrained`; None if that is certain.
-        method: "twin" (its unaccented form), "pieces" (their mean) or "left" (as it was).
-        sources: the entries it was made from.
+        cosine: statistic of `undertrained`; None if the entry was found by rule.
+        method: "twin" (copied from the entry without accents), "pieces" (mean of several) or
+            "left" (unchanged).
+        sources: the entries whose embeddings it gets.
     """
 
     id: int
@@ -61,13 +62,13 @@ class RepairedEntry:
 
 @dataclass(frozen=True)
 class Repair:
-    """What was found in a checkpoint, and done.
+    """Result of `repair_checkpoint`.
 
     Attributes:
-        checkpoint: as it was named.
-        entries: those never trained, by id.
-        statistics: what that rests on.
-        written: the directory written, if any.
+        checkpoint: the argument.
+        entries: the under-trained entries, by id.
+        statistics: the evidence for them.
+        written: the output directory, None if nothing was written.
     """
 
     checkpoint: str
@@ -76,7 +77,7 @@ class Repair:
     written: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in repair.json."""
+        """The content of repair.json."""
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -87,7 +88,7 @@ class Repair:
         }
 
     def methods(self) -> dict[str, int]:
-        """How many entries were repaired in which way."""
+        """Number of entries by method."""
         names: tuple[Method, ...] = ("twin", "pieces", "left")
         return {name: sum(e.method == name for e in self.entries) for name in names}
 
@@ -97,20 +98,21 @@ def repair_checkpoint(
     output: Path | None,
     generator: str | Path | None = None,
 ) -> Repair:
-    """Find the under-trained entries of a discriminator, give them embeddings and write the result.
+    """Find the under-trained entries of a discriminator and write a repaired checkpoint.
 
-    Written are `discriminator/` and, if there is one, `generator/`, in transformers' format with
-    a tokenizer that keeps accents, and `repair.json`. Nothing is written if nothing was found.
+    It has `discriminator/` and, if there is one, `generator/`, in transformers' format and with
+    a tokenizer that keeps accents, and `repair.json`. If no entry is found, nothing is written.
 
     Args:
         checkpoint: directory or hub id of a discriminator, or a pretraining output.
-        output: directory to make; None to look only.
-        generator: the generator trained with it, which gets the same rows; that of a pretraining
-            output is found without.
+        output: directory to write; None for analysis only.
+        generator: the generator trained with it, which gets the same rows; None for that of the
+            pretraining output, if there is one.
 
     Raises:
-        SelectraError: no such checkpoint, tokenizer and weights that do not fit together, an output
-            directory that holds something else, or nothing to tell by what was never trained.
+        SelectraError: no such checkpoint, tokenizer and weights that do not fit together, an
+            output directory that holds something else, or under-trained entries cannot be told
+            from others.
     """
     directory, beside = find_discriminator(checkpoint)
     generator_directory = beside if generator is None else find_generator(generator)
@@ -124,8 +126,8 @@ def repair_checkpoint(
     for network in networks.values():
         if network.config.vocab_size < vocabulary.size:
             raise SelectraError(
-                f"{directory}: {vocabulary.size} entries for embeddings of "
-                f"{network.config.vocab_size}"
+                f"{directory}: the tokenizer has {vocabulary.size} entries, the model only "
+                f"{network.config.vocab_size} embeddings"
             )
     weight = discriminator.encoder.embeddings.word_embeddings.weight
     rules = load_declared(directory).normalizer
@@ -151,7 +153,7 @@ def repair_checkpoint(
 
 
 def plan_repair(vocabulary: Vocabulary, found: Undertrained) -> tuple[RepairedEntry, ...]:
-    """Decide for every under-trained entry where its embedding is to come from."""
+    """Choose the sources of the new embedding of every under-trained entry."""
     others = {*found.ids, *vocabulary.special_ids}
     trained = {piece for index, piece in enumerate(vocabulary.pieces) if index not in others}
     return tuple(
@@ -164,11 +166,11 @@ def plan_repair(vocabulary: Vocabulary, found: Undertrained) -> tuple[RepairedEn
 def apply_repair(
     network: Discriminator | Generator, entries: Iterable[RepairedEntry], ids: dict[str, int]
 ) -> None:
-    """Set the rows of the entries in the token embeddings, and a generator's output biases.
+    """Set the token embeddings of the entries, and a generator's output biases.
 
-    A row becomes the mean of its sources. A bias is about the logarithm of a frequency, and what a
-    source stood for in the stripped text is now shared by it and the n entries made from it: they
-    get its bias less log(1 + n). The sources themselves stay as they are.
+    An embedding becomes the mean of its sources. A bias is roughly a log frequency. The frequency
+    of a source is now shared with the n entries made from it, so they get its bias minus
+    log(1 + n). The sources themselves are unchanged.
     """
     weight = network.encoder.embeddings.word_embeddings.weight
     entries = [entry for entry in entries if entry.sources]
@@ -183,30 +185,30 @@ def apply_repair(
 
 
 def read_rows(path: Path, pieces: Sequence[str]) -> list[int]:
-    """The ids a repair.json names.
+    """The ids in a repair.json.
 
     Args:
         path: of the file.
-        pieces: the vocabulary in use, which has to be that of the repair.
+        pieces: the vocabulary, which must be that of the repair.
 
     Raises:
-        SelectraError: not such a file, or of another vocabulary.
+        SelectraError: another kind of file, or one for another vocabulary.
     """
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise SelectraError(f"{path}: is not the repair.json of 'vocab repair'")
+        raise SelectraError(f"{path}: is not a repair.json written by 'vocab repair'")
     if content.get("format_version") != FORMAT_VERSION:
         raise SelectraError(
-            f"{path}: has format version {content.get('format_version')}, this version reads "
-            f"{FORMAT_VERSION}; repair the checkpoint again"
+            f"{path}: has format version {content.get('format_version')}, but only "
+            f"{FORMAT_VERSION} can be read; repair the checkpoint again"
         )
     rows: list[int] = []
     for entry in content["entries"]:
         index = entry["id"]
         if not 0 <= index < len(pieces) or pieces[index] != entry["piece"]:
             raise SelectraError(
-                f"{path}: entry {index} is '{entry['piece']}', but not in the tokenizer of "
-                "[paths]; use the tokenizer that was written beside repair.json"
+                f"{path}: entry {index} is '{entry['piece']}', but not so in the tokenizer of "
+                "[paths]; use the tokenizer in the same directory as repair.json"
             )
         rows.append(index)
     return rows

@@ -1,4 +1,4 @@
-"""Initial weights that know what counting and the shape of language tell without training."""
+"""Initialisation from co-occurrence: token embeddings computed before the first step."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from spacy_selectra.text.tokenizer import Vocabulary
 def init_from_cooccurrence(
     model: PretrainingModel, corpus: PackedCorpus, vocabulary: Vocabulary, seed: int = 0
 ) -> None:
-    """Set token embeddings from co-occurrence and spelling, and attention to neighbours.
+    """Set token embeddings from co-occurrence and spelling, and neighbour attention.
 
     Args:
         model: both networks with random weights.
         corpus: text to count in.
-        vocabulary: its pieces.
-        seed: of the sample of text; other random numbers are torch's global ones.
+        vocabulary: of the corpus.
+        seed: of the sample of text; other random numbers come from torch's global generator.
     """
     networks = model.discriminator, model.generator
     width = position_width(networks[0].config, networks[1].config)
@@ -44,24 +44,22 @@ def init_from_cooccurrence(
     attend_to_neighbours([network.encoder for network in networks], width)
 
 
-# Token embeddings that know, before the first step, which pieces keep company and look alike.
-#
-# Random embeddings make a short pretraining spend most of its steps on what counting does in
-# seconds. The factorisation of how much more often pieces stand together than chance would have it
-# is what skip-gram models converge to (Levy and Goldberg 2014). Spelling, as in Bojanowski et al.
-# 2017, serves the pieces that are too rare to be known by their company.
+# With random embeddings, a short pretraining spends most of its steps on learning what counting
+# tells in seconds. Skip-gram models converge to a factorisation of the pointwise mutual information
+# of neighbouring pieces (Levy and Goldberg 2014). Spelling features, as in Bojanowski et al. 2017,
+# are for pieces that are too rare for counts.
 
 
-# Levy, Goldberg and Dagan 2015, sections 3 and 7: small windows, contexts smoothed with
-# exponent 0.75, and the square root of the singular values are what works best.
+# What works best in Levy, Goldberg and Dagan 2015, sections 3 and 7: small windows, contexts
+# smoothed with exponent 0.75, and the square root of the singular values.
 WINDOW = 4
 SMOOTHING = 0.75
-# Enough for the frequent pieces; the rare ones find their place in training.
+# Enough for frequent pieces; rare ones are left to training.
 MAX_PIECES = 10_000_000
-# Pieces without neighbours in the sample, and equal ones, must not stay alike.
+# Share of random noise in an embedding, so that pieces with equal features differ.
 NOISE = 0.2
 _ITERATIONS = 4
-# Of the squared length of a row before factorisation, what spelling makes up.
+# Share of spelling features in the squared norm of a row before the factorisation.
 SURFACE = 0.5
 
 
@@ -74,9 +72,8 @@ def cooccurrence_embeddings(
 ) -> Tensor:
     """Initial embeddings (V, E) from co-occurrence and spelling.
 
-    Each row is scaled to the root mean square of `initial`, so that the network meets
-    embeddings of the size it expects; a little of `initial` is added as noise. Special
-    tokens keep their random rows.
+    Each row is scaled to the root mean square of `initial`, and a little of `initial` is added as
+    noise. Special tokens keep their random rows.
 
     Args:
         corpus: text to count in.
@@ -101,7 +98,7 @@ def cooccurrence_embeddings(
 
 
 def _unit_rows(matrix: Tensor) -> Tensor:
-    """A sparse matrix with every row that is not zero scaled to norm 1."""
+    """A sparse matrix with rows scaled to norm 1; rows of zeros are kept."""
     rows, values = matrix.indices()[0], matrix.values()
     squares = torch.zeros(matrix.shape[0]).index_add_(0, rows, values.square())
     scaled = values / squares.sqrt().clamp(min=1e-12)[rows]
@@ -109,7 +106,7 @@ def _unit_rows(matrix: Tensor) -> Tensor:
 
 
 def positive_pmi(counts: PairCounts, vocab_size: int) -> Tensor:
-    """Sparse (V, V): max(0, log(p(w, c) / (p(w) p'(c)))), p' being smoothed by an exponent."""
+    """Sparse (V, V) positive PMI: max(0, log(p(w, c) / (p(w) p'(c)))), with smoothed p'."""
     first, second = torch.from_numpy(counts.first), torch.from_numpy(counts.second)
     weight = torch.from_numpy(counts.weight)
     totals = torch.zeros(vocab_size, dtype=torch.float64).index_add_(0, first, weight)
@@ -131,21 +128,21 @@ def _factorise(matrix: Tensor, width: int) -> Tensor:
     return vectors
 
 
-# Which pieces stand near which: weighted pair counts over a packed corpus.
+# Weighted counts of pairs of neighbouring pieces in a packed corpus.
 
 
-# Pieces counted before the pairs found so far are merged: bounds memory at about 0.5 GB.
+# Number of pieces after which pairs are merged, which limits memory to about 0.5 GB.
 _CHUNK = 1_000_000
 
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Symmetric counts of neighbouring pieces, N pairs that occur.
+    """Symmetric counts of N pairs of neighbouring pieces.
 
     Attributes:
         first: (N,) int64 ids.
         second: (N,) int64 ids.
-        weight: (N,) float64; a pair at distance d counts 1 / d.
+        weight: (N,) float64 counts; a pair at distance d counts 1 / d.
     """
 
     first: np.ndarray
@@ -158,15 +155,14 @@ def count_pairs(
 ) -> PairCounts:
     """Count pairs of pieces at most `window` apart in the same sequence.
 
-    Nearer neighbours count more (1 / distance, as in GloVe: Pennington et al. 2014,
-    section 4.2).
+    A pair counts 1 / distance, as in GloVe (Pennington et al. 2014, section 4.2).
 
     Args:
         corpus: packed text.
         window: greatest distance, in pieces.
-        excluded: ids of special tokens, which are nobody's neighbours.
-        max_pieces: read about so many pieces, drawn by sequences, not the whole corpus.
-        seed: of that draw.
+        excluded: ids of special tokens, which are not counted.
+        max_pieces: approximate size of the random sample of sequences to count in, in pieces.
+        seed: of the sample.
     """
     counted = np.ones(corpus.manifest.vocab_size, dtype=bool)
     counted[list(excluded)] = False

@@ -1,4 +1,4 @@
-"""Networks to start from, and training some of their embeddings only."""
+"""Starting from a checkpoint (`encoder.init_from`), also with some of its embeddings only."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _LAYER = re.compile(r"(encoder\.layers\.)(\d+)(\..*)")
 def load_networks(
     encoder: EncoderSettings, generator: GeneratorSettings, vocabulary: Vocabulary
 ) -> tuple[Generator, Discriminator]:
-    """Both networks from what `init_from` names; without a generator there, a random one.
+    """Both networks from `init_from`; if there is no generator, a random one.
 
-    Random weights come from torch's global generator. With `encoder.stack`, the layers of what is
-    loaded are repeated.
+    Random weights come from torch's global generator. With `encoder.stack`, loaded layers are
+    repeated.
 
     Args:
         encoder: section `[encoder]`, with `init_from`.
         generator: section `[generator]`.
-        vocabulary: which the networks are to have.
+        vocabulary: the one the networks must have.
 
     Raises:
-        SelectraError: nothing at `init_from`, networks that do not fit together, or a checkpoint
-            with another vocabulary that is not to be replaced.
+        SelectraError: no model at `init_from`, networks that do not fit together, or a checkpoint
+            with another vocabulary and `encoder.vocabulary` is "keep".
     """
     assert encoder.init_from is not None
     directory, beside = find_discriminator(encoder.init_from)
@@ -73,11 +73,11 @@ Network = TypeVar("Network", Discriminator, Generator)
 
 
 def stack_layers(model: Network, times: int) -> Network:
-    """The same network with its layers, as a whole, `times` times upon each other.
+    """The same network with its stack of layers repeated `times` times.
 
     Gong et al. 2019, "Efficient training of BERT by progressively stacking", section 4: attention
     of a layer resembles that of the layers above it, so copies are a better start than random
-    weights. Embeddings and head stay as they are.
+    weights. Embeddings and head are unchanged.
     """
     if times == 1:
         return model
@@ -100,20 +100,22 @@ def _fit_vocabulary(
     encoder: EncoderSettings,
     vocabulary: Vocabulary,
 ) -> None:
-    """Make sure that `model` has the vocabulary of `[paths]`, and give it that if asked to."""
+    """Check that `model` has the vocabulary of `[paths]`, or replace it if the settings say so."""
     size = model.config.vocab_size
     if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
         if size == vocabulary.size:
             return
         raise SelectraError(
-            f"{directory}: has {size} embeddings and no tokenizer, the tokenizer of [paths] has "
-            f"{vocabulary.size} entries; put the files of the model's tokenizer there"
+            f"{directory}: has {size} embeddings and no tokenizer, but that of [paths] has "
+            f"{vocabulary.size} entries; add the files of the model's tokenizer"
         )
     old = read_vocabulary(directory).pieces
     if old == vocabulary.pieces and size == vocabulary.size:
         return
     if len(old) > size:
-        raise SelectraError(f"{directory}: {size} embeddings for {len(old)} entries")
+        raise SelectraError(
+            f"{directory}: the tokenizer has {len(old)} entries, but the model {size} embeddings"
+        )
     if encoder.vocabulary == "replace":
         sources = embedding_sources(directory, vocabulary.pieces)
         transfer_vocabulary(model, sources, vocabulary.pad_id)
@@ -125,7 +127,7 @@ def _fit_vocabulary(
     )
 
 
-# Taking a published discriminator in place of pretraining one.
+# Using a published discriminator instead of pretraining one.
 
 
 def adopt_discriminator(source: str | Path, output: str | Path, *, replace: bool = False) -> Path:
@@ -134,45 +136,45 @@ def adopt_discriminator(source: str | Path, output: str | Path, *, replace: bool
     Args:
         source: directory or hub id of a discriminator in transformers' format.
         output: directory of the (skipped) pretraining run.
-        replace: a pretraining run in `output` is deleted.
+        replace: delete a pretraining run in `output`.
 
     Returns:
         The directory written.
 
     Raises:
-        OtherRunError: `output` holds a pretraining run, and `replace` is off.
+        OtherRunError: `output` holds a pretraining run, and `replace` is not set.
         SelectraError: `source` is no such model, or a part of the run to be deleted.
     """
     target = Path(output) / "discriminator"
     directory = resolve_model(source)
     model = load_discriminator(directory)
-    tokenizer = load_tokenizer(directory)  # now: `replace` may delete it
+    tokenizer = load_tokenizer(directory)  # before `replace` may delete it
     if (Path(output) / RECORD_FILE).exists():
         if not replace:
             raise OtherRunError(
                 f"{output}: holds a pretraining run; use another directory for {source}"
             )
-        # the run's own discriminator, read above, is written again at its place
+        # the source may be the run's own discriminator, which has been read above
         own = directory.resolve() == target.resolve()
         delete_run(Path(output), [] if own else [directory])
     save_model(model, target)
-    # Not a copy of its files: published tokenizers leave settings out that transformers
-    # then fills with others (accents stripped, no maximal length).
+    # The files are not copied: published tokenizers lack settings for which transformers' defaults
+    # are wrong (accents are stripped, there is no maximal length).
     tokenizer.save_pretrained(str(target))
     return target
 
 
-# Training some token embeddings and nothing else.
+# Training only some token embeddings.
 
 
 def restrict_to_rows(model: PretrainingModel, rows: Sequence[int]) -> None:
-    """Freeze all weights but the shared token embeddings, and of these all rows but `rows`.
+    """Freeze all weights except `rows` of the shared token embeddings.
 
-    The rows that stay get gradients of exactly 0, so that an optimiser without weight decay leaves
-    them as they are to the bit. Heads and generator are frozen too, a corrector likewise.
+    Other rows get gradients of exactly 0, so that an optimiser without weight decay does not
+    change them. Generator and all heads are frozen as well.
 
     Raises:
-        SelectraError: no rows.
+        SelectraError: `rows` is empty.
     """
     weight = model.discriminator.encoder.embeddings.word_embeddings.weight
     if not rows:

@@ -1,11 +1,11 @@
-"""Initial attention that looks at neighbours.
+"""Neighbour attention: initialising heads to attend to the previous or the next piece.
 
-A trained BERT has heads for the previous and the next piece (Clark et al. 2019, section 3.1), and
-what stands next to a piece is the first thing that tells whether it fits. From random weights it
-takes millions of pieces until heads find their neighbours through learnt positions; here some of
-them start there. Nothing in the architecture changes: sinusoidal positions (Vaswani et al. 2017,
-section 3.5) get a part of the embedding to themselves, and as a shift of a sinusoid is a rotation,
-a query that is the rotated position finds the key of its neighbour.
+A trained BERT has such heads (Clark et al. 2019, section 3.1), because neighbours are the first
+evidence of whether a piece fits. From random weights it takes millions of pieces until heads find
+neighbours through learnt positions. Here some heads start with this. The architecture is
+unchanged: sinusoidal positions (Vaswani et al. 2017, section 3.5) get some dimensions of the
+embedding to themselves. A shift of a sinusoid is a rotation, so a query that is a rotated position
+matches the key of the neighbour.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from torch import Tensor
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
 
-# Of the width of an embedding; the rest is the token's.
+# Share of the embedding's dimensions for positions; the rest is for tokens.
 POSITION_SHARE = 0.25
-# Attention score of the neighbour sought. With 16 frequencies it gets about 0.8 of the attention,
-# which leaves the rest, and the gradients, something to do.
+# Attention score of the neighbour. With 16 frequencies its attention weight is about 0.8, so that
+# other pieces still get attention and gradients.
 SCORE = 10.0
 _OFFSETS = (-1, 1, -2, 2)
 _SECOND_OFFSETS = (-1, 1)
 
 
 def position_width(discriminator: EncoderConfig, generator: EncoderConfig) -> int:
-    """Columns of the embeddings that positions get to themselves; even, as a frequency needs two.
+    """Number of dimensions for positions: even, as a frequency takes two.
 
-    No more than a head of either network can compare.
+    It is at most the head size of either network.
     """
     heads = (c.hidden_size // c.num_attention_heads for c in (discriminator, generator))
     widest = min(int(discriminator.embedding_size * POSITION_SHARE), *heads)
@@ -39,7 +39,7 @@ def position_width(discriminator: EncoderConfig, generator: EncoderConfig) -> in
 
 
 def neighbour_plan(layers: int, heads: int) -> list[list[int]]:
-    """Which offsets the first heads of the first layers look at; the last layer stays free."""
+    """Offsets that the first heads of each layer attend to; the last layer has none."""
     per_layer = min(heads, len(_OFFSETS))
     offsets = [*_OFFSETS, *(_SECOND_OFFSETS if heads >= len(_OFFSETS) else ())]
     plan = [offsets[i : i + per_layer] for i in range(0, len(offsets), per_layer)]
@@ -55,26 +55,26 @@ def attend_to_neighbours(encoders: Sequence[SelectraEncoder], width: int) -> Non
 
     Args:
         encoders: discriminator and generator, on the CPU.
-        width: columns for positions, from `position_width`.
+        width: dimensions for positions, from `position_width`.
     """
     embeddings = encoders[0].embeddings
     positions = embeddings.position_embeddings.weight
     frequencies = _frequencies(width // 2)
     waves = torch.arange(len(positions))[:, None] * frequencies
-    # tokens and positions share the variance that LayerNorm leaves
+    # after LayerNorm, tokens and positions have the same share of the variance
     size = embeddings.word_embeddings.weight.norm(dim=1).mean() / math.sqrt(width // 2)
     positions.zero_()
     positions[:, -width::2] = size * waves.cos()
     positions[:, positions.shape[1] - width + 1 :: 2] = size * waves.sin()
     for encoder in encoders:
-        _look_at_neighbours(encoder, frequencies, width)
+        _set_neighbour_heads(encoder, frequencies, width)
 
 
-def _look_at_neighbours(encoder: SelectraEncoder, frequencies: Tensor, width: int) -> None:
+def _set_neighbour_heads(encoder: SelectraEncoder, frequencies: Tensor, width: int) -> None:
     config = encoder.config
     size = config.hidden_size // config.num_attention_heads
     select = _project_whole_positions(encoder, width)
-    # LayerNorm leaves E/2 as the squared norm of a position, attention divides by sqrt(size)
+    # after LayerNorm the squared norm of a position is E/2; attention divides by sqrt(head size)
     gain = math.sqrt(SCORE * math.sqrt(size) / (config.embedding_size / 2))
     plan = neighbour_plan(config.num_hidden_layers, config.num_attention_heads)
     for layer, offsets in zip(encoder.layers, plan, strict=False):
@@ -87,8 +87,10 @@ def _look_at_neighbours(encoder: SelectraEncoder, frequencies: Tensor, width: in
 
 
 def _project_whole_positions(encoder: SelectraEncoder, width: int) -> Tensor:
-    """Make the projection of embeddings an isometry of the positions; returns the (width, H)
-    matrix that takes them out of a hidden state again."""
+    """Make the projection of embeddings an isometry for positions.
+
+    Returns the (width, H) matrix that extracts them from a hidden state.
+    """
     config = encoder.config
     wide, hidden = config.embedding_size, config.hidden_size
     if encoder.embeddings_project is None:
@@ -117,8 +119,11 @@ def _rotation(angles: Tensor) -> Tensor:
 
 
 def _frequencies(count: int) -> Tensor:
-    """Angles a piece: most at random up to a half turn, so that only equal positions agree; every
-    fourth slow, for where in the text a piece stands."""
+    """Angles per position, in radians.
+
+    Three quarters are random up to pi, so that only equal positions match. A quarter are small and
+    encode the region of the text.
+    """
     slow = count // 4
     fast = torch.rand(count - slow) * math.pi
     return torch.cat([fast, math.pi / torch.logspace(0.7, 2.5, slow)])

@@ -1,4 +1,4 @@
-"""What the spelling of a piece says about it: capitals, digits, endings."""
+"""Spelling features of pieces: case, digits, first and last letters."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from spacy_selectra.text.normalization import CONTINUATION, strip_accents
 
-# Spanish inflection is in the last four letters; the first ones tell stems apart.
+# In letters. Spanish inflection is in the last four letters; the first letters identify the stem.
 _SUFFIXES, _PREFIXES = range(1, 5), range(2, 5)
-# A feature of a single piece makes it like no other.
+# A feature counts if at least this number of pieces have it.
 _SHARED = 2
 
 
 def spelling_features(pieces: Sequence[str], special_ids: Sequence[int] = ()) -> Tensor:
     """Sparse (V, F): rows of norm 1, or of zeros for special tokens.
 
-    Half of each row is the kind of the piece (begins or continues a word; lower case, capital,
-    capitals, number, punctuation), the other half its first and last letters and its form without
-    case and accents, the rarer the weightier, as in tf-idf.
+    Half of each row is the kind of the piece (begins or continues a word; lower case, capitalised,
+    capitals, number, punctuation). The other half is its first and last letters and its form
+    without case and accents, weighted by inverse document frequency.
 
     Args:
         pieces: V entries of the vocabulary, in order of their ids.

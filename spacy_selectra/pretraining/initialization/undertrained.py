@@ -1,19 +1,18 @@
-"""Finding under-trained tokens: entries whose embedding pretraining never reached.
+"""Finding under-trained tokens: entries that did not occur in pretraining.
 
-**The rule.** A tokenizer that strips accents from text never yields the entries of its vocabulary
-that have one. That was the mistake of SELECTRA's published checkpoints, and these entries are all
-that it left untrained.
+**By rule.** A tokenizer that strips accents never produces the entries with accents. This is the
+mistake of SELECTRA's published checkpoints, and these are all their under-trained tokens.
 
-**The statistic**, where the tokenizer gives nothing away. A row that occurs nowhere is still an
-output of the generator, and the softmax pushes all rows that are never right the same way. So Land
-and Bartolo 2024, "Fishing for Magikarp", compare each row with the mean of rows that are known
-never to occur. With that mean u and the mean m of all other rows, both (E,), the statistic of a row
-e is
+**By statistic**, if the tokenizer does not strip accents. An entry that never occurs is still an
+output of the generator, and the softmax pushes all outputs that are never correct in the same
+direction. So Land and Bartolo 2024, "Fishing for Magikarp", compare each embedding with the mean
+of embeddings known to be under-trained. With that mean u and the mean m of all other embeddings,
+both (E,), the statistic of an embedding e is
 
     cos(e - m, u - m)
 
-Rows known never to occur are those of entries such as [unused1]; in a vocabulary without them,
-those of entries with accents, if these prove to be alike.
+Known to be under-trained are entries such as [unused1]; in a vocabulary without them, entries with
+accents are tried, which must resemble each other.
 """
 
 from __future__ import annotations
@@ -28,27 +27,27 @@ from torch.nn.functional import cosine_similarity
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.normalization import has_accent, is_reserved
 
-# A cosine of at least this is a verdict. In benchmarks/accent_repair.py 95% of the entries that
-# never occurred have more than 0.6, 95% of the others less than 0.4, and 0.53 separates them best.
+# Lowest cosine of an under-trained entry. In benchmarks/accent_repair.py 95% of the entries that
+# never occurred are above 0.6, 95% of the others below 0.4, and 0.53 separates them best.
 THRESHOLD = 0.5
-# Rows a mean is taken of. It holds each of them, which alone makes a cosine of 1 / sqrt(rows).
+# Fewest rows in a mean. A row that is part of the mean of n has a cosine of 1 / sqrt(n) by chance.
 FEWEST = 16
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was found, and by what.
+    """Counts of under-trained entries, and the evidence.
 
     Attributes:
-        verdict: one sentence.
-        entries: entries examined; special tokens are not.
-        found: entries found under-trained.
-        accented: entries with an accent, ñ or ü.
-        accented_found: how many of them were found.
-        reserved: entries such as [unused1].
-        reserved_found: how many of them were found.
-        cosine: median of the statistic over the entries found; None without one.
-        cosine_others: likewise over all others.
+        verdict: the result in one sentence.
+        entries: number of entries examined, without special tokens.
+        found: number of under-trained entries.
+        accented: number of entries with an accent, ñ or ü.
+        accented_found: how many of these are under-trained.
+        reserved: number of entries such as [unused1].
+        reserved_found: how many of these are under-trained.
+        cosine: median statistic of under-trained entries; None if they were found by rule.
+        cosine_others: median statistic of all others.
     """
 
     verdict: str
@@ -64,12 +63,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Undertrained:
-    """The entries found.
+    """The under-trained entries.
 
     Attributes:
         ids: ascending.
-        cosines: the statistic of each of `ids`; None if the rule found them.
-        statistics: of the whole.
+        cosines: the statistic of each of `ids`; None if it was found by rule.
+        statistics: counts and evidence.
     """
 
     ids: tuple[int, ...]
@@ -80,22 +79,22 @@ class Undertrained:
 def find_undertrained(
     weight: Tensor, pieces: Sequence[str], special_ids: Sequence[int], *, strips_accents: bool
 ) -> Undertrained:
-    """Find the entries that were never trained; none if nothing speaks for it.
+    """Find the under-trained entries, if there are any.
 
-    Entries that occurred a few times only look the same to the statistic and are found too.
+    The statistic also finds entries that occurred only a few times.
 
     Args:
         weight: (V, E) token embeddings.
         pieces: the V entries of the vocabulary.
-        special_ids: never examined.
-        strips_accents: whether the tokenizer takes the accents from text.
+        special_ids: ids that are not examined.
+        strips_accents: whether the tokenizer strips accents.
 
     Raises:
-        SelectraError: the sizes do not fit, a weight is not finite, or there is nothing known never
-            to occur that the rows could be compared with.
+        SelectraError: the sizes do not fit, a weight is not finite, or there are no embeddings
+            known to be under-trained for comparison.
     """
     if len(weight) != len(pieces):
-        raise SelectraError(f"{len(weight)} embeddings for {len(pieces)} entries")
+        raise SelectraError(f"{len(weight)} embeddings, but {len(pieces)} entries")
     if not torch.isfinite(weight).all():
         raise SelectraError("an embedding is not finite; the checkpoint is damaged")
     special = set(special_ids)
@@ -106,11 +105,11 @@ def find_undertrained(
     cosines = None
     if strips_accents and accented.any():
         found = accented
-        verdict = "entries have accents, which its tokenizer strips from every text"
+        verdict = "entries have accents, which the tokenizer strips from every text"
     else:
         cosines = _cosines(weight.detach().to("cpu", torch.float64)[ids], accented, reserved)
         found = cosines >= THRESHOLD
-        verdict = "entries look untrained"
+        verdict = "entries look under-trained"
     count = int(found.sum())
     chosen = ids[found].tolist()
     return Undertrained(
@@ -135,15 +134,15 @@ def _median(cosines: Tensor | None, chosen: Tensor) -> float | None:
 
 
 def _cosines(rows: Tensor, accented: Tensor, reserved: Tensor) -> Tensor:
-    """(N,) the statistic of (N, E) rows; below the threshold everywhere if accents prove trained.
+    """(N,) the statistic of (N, E) rows; -1 everywhere if entries with accents were trained.
 
     Raises:
-        SelectraError: no entries known never to occur, or they are not alike.
+        SelectraError: no embeddings known to be under-trained, or they differ from each other.
     """
     known = reserved if int(reserved.sum()) >= FEWEST else accented
     if not FEWEST <= int(known.sum()) < len(rows):
         raise SelectraError(
-            "nothing tells which entries were never trained: the tokenizer strips no accents, and "
+            "under-trained entries cannot be found: the tokenizer does not strip accents, and "
             f"the vocabulary has fewer than {FEWEST} entries such as [unused1] and fewer than "
             f"{FEWEST} with accents to compare the others with"
         )
@@ -153,8 +152,8 @@ def _cosines(rows: Tensor, accented: Tensor, reserved: Tensor) -> Tensor:
         return cosines
     if known is reserved:
         raise SelectraError(
-            "nothing tells which entries were never trained: entries such as [unused1], which "
-            "never occur, are not alike, as if nothing was trained or they did not start from "
-            "random rows"
+            "under-trained entries cannot be found: the embeddings of entries such as [unused1] do "
+            "not resemble each other; perhaps the checkpoint is not trained, or these embeddings "
+            "were not initialised at random"
         )
     return torch.full_like(cosines, -1.0)

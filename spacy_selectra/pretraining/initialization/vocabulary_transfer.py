@@ -1,9 +1,9 @@
-"""Giving a trained network another vocabulary.
+"""Vocabulary transfer: giving a trained network another vocabulary.
 
-Entries the old vocabulary has too keep their embedding. A new entry starts at the mean of the
-pieces the old tokenizer cuts it into, which did best among the ways Koto et al. 2021 tried for
-IndoBERTweet. An entry that the old tokenizer cannot read gets a random row with the
-mean and the deviation of the old ones.
+Entries in both vocabularies keep their embedding. A new entry starts at the mean of the pieces that
+the old tokenizer splits it into, which worked best in Koto et al. 2021 (IndoBERTweet). An entry
+that the old tokenizer cannot read gets a random embedding with the mean and standard deviation of
+the old ones.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _UNKNOWN = "[UNK]"
 
 
 def embedding_sources(old_tokenizer: Path, pieces: Sequence[str]) -> list[list[int]]:
-    """For every new entry the ids of the old ones its embedding is the mean of.
+    """For every new entry, the ids of the old entries whose mean is its embedding.
 
     Args:
         old_tokenizer: tokenizer directory of the trained network.
         pieces: the new vocabulary, in the order of its ids.
 
     Returns:
-        One list an entry: the entry's own old id if there is one, else the ids of the pieces the
-        old tokenizer cuts it into without [UNK]; empty if nothing is left.
+        One list per entry: its own old id if there is one, else the ids of the pieces that the
+        old tokenizer splits it into, without [UNK]; possibly empty.
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: no tokenizer in the directory.
     """
     backend = plain_copy(load_backend(old_tokenizer))
     old = {piece: index for index, piece in enumerate(entries(backend))}
     sources: list[list[int]] = []
     for piece in pieces:
-        known = [piece] if piece in old else _cut(piece, backend, old)
+        known = [piece] if piece in old else _split(piece, backend, old)
         sources.append([old[part] for part in known if part != _UNKNOWN or piece == _UNKNOWN])
     return sources
 
@@ -49,13 +49,13 @@ def embedding_sources(old_tokenizer: Path, pieces: Sequence[str]) -> list[list[i
 def transfer_vocabulary(
     model: Discriminator | Generator, sources: Sequence[Sequence[int]], pad_id: int = 0
 ) -> None:
-    """Replace the token embeddings, and a generator's output biases, by those of a new vocabulary.
+    """Replace token embeddings, and a generator's output biases, by those of a new vocabulary.
 
-    A generator's bias of a new entry is the mean over the same old entries. Random numbers come
-    from torch's global generator.
+    The bias of a new entry is the mean over the same old entries. Random numbers come from torch's
+    global generator.
 
     Args:
-        model: changed in place; a generator that shares its embeddings has to be tied anew.
+        model: changed in place; tied embeddings have to be tied again.
         sources: old ids of each new entry, from `embedding_sources`.
         pad_id: id of [PAD] in the new vocabulary.
     """
@@ -70,12 +70,12 @@ def transfer_vocabulary(
     model.config = model.encoder.config = config
 
 
-def _cut(piece: str, backend: Tokenizer, old: dict[str, int]) -> list[str]:
+def _split(piece: str, backend: Tokenizer, old: dict[str, int]) -> list[str]:
     if is_reserved(piece):
         return []
     if not piece.startswith(CONTINUATION) or piece == CONTINUATION:
         return backend.encode(piece, add_special_tokens=False).tokens
-    # A tokenizer takes no text for the rest of a word: normalise the rest, then cut it here.
+    # a tokenizer cannot be given the continuation of a word, so it is normalised and split here
     rest = piece.removeprefix(CONTINUATION)
     rules = backend.normalizer
     rest = rest if rules is None else rules.normalize_str(rest)
@@ -84,7 +84,8 @@ def _cut(piece: str, backend: Tokenizer, old: dict[str, int]) -> list[str]:
 
 
 def _means(old: Tensor, sources: Sequence[Sequence[int]], noise: float = 1.0) -> Tensor:
-    """(V, E) means of rows of `old`; where there are none, its mean and `noise` deviations."""
+    """(V, E) means of rows of `old`; for empty sources, its mean plus normal noise, scaled by
+    `noise` and its standard deviation."""
     new = old.new_empty((len(sources), old.shape[1]))
     mean, deviation = old.mean(dim=0), old.std(dim=0)
     for index, ids in enumerate(sources):

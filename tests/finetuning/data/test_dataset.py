@@ -101,7 +101,7 @@ def test_joins_files_of_different_columns(tmp_path: Path):
         ("a.jsonl", "[1]\n", "line 1: not a JSON object"),
         ("a.csv", 'sentence1,sentence2,label\nA,"B\0,1\n', "a.csv, line 2: not"),
         ("a.tsv.gz", "sentence1\n", r"damaged or truncated \.gz file"),
-        ("a.txt", "A\n", "kind of file not known"),
+        ("a.txt", "A\n", "unknown format"),
     ],
 )
 def test_unusable_files(tmp_path: Path, name: str, text: str, message: str):
@@ -135,14 +135,14 @@ def test_label_not_seen_in_training(tmp_path: Path):
 
 def test_split_without_one_of_the_labels(tmp_path: Path):
     train, dev = topics(tmp_path / "train.tsv", "abc"), topics(tmp_path / "dev.tsv", "ab")
-    with pytest.raises(SelectraError, match="dev: no example of label 'c'"):
+    with pytest.raises(SelectraError, match="dev: no example with the label 'c'"):
         dataset(TOPICS, train, dev)
 
 
 def test_label_the_task_does_not_know(tmp_path: Path):
     rows = [*nli_rows(3, seed=0), {"premise": "A", "hypothesis": "B", "label": "maybe"}]
     path = str(write_jsonl(tmp_path / "a.jsonl", rows))
-    with pytest.raises(SelectraError, match=r"label 'maybe'.*this task's labels: contradiction"):
+    with pytest.raises(SelectraError, match=r"label 'maybe'.*the task's labels: contradiction"):
         dataset(NLI, path, path)
 
 
@@ -257,7 +257,7 @@ def test_joined_sentences_are_all_there_in_order(tmp_path: Path):
 
 def test_nothing_to_read(tmp_path: Path):
     path = topics(tmp_path / "a.tsv", "ab")
-    with pytest.raises(SelectraError, match=r"data\.dev: nothing to read; name a file"):
+    with pytest.raises(SelectraError, match=r"data\.dev is not set; give a file"):
         read_dataset(TOPICS, DataSettings(name="x", train=path))
 
 

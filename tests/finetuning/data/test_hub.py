@@ -174,9 +174,9 @@ def test_published_splits_are_those_of_the_table(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_data_sets_need_names_of_splits():
-    with pytest.raises(SelectraError, match=r"data\.train: nothing to read; name a split of"):
+    with pytest.raises(SelectraError, match=r"data\.train is not set; give a split of"):
         read_dataset(TASKS["xnli"], DataSettings(name="x", hub="somebody/xnli"))
-    with pytest.raises(SelectraError, match=r"data\.train: nothing to read; name a split of"):
+    with pytest.raises(SelectraError, match=r"data\.train is not set; give a split of"):
         read_dataset(TASKS["xquad"], DataSettings(name="x", hub="google/xquad"))
 
 

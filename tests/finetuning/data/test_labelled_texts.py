@@ -94,7 +94,7 @@ def test_pairs_entail_their_own_label_and_contradict_others(rows: Path):
 
 @pytest.mark.parametrize(
     ("template", "others", "message"),
-    [("Trata de eso.", 1, "has no {}"), ("Trata de {}.", 3, "3 other labels cannot be taken")],
+    [("Trata de eso.", 1, "has no {}"), ("Trata de {}.", 3, "too few for 3 contradictions")],
 )
 def test_pairs_that_cannot_be_made(template: str, others: int, message: str):
     with pytest.raises(SelectraError, match=message):
@@ -103,7 +103,9 @@ def test_pairs_that_cannot_be_made(template: str, others: int, message: str):
 
 def test_label_that_does_not_occur(rows: Path):
     names = {**NAMES, "tennis": ["tenis"]}
-    with pytest.raises(SelectraError, match=r"no text of label 'tennis' \(found: food, law, other"):
+    with pytest.raises(
+        SelectraError, match=r"no text with the label 'tennis' \(found: food, law, other"
+    ):
         read_labelled([rows], names, BY_CATEGORY)
     with pytest.raises(SelectraError, match="no column 'label'"):
         read_labelled([rows], NAMES)

@@ -54,7 +54,7 @@ def test_names_of_other_values(value: Any, name: str):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (["deportes"], "line 1: column 'label' has to hold one label, there is a list"),
+        (["deportes"], "line 1: column 'label' must have one label, not a list"),
         ({"a": 1}, "there is a dict"),
         (None, "line 1: column 'label' is empty"),
         (float("nan"), "line 1: column 'label' is empty"),
@@ -79,7 +79,7 @@ def test_what_is_no_label_is_refused_with_its_line(tmp_path: Path, value: Any, m
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('["Hola"]', "line 1: column 'text' has to hold a text, there is a list"),
+        ('["Hola"]', "line 1: column 'text' must have a text, not a list"),
         ("NaN", "line 1: column 'text' is empty"),
         ('" \\n"', "line 1: column 'text' is empty"),
         ('"Hola \\ud83d"', "line 1: column 'text': half a surrogate pair at 6"),

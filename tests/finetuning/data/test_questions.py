@@ -105,7 +105,7 @@ def test_unusable_questions(tmp_path: Path, question: dict[str, Any], message: s
         ("a.json", '{"rows": []}', "'data' is missing"),
         ("a.json", "[1]", "not in SQuAD's format"),
         ("a.json", '{"data": []}', "dev: no example in"),
-        ("a.tsv", "context\n", r"kind of file not known \(use \.json"),
+        ("a.tsv", "context\n", r"unknown format \(use \.json"),
         ("a.jsonl", '{"context": "x"}', "missing column for task 'qa'.*context/question/answers"),
     ],
 )

@@ -139,7 +139,7 @@ def test_rejected_and_skipped_examples_and_texts_without_entities(tmp_path: Path
         (TEXT, [[0, 7]], "has to be .start, end, type."),
         (TEXT, [{"start": 0, "label": "PER"}], "has to be .start, end, type."),
         (TEXT, [[0, 7, None]], "line 2: column 'spans' is empty"),
-        (TEXT, "PER", "no list of entities"),
+        (TEXT, "PER", "not a list of entities"),
     ],
 )
 def test_places_that_cannot_be(tmp_path: Path, text: str, spans: Any, message: str):

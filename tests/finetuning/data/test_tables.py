@@ -82,7 +82,7 @@ def test_columns_under_other_names(tmp_path: Path):
     assert docs[0].cats == {"x": 1.0, "y": 0.0}
     with pytest.raises(SelectraError, match=r"needs text/label or .* Texto/Etiqueta/label"):
         read_split(TOPICS, str(path))
-    with pytest.raises(SelectraError, match="pair_column is for two texts"):
+    with pytest.raises(SelectraError, match="pair_column is for pairs of texts"):
         read_dataset(TOPICS, data.model_copy(update={"pair_column": "a"}))
 
 
@@ -103,7 +103,7 @@ def test_pairs_and_entities_under_other_names(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("text;label\na;b\nc\n", "line 3: not 2 columns separated by ';', as the header has, but"),
+        ("text;label\na;b\nc\n", "line 3: not 2 columns separated by ';', as in the header, but"),
         ("text;label\na;b;c\n", "line 2: not 2 columns"),
         ("sep=;\ntext;label\na\n", "line 3: not 2 columns"),
         ('text,label\na,"b\nc,d\n', "line 3: not CSV"),  # a quotation mark that is never closed

@@ -99,7 +99,7 @@ def test_an_entity_type_not_seen_in_training(tmp_path: Path):
         SelectraError, match=r"dev: label 'LOC' \(2 entities\) is not one of .*training: PER"
     ):
         dataset(NER, train, dev)
-    with pytest.raises(SelectraError, match=r"train: label 'OTRO' .* is not one of this task's"):
+    with pytest.raises(SelectraError, match=r"train: label 'OTRO' .* is not one of the task's"):
         dataset(TASKS["conll2002"], write(tmp_path / "o.conll", "Ana B-OTRO\n"), train)
 
 
@@ -117,7 +117,7 @@ def test_dropped_entity_types_are_read_as_outside(tmp_path: Path):
 
 def test_no_entity_at_all(tmp_path: Path):
     path = write(tmp_path / "a.conll", "va O\n")
-    with pytest.raises(SelectraError, match="train: no entity, there is nothing to learn"):
+    with pytest.raises(SelectraError, match="train: no entities, so there is nothing to learn"):
         dataset(NER, path, path)
 
 
@@ -175,18 +175,18 @@ def test_rows_without_words_and_words_without_tag_of_their_own(tmp_path: Path):
     [
         (NER, "a.conll", "Ana B-PER\nva\n", "line 2: a word without a tag"),
         (POS, "a.txt", "Ana PROPN\nva\n", "line 2: a word without a tag"),
-        (NER, "a.conll", "Ana PER\n", "line 1: 'PER' is no entity tag"),
-        (NER, "a.conll", "", "no sentences in it"),
+        (NER, "a.conll", "Ana PER\n", "line 1: 'PER' is not an entity tag"),
+        (NER, "a.conll", "", "no sentences"),
         (POS, "a.txt", "\n", "train: no example in"),
         (POS, "a.conllu", "1\tVa\tVERB\n", "line 1: 3 columns separated by tabs"),
         (POS, "a.conllu", CONLLU.replace("ADV", "_"), "line 11: a word without a tag"),
-        (NER, "a.conllu", CONLLU, "kind of file not known"),
-        (POS, "a.parquet", "{}", r"kind of file not known \(use \.jsonl, \.json, \.conllu"),
+        (NER, "a.conllu", CONLLU, "unknown format"),
+        (POS, "a.parquet", "{}", r"unknown format \(use \.jsonl, \.json, \.conllu"),
         (POS, "a.json", "{}", "no array of rows"),
         (NER, "a.jsonl", '{"tokens": ["a"], "ner_tags": []}', "1 words .* 0 tags"),
-        (NER, "a.jsonl", '{"tokens": "a", "ner_tags": ["O"]}', "'tokens' is no list"),
+        (NER, "a.jsonl", '{"tokens": "a", "ner_tags": ["O"]}', "'tokens' is not a list"),
         (NER, "a.jsonl", '{"tokens": [""], "ner_tags": ["O"]}', "item of column 'tokens'"),
-        (NER, "a.jsonl", '{"tokens": ["a"], "ner_tags": [3]}', "line 1: '3' is no entity tag"),
+        (NER, "a.jsonl", '{"tokens": ["a"], "ner_tags": [3]}', "line 1: '3' is not an entity tag"),
         (NER, "a.jsonl", '{"tokens": ["a"]}', "missing column for task 'ner'.*tokens/ner_tags"),
     ],
 )

@@ -70,7 +70,7 @@ def test_problems(tmp_path: Path):
     topics = TASKS["topics"]
     with pytest.raises(SelectraError, match="unlabelled: no text in"):
         read_unlabelled(topics, write(tmp_path / "a.txt", "\n"))
-    with pytest.raises(SelectraError, match=r"a\.md: kind of file not known \(use \.txt"):
+    with pytest.raises(SelectraError, match=r"a\.md: unknown format \(use \.txt"):
         read_unlabelled(topics, write(tmp_path / "a.md", "x\n"))
     with pytest.raises(SelectraError, match="missing column for task 'topics': it needs text, "):
         read_unlabelled(topics, str(write_jsonl(tmp_path / "a.jsonl", [{"texto": "x"}])))

@@ -39,9 +39,9 @@ def test_again_changes_nothing(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("none", "'<!-- selectra-report:begin -->' stands there 0 times"),
-        (f"{BEGIN}\n", "'<!-- selectra-report:end -->' stands there 0 times"),
-        (README + README, "'<!-- selectra-report:begin -->' stands there 2 times"),
+        ("none", "'<!-- selectra-report:begin -->' occurs 0 times"),
+        (f"{BEGIN}\n", "'<!-- selectra-report:end -->' occurs 0 times"),
+        (README + README, "'<!-- selectra-report:begin -->' occurs 2 times"),
         (f"{END}\n{BEGIN}\n", "swap them"),
     ],
 )
