@@ -123,12 +123,15 @@ def test_warns_when_every_example_gets_one_class(files: Path, tmp_path: Path):
     data = chosen.data.model_copy(update={"dev": str(path)})
     metrics = run(chosen.model_copy(update={"data": data}), tmp_path / "one")
     assert metrics["trials"][0]["collapsed"]
-    assert "of all 60 development examples" in metrics["warnings"][0]
+    assert "for all 60 development examples" in metrics["warnings"][0]
 
 
 def test_announces_truncation(files: Path, tmp_path: Path):
     metrics = run(settings(files, max_length=8), tmp_path / "out")
-    assert "train: 240 of 240 examples are longer than 8 pieces and were cut" in metrics["warnings"]
+    assert (
+        "train: 240 of 240 examples are longer than 8 pieces and were truncated"
+        in metrics["warnings"]
+    )
 
 
 def test_reads_no_further_than_the_encoder_was_trained(files: Path, tmp_path: Path):

@@ -114,7 +114,7 @@ def test_random_weights_tell_nothing(pieces: list[str]):
     rows = START * torch.randn(ENTRIES, WIDTH)
     assert find(rows, pieces).ids == ()
     named = [f"[unused{i}]" if 100 <= i < 130 else piece for i, piece in enumerate(pieces)]
-    with pytest.raises(SelectraError, match=r"entries such as \[unused1\], .* do not resemble"):
+    with pytest.raises(SelectraError, match=r"entries such as \[unused1\] do not resemble"):
         find(rows, named)
 
 

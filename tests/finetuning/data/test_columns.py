@@ -73,10 +73,10 @@ def test_a_hash_that_is_a_word(tmp_path: Path, separator: str):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Ana NP B-PER\nva O\n", "line 2: 2 columns separated by spaces, line 1 has 3; where"),
-        ("Ana O\n5 000 B-NUM\n", "line 2: 3 columns separated by spaces, line 1 has 2"),
-        ("Ana\tO\na\tx\tO\n", "line 2: 3 columns separated by tabs, line 1 has 2"),
-        ("Ana\tNP\tO\na\tNP\t\n", "line 2: 2 columns separated by tabs, line 1 has 3"),
+        ("Ana NP B-PER\nva O\n", "line 2: 2 columns separated by spaces, but line 1 has 3; if"),
+        ("Ana O\n5 000 B-NUM\n", "line 2: 3 columns separated by spaces, but line 1 has 2"),
+        ("Ana\tO\na\tx\tO\n", "line 2: 3 columns separated by tabs, but line 1 has 2"),
+        ("Ana\tNP\tO\na\tNP\t\n", "line 2: 2 columns separated by tabs, but line 1 has 3"),
         ("Ana O\nva\n", r"line 2: a word without a tag \('va'\)"),
         ("Ana\tO\n\tO\n", "line 2: a tag without a word"),
         ("Ana O\n# x y z\nva O\n", "line 2: not a word with its tag; comments"),

@@ -207,10 +207,10 @@ def test_similarity_with_and_without_header(tmp_path: Path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("mucho", "line 2: 'mucho' in column 'score' is no number"),
-        ("nan", "line 2: 'nan' in column 'score' is no number"),
-        ("5.1", "line 2: 5.1 in column 'score' is not within 0 and 5"),
-        ("-1", "line 2: -1 in column 'score' is not within 0 and 5"),
+        ("mucho", "line 2: 'mucho' in column 'score' is not a number"),
+        ("nan", "line 2: 'nan' in column 'score' is not a number"),
+        ("5.1", "line 2: 5.1 in column 'score' is not between 0 and 5"),
+        ("-1", "line 2: -1 in column 'score' is not between 0 and 5"),
         ("1\t2", "line 2: 4 columns, a file without header has 3"),
     ],
 )

@@ -55,7 +55,7 @@ def test_names_of_other_values(value: Any, name: str):
     ("value", "message"),
     [
         (["deportes"], "line 1: column 'label' must have one label, not a list"),
-        ({"a": 1}, "there is a dict"),
+        ({"a": 1}, "not a dict"),
         (None, "line 1: column 'label' is empty"),
         (float("nan"), "line 1: column 'label' is empty"),
         (" \u00a0", "line 1: column 'label' is empty"),

@@ -84,7 +84,7 @@ def test_answers_that_translation_lost_are_left_out(tmp_path: Path):
     [
         (
             asked(answers=[{"text": "España", "answer_start": 15}]),
-            "question q1: answer 'España' is not at character 15 .* there is 'spaña '",
+            "question q1: answer 'España' is not at character 15 .* which has 'spaña '",
         ),
         (asked(answers=[{"text": "España", "answer_start": -22}]), "not at character -22"),
         (asked(answers=[{"text": "", "answer_start": 3}]), "answer '' is not at character 3"),
@@ -105,7 +105,7 @@ def test_unusable_questions(tmp_path: Path, question: dict[str, Any], message: s
         ("a.json", '{"rows": []}', "'data' is missing"),
         ("a.json", "[1]", "not in SQuAD's format"),
         ("a.json", '{"data": []}', "dev: no example in"),
-        ("a.tsv", "context\n", r"unknown format \(use \.json"),
+        ("a.tsv", "context\n", r"unknown format \(use SQuAD's \.json"),
         ("a.jsonl", '{"context": "x"}', "missing column for task 'qa'.*context/question/answers"),
     ],
 )

@@ -127,7 +127,7 @@ def test_rejected_and_skipped_examples_and_texts_without_entities(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "spans", "message"),
     [
-        (TEXT, [[0, 6, "PER"]], "line 2: entity 'Ana Gi' .*characters 0 to 6.* is 'Ana Gil'"),
+        (TEXT, [[0, 6, "PER"]], "line 2: entity 'Ana Gi' .*characters 0 to 6.* is in 'Ana Gil'"),
         (TEXT, [[1, 7, "PER"]], "line 2: entity 'na Gil'"),
         ("😀 Ana", [[3, 6, "PER"]], "line 2: entity 'na' .*|not within"),  # UTF-16 units
         ("Sí, Ana", [[5, 8, "PER"]], "line 2: entity .5, 8, PER. is not within the 7"),  # bytes
@@ -135,9 +135,9 @@ def test_rejected_and_skipped_examples_and_texts_without_entities(tmp_path: Path
         (TEXT, [[0, 3, "PER"], [0, 7, "PER"]], "line 2: entity 'Ana' .* and .*'Ana Gil'.* overlap"),
         (TEXT, [[7, 0, "PER"]], "not within"),
         (TEXT, [[-7, -1, "PER"]], "not within"),
-        (TEXT, [["0", 7, "PER"]], "has to be .start, end, type."),
-        (TEXT, [[0, 7]], "has to be .start, end, type."),
-        (TEXT, [{"start": 0, "label": "PER"}], "has to be .start, end, type."),
+        (TEXT, [["0", 7, "PER"]], "must be .start, end, type."),
+        (TEXT, [[0, 7]], "must be .start, end, type."),
+        (TEXT, [{"start": 0, "label": "PER"}], "must be .start, end, type."),
         (TEXT, [[0, 7, None]], "line 2: column 'spans' is empty"),
         (TEXT, "PER", "not a list of entities"),
     ],

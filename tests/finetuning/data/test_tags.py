@@ -96,7 +96,7 @@ def test_an_entity_type_not_seen_in_training(tmp_path: Path):
     train = write(tmp_path / "train.conll", column("Ana/B-PER va/O"))
     dev = write(tmp_path / "dev.conll", column("Cádiz/B-LOC Ana/B-PER León/B-LOC"))
     with pytest.raises(
-        SelectraError, match=r"dev: label 'LOC' \(2 entities\) is not one of .*training: PER"
+        SelectraError, match=r"dev: label 'LOC' \(2 entities\) is not one of .*training data: PER"
     ):
         dataset(NER, train, dev)
     with pytest.raises(SelectraError, match=r"train: label 'OTRO' .* is not one of the task's"):
@@ -157,7 +157,9 @@ def test_universal_tags_need_not_all_occur(tmp_path: Path):
 def test_a_tag_not_seen_in_training(tmp_path: Path):
     train = write(tmp_path / "train.txt", column("va/VERB mar/NOUN"))
     dev = write(tmp_path / "dev.txt", column("ay/INTJ va/VERB"))
-    with pytest.raises(SelectraError, match=r"dev: label 'INTJ' \(1 words\).*training: NOUN, VERB"):
+    with pytest.raises(
+        SelectraError, match=r"dev: label 'INTJ' \(1 words\).*training data: NOUN, VERB"
+    ):
         dataset(POS, train, dev)
 
 

@@ -77,7 +77,7 @@ def test_notes_say_what_does_not_compare(tmp_path: Path):
         "xnli accuracy: measured models were trained on 100 to 2,490 examples, published ones on "
         "392,702; not comparable.",
         "pawsx accuracy: measured on 1,993 test examples, published on 2,000.",
-        "ud_pos accuracy: published figures on this data set are in another metric (f1)",
+        "ud_pos accuracy: published results on this data set are in another metric (f1)",
         "pawsx accuracy [P3]: the SELECTRA card calls this accuracy",
     ]:
         assert expected in notes
@@ -115,7 +115,7 @@ def test_display_names(tmp_path: Path):
 def test_two_results_for_one_cell(tmp_path: Path):
     write_old(tmp_path / "a")
     write_old(tmp_path / "b")
-    with pytest.raises(SelectraError, match="a second result of ours on xnli accuracy, beside"):
+    with pytest.raises(SelectraError, match="a second result of ours on xnli accuracy, after"):
         collect([tmp_path])
     # the same file by two ways is one result
     assert len(collect([tmp_path / "a", tmp_path / "a" / "metrics.json"])) == 1
@@ -129,7 +129,9 @@ def test_two_results_for_one_cell(tmp_path: Path):
 def test_one_column_on_different_test_data(tmp_path: Path):
     write_new(tmp_path / "a")
     write_new(tmp_path / "b", encoder="other", fingerprints={"data": {"test": "y"}})
-    with pytest.raises(SelectraError, match=r"xnli accuracy is measured on other data than in .*a"):
+    with pytest.raises(
+        SelectraError, match=r"xnli accuracy was measured on other data than in .*a"
+    ):
         collect([tmp_path])
     # of the development split its own data counts
     write_new(tmp_path / "b", encoder="other", split="dev", fingerprints={"data": {"dev": "y"}})
