@@ -132,7 +132,7 @@ def test_clean_and_mix_go_on(
     finished = start(out)
     assert finished.exit_code == 0, finished.output
     assert line.rows == list(range(73, 101))
-    assert "goes on after" in finished.stderr
+    assert "resuming after" in finished.stderr
     assert out.read_bytes() == (tmp_path / "whole.jsonl.zst").read_bytes()
     assert finished.stdout.replace("out.jsonl", "whole.jsonl") == undisturbed.stdout
     assert not partial.exists()
@@ -150,14 +150,14 @@ def test_other_settings_or_files_begin_anew(
     command = ["corpus", "clean", str(source), f"hub:{data_set}", str(out)]
     line.breaks_after = 10
     assert "the line is dead" in run.invoke(app, command).stderr
-    assert "goes on after" in run.invoke(app, command).stderr
+    assert "resuming after" in run.invoke(app, command).stderr
     other = run.invoke(app, [*command, "--min-characters", "60"])
-    assert "goes on after" not in other.stderr
-    assert "goes on after" in run.invoke(app, [*command, "--min-characters", "60"]).stderr
+    assert "resuming after" not in other.stderr
+    assert "resuming after" in run.invoke(app, [*command, "--min-characters", "60"]).stderr
     source.write_text(json.dumps({"text": texts[0]}) + "\n")
     line.breaks_after = None
     result = run.invoke(app, [*command, "--min-characters", "60", "--json"])
-    assert "goes on after" not in result.stderr
+    assert "resuming after" not in result.stderr
     assert json.loads(result.stdout)["read"] == 1 + ROWS
 
 
