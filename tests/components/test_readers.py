@@ -258,9 +258,7 @@ def test_measuring_may_meet_other_labels(nlp, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.conllu", "a.parquet"])
 def test_kinds_of_files_that_hold_no_entities(nlp, tmp_path, name):
-    with pytest.raises(
-        SelectraError, match=r"unknown format \(use \.jsonl, \.json, \.spacy, or"
-    ):
+    with pytest.raises(SelectraError, match=r"unknown format \(use \.jsonl, \.json, \.spacy, or"):
         list(conll_reader(write(tmp_path / name, "Ana O\n"))(nlp))
 
 

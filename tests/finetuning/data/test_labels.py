@@ -60,7 +60,7 @@ def test_names_of_other_values(value: Any, name: str):
         (float("nan"), "line 1: column 'label' is empty"),
         (" \u00a0", "line 1: column 'label' is empty"),
         ("\u200b", "line 1: column 'label' is empty"),
-        ("nan", r"line 1: column 'label' is empty \('nan' is written for that\)"),
+        ("nan", r"line 1: column 'label' is empty \('nan'\)"),
         ("<NA>", "is empty"),
     ],
 )
