@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from spacy_selectra.errors import SelectraError
 
 T = TypeVar("T")
@@ -51,6 +53,21 @@ def is_share(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1  # pyright: ignore[reportOperatorIssue]
 
 
+def is_flag(value: Any) -> bool:
+    """Whether a value is True or False."""
+    return isinstance(value, (bool, np.bool_))
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value is a string with something to see."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def flag() -> Checked[bool]:
+    """A setting that is on or off."""
+    return Checked(is_flag, "True or False")
+
+
 def one_of(choices: tuple[str, ...]) -> Checked[str]:
     """A setting that is one of some names."""
     return Checked(
@@ -70,7 +87,7 @@ def strings(
 
     Raises:
         SelectraError: it is a single string, a table or a mapping, cannot be looped over, or holds
-            something else than strings.
+            something else than strings that are text.
     """
     if isinstance(values, str | bytes):
         raise SelectraError(f"{what} must be a list of strings, not the string {values!r}")
@@ -86,8 +103,34 @@ def strings(
         text = text_of(item)
         if not isinstance(text, str):
             raise SelectraError(f"{what} must be strings, item {place} is {type(item).__name__}")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise SelectraError(f"{what}: item {place} holds half a surrogate pair") from error
         found.append(str(text))
     return found
+
+
+def mapping(what: str, value: Any) -> Mapping[Any, Any]:
+    """What has to be a mapping.
+
+    Raises:
+        SelectraError: it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise SelectraError(f"{what} must be a mapping, not {type(value).__name__}")
+    return value
+
+
+def check_flag(what: str, value: Any) -> bool:
+    """What has to be True or False.
+
+    Raises:
+        SelectraError: it is neither.
+    """
+    if not is_flag(value):
+        raise SelectraError(f"{what} = {value!r} is not True or False")
+    return bool(value)
 
 
 def own_extension(kind: Any, name: str, default: Any) -> None:

@@ -18,7 +18,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Linear, Model, chain, with_array
 
-from spacy_selectra.components.checked import Checked, is_share, one_of
+from spacy_selectra.components.checked import Checked, flag, is_name, is_share, one_of
 from spacy_selectra.components.entity_spans import (
     BOUNDARIES,
     FoundEntities,
@@ -138,6 +138,8 @@ class EntityTagger(TrainablePipe):
             boundaries.
     """
 
+    scores: Checked[bool] = flag()
+    spans_key: Checked[str] = Checked(is_name, "a name")
     threshold: Checked[float] = Checked(is_share, "in [0, 1]")
     alternatives: Checked[float | None] = Checked(
         lambda value: value is None or (is_share(value) and value > 0), "in (0, 1] or None"

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup, Token
 from thinc.api import get_torch_default_device
 
-from spacy_selectra.components.checked import Checked, is_share, own_extension
+from spacy_selectra.components.checked import Checked, flag, is_share, own_extension
 from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.pieces import overlapping_windows, pieces_of_words, word_maxima
@@ -90,6 +90,7 @@ class ReplacedWordDetector(ModelComponent):
     """
 
     threshold: Checked[float] = Checked(is_share, "in [0, 1]")
+    restore_case: Checked[bool] = flag()
 
     def __init__(
         self,

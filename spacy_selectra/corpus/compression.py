@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.files import atomic_file, refuse_pointer
+from spacy_selectra.util.files import atomic_file, expanded, refuse_pointer
 from spacy_selectra.util.requirements import required
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def open_for_reading(path: str | Path) -> Iterator[BinaryIO]:
     Raises:
         SelectraError: no such file, no permission, damaged or truncated compression.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     _, compression = split_suffix(path)
     refuse_pointer(path)
     try:

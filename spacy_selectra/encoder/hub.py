@@ -10,7 +10,7 @@ from spacy_selectra.encoder.electra import SelectraEncoder
 from spacy_selectra.encoder.serialization import encoder_from_tensors
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.files import read_json
+from spacy_selectra.util.files import expanded, read_json
 
 # Everything a model and its tokenizer need; no pickles, no training leftovers.
 HUB_FILES = [
@@ -59,7 +59,7 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
     Raises:
         SelectraError: nothing of that kind, or a pipeline without a discriminator.
     """
-    directory = Path(path_or_hub_id).expanduser()
+    directory = expanded(path_or_hub_id)
     if directory.is_dir():
         return _encoder_within(directory)
     name = str(path_or_hub_id)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.normalization import strip_accents
-from spacy_selectra.util.files import atomic_file, refuse_pointer
+from spacy_selectra.util.files import atomic_file, expanded, refuse_pointer
 
 WORD = re.compile(r"[^\W\d_]+")
 # Words of a stretch that are usually not in capitals: how many at least, in a line with others and
@@ -131,7 +131,7 @@ def load_spellings(path: str | Path) -> Spellings:
     Raises:
         SelectraError: no such file, or it holds something else.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     refuse_pointer(path)
     try:
         data = path.read_bytes()

@@ -26,7 +26,14 @@ from tokenizers.models import WordPiece
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.normalization import CONTINUATION, normalizer, repair_normalizer
-from spacy_selectra.util.files import atomic_file, read_json, refuse_pointer, write_json, write_text
+from spacy_selectra.util.files import (
+    atomic_file,
+    expanded,
+    read_json,
+    refuse_pointer,
+    write_json,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -140,7 +147,7 @@ def load_backend(directory: str | Path) -> Tokenizer:
     Raises:
         SelectraError: no tokenizer there.
     """
-    directory = Path(directory).expanduser()
+    directory = expanded(directory)
     config_file = directory / "tokenizer_config.json"
     declared = read_json(config_file) if config_file.is_file() else {}
     for name in ("tokenizer.json", "vocab.txt"):

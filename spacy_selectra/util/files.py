@@ -17,6 +17,18 @@ from spacy_selectra.errors import SelectraError
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
+def expanded(path: str | Path) -> Path:
+    """A path that a user gave, `~` and `~name` replaced by home directories.
+
+    Raises:
+        SelectraError: there is no such home directory.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SelectraError(f"{path}: {error} (~ begins the name of a home directory)") from error
+
+
 def temporary_sibling(path: Path) -> Path:
     """A name of this process beside `path`: on the same file system renaming is atomic."""
     return path.with_name(f".{path.name}.tmp-{os.getpid()}")

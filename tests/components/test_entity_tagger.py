@@ -146,6 +146,16 @@ def test_sentence_starts_that_are_set_end_entities(trained, value):
     assert len(found[0].probabilities) == len(doc.ents)
 
 
+@pytest.mark.parametrize("value", [None, "", " ", 3, ["ner"]])
+def test_settings_are_checked_whenever_they_are_set(nlp, value):
+    tagger = nlp.get_pipe("selectra_ner")
+    with pytest.raises(SelectraError, match=r"spans_key = .* is not a name"):
+        tagger.spans_key = value
+    with pytest.raises(SelectraError, match=r"scores = .* is not True or False"):
+        tagger.scores = value
+    assert (tagger.spans_key, tagger.scores) == ("ner", False)
+
+
 def test_the_way_with_boundaries_travels(nlp, tmp_path):
     nlp.add_pipe("selectra_ner", name="other", config={"boundaries": "lines"})
     nlp.initialize(lambda: examples(nlp))

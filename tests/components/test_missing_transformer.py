@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_selectra.errors import SelectraError
@@ -121,6 +122,15 @@ def test_tokens_that_changed_since(nlp):
     for name in ("ner", "tagger"):
         with pytest.raises(SelectraError, match=r"reads 5 tokens where the transformer .* read 6"):
             nlp.get_pipe(name)(doc)
+
+
+def test_a_getter_that_hides_the_vectors_is_named(nlp):
+    Doc.set_extension("trf_data", getter=lambda doc: None, force=True)
+    try:
+        with pytest.raises(SelectraError, match=r"Doc\._\.trf_data is registered with a getter"):
+            nlp(TEXT)
+    finally:
+        Doc.set_extension("trf_data", default=None, force=True)
 
 
 def test_training_says_what_is_missing(nlp):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_cats_of_others_stay_and_overwriting_is_said(model: str):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"hypothesis_template": "Este ejemplo."}, r"has no \{\} where the label goes"),
+        ({"hypothesis_template": "Este ejemplo."}, r"\{\} where the label goes"),
         ({"labels": ["a", "a"]}, "given twice"),
         ({"labels": ["a", " "]}, "label is empty"),
         ({"precision": "half"}, "precision = 'half' is not one of auto, fp32, fast, bf16"),
@@ -196,6 +197,7 @@ def test_any_column_of_strings_is_read(model: str):
         ({"a": 1}, "wordings of 'a' must be a list of strings, not int"),
         (np.array([["a", "b"]]), "labels must be a list or a single column"),
         (7, "labels must be a list of strings, not int"),
+        (["a", "b\ud83d"], "labels: item 2 holds half a surrogate pair"),
     ],
 )
 def test_labels_and_texts_are_strings(model: str, labels, message: str):
@@ -222,6 +224,45 @@ def test_labels_are_set_and_added(model: str):
     assert zero_shot.labels == ("deportes", "salud")
     with pytest.raises(SelectraError, match="precision = 'half' is not one of"):
         zero_shot.precision = "half"
+
+
+@pytest.mark.parametrize(
+    "twin", ["política ", "\u00a0política", "poli\u0301tica", "polí\u200btica", "política\u00ad"]
+)
+def test_labels_that_look_alike_are_one(model: str, twin: str):
+    zero_shot = component(make(model, labels=["política"]))
+    assert zero_shot.add_label(twin) == 0
+    with pytest.raises(SelectraError, match="is given twice"):
+        zero_shot.classify(TEXTS, ["política", twin])
+    assert list(zero_shot.classify(TEXTS[:1], ["x", twin])[0]) == ["x", twin]  # as they were given
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("multi_label", "no", "multi_label = 'no' is not True or False"),
+        ("multi_label", None, "multi_label = None is not True or False"),
+        ("none", 3, "none = 3 is not a name or None"),
+        ("none", " ", "none = ' ' is not a name or None"),
+        ("hypothesis_template", "x", "hypothesis_template = 'x' is not a sentence with {} where"),
+        ("long_texts", "x", "long_texts = 'x' is not one of"),
+    ],
+)
+def test_settings_are_checked_whenever_they_are_set(setting: str, value: object, message: str):
+    zero_shot = component(make(None))
+    before = getattr(zero_shot, setting)
+    with pytest.raises(SelectraError, match=re.escape(message)):
+        setattr(zero_shot, setting, value)
+    assert getattr(zero_shot, setting) == before
+    zero_shot.multi_label = np.bool_(True)
+
+
+def test_what_is_asked_for_at_call_time_is_checked(model: str):
+    zero_shot = component(make(model))
+    with pytest.raises(SelectraError, match="multi_label = 'no' is not True or False"):
+        zero_shot.classify(TEXTS, LABELS, multi_label="no")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(SelectraError, match="examples must be a mapping, not list"):
+        zero_shot.fit([("a", "b")])  # pyright: ignore[reportArgumentType]
 
 
 def test_refuses_a_model_without_entailment(tmp_path: Path):

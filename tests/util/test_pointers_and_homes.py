@@ -85,3 +85,6 @@ def test_a_tilde_is_the_home_directory(model: Path, monkeypatch):
     assert load_backend("~/model").get_vocab_size() > 0
     with pytest.raises(SelectraError, match="no such model directory"):
         load_encoder("~/nothing")
+    for read in (load_encoder, load_backend, lambda path: list(numbered_lines(path))):
+        with pytest.raises(SelectraError, match=r"~nobody\.here/a: .*home directory"):
+            read("~nobody.here/a")

@@ -14,6 +14,7 @@ from spacy.training.converters import conllu_to_docs
 
 from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.files import expanded
 
 ANNOTATIONS = ("tag", "pos", "morph", "lemma", "sents")
 _FIELDS = 10
@@ -47,7 +48,7 @@ def conllu_reader(
     """
     if not path:
         raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    source = Path(path).expanduser()
+    source = expanded(path)
     if sentences_per_doc < 1:
         raise SelectraError(f"sentences_per_doc = {sentences_per_doc} is not positive")
     kept = set(ANNOTATIONS if annotations is None else annotations)

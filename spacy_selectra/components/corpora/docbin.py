@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import Formats, Row
-from spacy_selectra.util.files import refuse_pointer
+from spacy_selectra.util.files import expanded, refuse_pointer
 
 SUFFIX = ".spacy"
 
@@ -36,7 +36,7 @@ def read_docs(
         SelectraError: missing or unreadable file, no document at all, or a label that cannot be
             one.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     files = sorted(source.rglob(f"*{SUFFIX}")) if source.is_dir() else [source]
     found = False
     for file in files:

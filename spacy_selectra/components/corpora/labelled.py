@@ -26,6 +26,7 @@ from spacy_selectra.finetuning.data.spans import misaligned
 from spacy_selectra.finetuning.tasks.columns import PAIR_COLUMNS
 from spacy_selectra.finetuning.tasks.registry import NER, TOPICS, TaskSpec
 from spacy_selectra.text.spacing import guess_spaces
+from spacy_selectra.util.files import expanded
 
 Reader = Callable[[Language], Iterable[Example]]
 Placed = tuple[str, Example]  # where it stands in a file, and what it says
@@ -224,7 +225,7 @@ def _refuse_others(place: str, found: Iterable[str], labels: list[str] | None) -
 def _given(path: str | Path | None) -> Path:
     if not path:
         raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    return Path(path).expanduser()
+    return expanded(path)
 
 
 def _predicting(nlp: Language, reference: Doc) -> Example:

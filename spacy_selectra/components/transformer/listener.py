@@ -15,6 +15,7 @@ from spacy_transformers.layers import TransformerListener, trfs2arrays
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
+from spacy_selectra.components.checked import own_extension
 from spacy_selectra.errors import SelectraError
 
 # Pieces copied out of the encoder's result at once: 16 MB at width 256 and float32.
@@ -80,6 +81,7 @@ class Listener(TransformerListener):
                 width = self.get_dim("nO") if self.has_dim("nO") else 0
                 data = TransformerData.zeros(len(doc), width, xp=self.ops.xp)
             elif data is None:
+                own_extension(Doc, "trf_data", None)  # a getter may hide what there is
                 raise SelectraError(self._why_missing(is_train))
             else:
                 self._samples = []

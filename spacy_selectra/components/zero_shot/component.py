@@ -5,14 +5,13 @@ are not postponed, because spaCy reads the factory's own as types.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_selectra.components.checked import strings
+from spacy_selectra.components.checked import Checked, check_flag, flag, is_name, mapping, strings
 from spacy_selectra.components.model_component import use_one_thread_if_forked
 from spacy_selectra.components.zero_shot.labels import (
     GivenGroups,
@@ -22,6 +21,9 @@ from spacy_selectra.components.zero_shot.labels import (
     check_groups,
     check_labels,
     check_template,
+    is_template,
+    plain,
+    together,
 )
 from spacy_selectra.components.zero_shot.model import ZeroShotModel
 from spacy_selectra.errors import SelectraError
@@ -122,6 +124,14 @@ class ZeroShotClassifier(ZeroShotModel):
             precision or way with long texts.
     """
 
+    hypothesis_template: Checked[str] = Checked(
+        is_template, "a sentence with {} where the label goes"
+    )
+    multi_label = flag()
+    none: Checked[str | None] = Checked(
+        lambda name: name is None or is_name(name), "a name or None"
+    )
+
     def __init__(
         self,
         name: str = "selectra_zero_shot",
@@ -140,7 +150,7 @@ class ZeroShotClassifier(ZeroShotModel):
         self.labels = labels
         self.groups = groups or {}
         self._examples: dict[str, list[str]] = {}
-        self.hypothesis_template = check_template(hypothesis_template, DEFAULT_TEMPLATE)
+        self.hypothesis_template = hypothesis_template
         self.multi_label = multi_label
         self.none = none
         self._warned_of_overwriting = False
@@ -182,7 +192,7 @@ class ZeroShotClassifier(ZeroShotModel):
             SelectraError: it is empty or no string.
         """
         added = check_labels([label])
-        if label in self._labels:
+        if plain(label) in map(plain, self._labels):
             return 0
         check_apart(added, self._groups)
         self._labels = self._labels | added
@@ -200,7 +210,8 @@ class ZeroShotClassifier(ZeroShotModel):
         Raises:
             SelectraError: a label without an example, an entailment model, or no strings.
         """
-        texts = {name: strings(f"examples of '{name}'", own) for name, own in examples.items()}
+        given = dict(mapping("examples", examples))
+        texts = {name: strings(f"examples of '{name}'", own) for name, own in given.items()}
         wordings = {
             name: self._labels.get(name, own) for name, own in check_labels([*texts]).items()
         }
@@ -261,7 +272,7 @@ class ZeroShotClassifier(ZeroShotModel):
             raise SelectraError("classify takes a list of documents or texts, not a single one")
         texts = strings("texts", docs, lambda item: item.text if isinstance(item, Doc) else item)
         template = self._template(hypothesis_template)
-        alone = self.multi_label if multi_label is None else multi_label
+        alone = self.multi_label if multi_label is None else check_flag("multi_label", multi_label)
         own = labels is None and groups is None
         grouped = self._groups if own else check_groups(groups or {})
         given = () if labels is None else labels
@@ -269,7 +280,7 @@ class ZeroShotClassifier(ZeroShotModel):
             sets = [check_labels(some) for some in given]
             if len(sets) != len(texts):
                 raise SelectraError(f"there are labels for {len(sets)} of {len(texts)} documents")
-            runs = _together(texts, sets)
+            runs = together(texts, sets)
         else:
             runs = [(texts, self._labels if own else check_labels(given))]
         results: list[dict[str, float]] = []
@@ -342,9 +353,3 @@ class ZeroShotClassifier(ZeroShotModel):
         if (directory / EXAMPLES_FILE).is_file():
             stored = read_json(directory / EXAMPLES_FILE)
             self._learn(check_labels(stored["labels"]), stored["examples"])
-
-
-def _together(texts: list[str], sets: list[Wordings]) -> Iterator[tuple[list[str], Wordings]]:
-    """Runs of texts that have the same labels in the same order."""
-    for own, run in groupby(zip(texts, sets, strict=True), lambda one: list(one[1].items())):
-        yield [text for text, _ in run], dict(own)

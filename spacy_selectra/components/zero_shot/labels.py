@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from spacy_selectra.components.checked import strings
@@ -31,9 +32,21 @@ def check_labels(labels: Any) -> Wordings:
         raise SelectraError(f"zero-shot label '{empty[0]}' has no wording")
     if empty := [word for words in [names, *own] for word in words if not word.strip()]:
         raise SelectraError(f"a zero-shot label is empty: {empty[0]!r}")
-    if len(set(names)) < len(names):
+    if len(set(map(plain, names))) < len(names):
         raise SelectraError(f"a zero-shot label is given twice: {', '.join(names)}")
     return dict(zip(names, own, strict=True))
+
+
+def plain(label: str) -> str:
+    """How data would name a label: two that look alike are one."""
+    from spacy_selectra.finetuning.data.labels import label_name
+
+    return label_name(label, "labels")
+
+
+def is_template(value: Any) -> bool:
+    """Whether a value is a sentence with a place for a label."""
+    return isinstance(value, str) and "{}" in value
 
 
 def check_template(template: str, example: str) -> str:
@@ -42,7 +55,7 @@ def check_template(template: str, example: str) -> str:
     Raises:
         SelectraError: it has none, or is no string.
     """
-    if not isinstance(template, str) or "{}" not in template:
+    if not is_template(template):
         raise SelectraError(
             f"hypothesis_template '{template}' has no {{}} where the label goes, as in '{example}'"
         )
@@ -88,3 +101,9 @@ def check_apart(labels: Iterable[str], groups: Mapping[str, Wordings]) -> None:
                     f"'{name}'}}"
                 )
             homes[name] = f"in group '{group}'"
+
+
+def together(texts: list[str], sets: list[Wordings]) -> Iterator[tuple[list[str], Wordings]]:
+    """Runs of texts that have the same labels in the same order."""
+    for own, run in groupby(zip(texts, sets, strict=True), lambda one: list(one[1].items())):
+        yield [text for text, _ in run], dict(own)

@@ -12,7 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.tokenizer import Vocabulary
-from spacy_selectra.util.files import partial_directory, read_json, refuse_pointer, sha256_of
+from spacy_selectra.util.files import (
+    expanded,
+    partial_directory,
+    read_json,
+    refuse_pointer,
+    sha256_of,
+)
 
 MANIFEST = "manifest.json"
 FORMAT = "spacy-selectra packed corpus"
@@ -95,7 +101,7 @@ def read_manifest(directory: str | Path) -> Manifest:
     Raises:
         SelectraError: not a packed corpus, unfinished, or another format version.
     """
-    directory = Path(directory).expanduser()
+    directory = expanded(directory)
     path = directory / MANIFEST
     if not path.is_file():
         partial = partial_directory(directory)
@@ -157,7 +163,7 @@ class PackedCorpus:
     def __init__(
         self, directory: str | Path, split: Split = "train", vocabulary: Vocabulary | None = None
     ) -> None:
-        self.directory = Path(directory).expanduser()
+        self.directory = expanded(directory)
         self.manifest: Manifest = read_manifest(directory)
         if split not in self.manifest.splits:
             known = " or ".join(self.manifest.splits)

@@ -41,6 +41,7 @@ from spacy_selectra.finetuning.data.sources import (
 )
 from spacy_selectra.finetuning.data.squad import squad_rows
 from spacy_selectra.finetuning.tasks.registry import TaskSpec
+from spacy_selectra.util.files import expanded
 
 # Files with these suffixes are not column files; column files may have any other suffix.
 _NO_COLUMNS = (".csv", ".parquet", ".arrow", ".zip", ".xlsx", ".bin", ".npz", ".spacy")
@@ -147,7 +148,7 @@ def read_unlabelled(spec: TaskSpec, paths: Paths, formats: Formats | None = None
         (
             example
             for name in names
-            for example in _read_unlabelled_file(spec, Path(name).expanduser(), formats)
+            for example in _read_unlabelled_file(spec, expanded(name), formats)
         ),
     )
 
@@ -202,7 +203,7 @@ def _read_files(
     spec: TaskSpec, names: Sequence[str], formats: Formats | None
 ) -> Iterator[AnyExample]:
     for name in names:
-        yield from _read_file(spec, Path(name).expanduser(), formats)
+        yield from _read_file(spec, expanded(name), formats)
 
 
 def _read_hub(

@@ -21,6 +21,7 @@ from spacy_selectra.corpus.lines import decoded_lines, json_object, numbered_lin
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.sources import file_rows
 from spacy_selectra.serving.annotate import MAX_CHARACTERS, unreadable
+from spacy_selectra.util.files import expanded
 from spacy_selectra.util.requirements import required
 
 STANDARD_STREAM = "-"
@@ -62,7 +63,7 @@ def list_inputs(path: str) -> list[str]:
         return [str(file) for file in files_in(Path(path), KINDS)]
     if split_suffix(path)[0] not in KINDS:
         raise SelectraError(f"{path}: kind of file not known (use {', '.join(KINDS)})")
-    if not Path(path).expanduser().exists():
+    if not expanded(path).exists():
         raise SelectraError(f"{path}: no such file")
     return [path]
 
