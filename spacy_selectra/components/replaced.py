@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from spacy.attrs import IDX, LENGTH
 from spacy.language import Language
-from spacy.tokens import Doc, Span, SpanGroup, Token
-from thinc.api import get_torch_default_device
+from spacy.tokens import Doc, Token
+from thinc.api import Model, get_torch_default_device
 
 from spacy_selectra.components.checked import Checked, flag, is_share, own_extension
 from spacy_selectra.components.model_component import ModelComponent, use_one_thread_if_forked
+from spacy_selectra.components.replaced_tagger import ReplacedWordTagger, set_replaced
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.pieces import overlapping_windows, pieces_of_words, word_maxima
 from spacy_selectra.text.spellings import spanish_spellings
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from spacy_selectra.encoder.heads import Discriminator
     from spacy_selectra.encoder.rtd_head import DetectionHead
     from spacy_selectra.text.encode import PieceTokenizer
-
-SPANS_KEY = "replaced"
-SPAN_LABEL = "REPLACED"
 
 
 @Language.factory(
@@ -38,11 +36,27 @@ def make_replaced(
     nlp: Language,
     name: str,
     threshold: float,
-    model: str | None,
+    model: Any,
     upstream: str | None,
     restore_case: bool,
-) -> "ReplacedWordDetector":
-    """Make the component; see `ReplacedWordDetector`."""
+) -> "ReplacedWordDetector | ReplacedWordTagger":
+    """Make the component: `ReplacedWordDetector` of a directory, hub id or None, or
+    `ReplacedWordTagger` of an architecture in the configuration.
+
+    Raises:
+        SelectraError: a model of neither kind, or `upstream` beside an architecture.
+    """
+    if isinstance(model, Model):
+        if upstream is not None:
+            raise SelectraError(
+                f"component '{name}': an architecture listens to a transformer by itself; leave "
+                "'upstream' out"
+            )
+        return ReplacedWordTagger(nlp.vocab, model, name, threshold=threshold)
+    if not isinstance(model, str | None):
+        raise SelectraError(
+            f"component '{name}': its model is neither a directory or hub id nor an architecture"
+        )
     return ReplacedWordDetector(
         name,
         threshold=threshold,
@@ -113,17 +127,8 @@ class ReplacedWordDetector(ModelComponent):
 
     def annotate(self, docs: list[Doc]) -> None:
         """Set the tokens' probabilities and the spans of the documents."""
-        own_extension(Token, "replaced", 0.0)
         for doc, words in zip(docs, self.predict(docs), strict=True):
-            flagged = np.flatnonzero(words > self.threshold).tolist()
-            for token, probability in zip(doc, words.tolist(), strict=True):
-                token._.replaced = probability
-            doc.spans[SPANS_KEY] = SpanGroup(
-                doc,
-                name=SPANS_KEY,
-                attrs={"scores": words[flagged]},
-                spans=[Span(doc, place, place + 1, label=SPAN_LABEL) for place in flagged],
-            )
+            set_replaced(doc, words, self.threshold)
 
     def predict(self, docs: list[Doc]) -> list[np.ndarray]:
         """Probability of every token, (tokens,) float32 for each document; nothing is set.

@@ -18,6 +18,7 @@ from thinc.api import Model
 from spacy_selectra.components.corpora.conllu import conllu_reader
 from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
 from spacy_selectra.components.corpora.mixed import mixed_reader
+from spacy_selectra.components.corpora.replaced import replaced_reader
 from spacy_selectra.components.tagger import word_tagger
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.assemble import assemble_pipeline
@@ -218,6 +219,120 @@ def test_the_gradient_is_a_mean_over_annotated_words():
     assert not second.any()
 
 
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    lines = [f"El niño número {n} come pan en la calle Mayor de Cádiz ." for n in range(200)]
+    path.write_text("\n\n".join([*lines, "Corto"]) + "\n", encoding="utf-8")
+    return path
+
+
+def changed(one: Example, number: int) -> list[int]:
+    original = f"El niño número {number} come pan en la calle Mayor de Cádiz .".split()
+    words = [token.text for token in one.reference]
+    return [place for place, word in enumerate(words) if word != original[place]]
+
+
+def test_words_are_exchanged_and_said_so(text: Path):
+    examples = read(replaced_reader(text, share=0.4, single=0.5, seed=1))
+    assert len(examples) == 200  # a paragraph of one word is too short
+    counts = []
+    for number, one in enumerate(examples):
+        places = [span.start for span in one.reference.spans["replaced"]]
+        assert places == changed(one, number)
+        assert not set(places) & {3, 12}  # neither numbers nor punctuation
+        assert "replaced" not in one.predicted.spans
+        counts.append(len(places))
+    assert set(counts) == {1, 4}
+    # 200 throws of a fair coin: 4 standard deviations
+    assert abs(counts.count(1) - 100) < 4 * 50**0.5
+    firsts = [one.reference[0].text for one in examples if 0 in changed(one, examples.index(one))]
+    assert all(word[0].isupper() for word in firsts)
+    again = read(replaced_reader(text, share=0.4, single=0.5, seed=1))
+    assert [one.reference.text for one in again] == [one.reference.text for one in examples]
+    other = read(replaced_reader(text, share=0.4, single=0.5, seed=2))
+    assert [one.reference.text for one in other] != [one.reference.text for one in examples]
+    cut = read(replaced_reader(text, max_words=6, limit=3))
+    assert [len(one.reference) for one in cut] == [6, 6, 6]
+
+
+def test_settings_of_exchanged_words_are_checked(tmp_path: Path):
+    with pytest.raises(SelectraError, match="no path"):
+        replaced_reader(None)
+    with pytest.raises(SelectraError, match=r"share = 2 is not in \[0, 1\]"):
+        replaced_reader("text.txt", share=2)
+    path = tmp_path / "one.txt"
+    path.write_text("uno uno uno uno uno uno\n", encoding="utf-8")
+    with pytest.raises(SelectraError, match="fewer than two distinct words"):
+        read(replaced_reader(path))
+
+
+TAGGER = {
+    "@architectures": "spacy-selectra.EntityTagger.v1",
+    "tok2vec": {
+        "@architectures": "spacy-selectra.TransformerListener.v1",
+        "pooling": {"@layers": "reduce_mean.v1"},
+    },
+}
+
+
+def test_replaced_words_are_learnt_from_documents_that_tell_them(make_nlp):
+    nlp = make_nlp()
+    words = ["Ana", "vive", "en", "Cádiz"]
+    told = Doc(nlp.vocab, words=words)
+    told.spans["replaced"] = [Span(told, 1, 2, "REPLACED")]
+    example = Example(Doc(nlp.vocab, words=words), told)
+    other = Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words))
+    found = component(nlp, "selectra_replaced", [example], config={"model": TAGGER})
+    logits = np.asarray([[0.0], [1.0], [-1.0], [2.0]], dtype=np.float32)
+    loss, (own, none) = found.get_loss([example, other], [logits, logits])
+    odds = 1 / (1 + np.exp(-logits[:, 0]))
+    truth = np.asarray([0, 1, 0, 0])
+    np.testing.assert_allclose(own[:, 0], (odds - truth) / 4, atol=1e-6)
+    assert not none.any()
+    expected = -np.log(np.where(truth, odds, 1 - odds)).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+    # other words than the reference's: a part of a replaced word is one
+    split = Example(
+        Doc(
+            nlp.vocab,
+            words=["Ana", "vi", "ve", "en", "Cádiz"],
+            spaces=[True, False, True, True, False],
+        ),
+        told,
+    )
+    _, (gradient,) = found.get_loss([split], [np.zeros((5, 1), dtype=np.float32)])
+    assert (gradient[:, 0] < 0).tolist() == [False, True, True, False, False]
+
+
+def test_probabilities_and_spans_of_the_trained_kind(make_nlp):
+    nlp = make_nlp()
+    doc = Doc(nlp.vocab, words=["Ana", "vive", "\n", "en", "Cádiz"])
+    doc.spans["replaced"] = [Span(doc, 1, 2, "REPLACED")]
+    found = component(
+        nlp, "selectra_replaced", [Example(doc.copy(), doc)], config={"model": TAGGER}
+    )
+    found.threshold = 0.0
+    annotated = nlp("Ana vive\nen Cádiz.")
+    scores = [token._.replaced for token in annotated]
+    assert [score > 0 for score in scores] == [not token.is_space for token in annotated]
+    spans = annotated.spans["replaced"]
+    assert [span.text for span in spans] == ["Ana", "vive", "en", "Cádiz", "."]
+    np.testing.assert_allclose(spans.attrs["scores"], [score for score in scores if score])
+    # a perfect detector, and one that has it the wrong way round
+    for values, area in (([0.1, 0.9, 0.0, 0.2, 0.3], 1.0), ([0.9, 0.1, 0.9, 0.9, 0.9], 0.0)):
+        judged = doc.copy()
+        for token, value in zip(judged, values, strict=True):
+            token._.replaced = value
+        assert found.score([Example(judged, doc)])["replaced_auc"] == area
+    with pytest.raises(SelectraError, match="leave 'upstream' out"):
+        make_nlp().add_pipe(
+            "selectra_replaced", config={"model": TAGGER, "upstream": "transformer"}
+        )
+    with pytest.raises(SelectraError, match="neither a directory"):
+        make_nlp().add_pipe("selectra_replaced", config={"model": 3})
+
+
 @pytest.fixture(scope="module")
 def data(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Overrides that train the configuration on a few sentences."""
@@ -228,6 +343,7 @@ def data(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> d
         ("conll", "\n".join(sentences)),
         ("conllu", conllu(9)),
         ("jsonl", "".join(json.dumps(row) + "\n" for row in rows)),
+        ("txt", "El niño come pan.\n\nAna vive en una calle de Cádiz.\n"),
     ):
         (place / f"data.{end}").write_text(text, encoding="utf-8")
     kinds = {"entities": "conll", "treebank": "conllu", "topics": "jsonl"}
@@ -238,6 +354,8 @@ def data(encoder_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     }
     return {
         **paths,
+        "paths.text": str(place / "data.txt"),
+        "paths.text_dev": str(place / "data.txt"),
         "paths.tags": str(place / "data.conllu"),
         "paths.encoder": str(encoder_directory),
         "names.entities": {"NUM": ""},
@@ -266,7 +384,9 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
     )
     for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f", "ents_f", "cats_score"):
         assert scores[name] is not None, name
+    assert all(0 < token._.replaced < 1 for token in doc)
     again = spacy.load(tmp_path / "model-last", exclude=["textcat"])
+    assert again(doc.text)[0]._.replaced == pytest.approx(doc[0]._.replaced, abs=1e-4)
     assert [token.tag_ for token in again(doc.text)] == [token.tag_ for token in doc]
     assembled = tmp_path / "assembled"
     assemble_pipeline(assembled, ner=tmp_path / "model-last", name="joint", version="0.1.0")
@@ -279,4 +399,4 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
     joined = nlp.evaluate(list(conllu_reader(data["paths.treebank"], sentences_per_doc=10)(nlp)))
     for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f"):
         assert measured[name] == pytest.approx(joined[name], abs=1e-6), name
-    assert {"ents_f", "cats_acc"} <= measured.keys()
+    assert {"ents_f", "cats_acc", "replaced_auc"} <= measured.keys()

@@ -1,0 +1,135 @@
+"""`selectra_replaced` that learns with the pipeline, over the encoder of its other components.
+
+Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.scorer import ROCAUCScore
+from spacy.tokens import Doc, Span, SpanGroup, Token
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from spacy_selectra.components.checked import Checked, is_share, own_extension
+
+SPANS_KEY = "replaced"
+SPAN_LABEL = "REPLACED"
+
+
+class ReplacedWordTagger(TrainablePipe):
+    """Sets `token._.replaced`, the probability that a word was put in place of another, and
+    `doc.spans["replaced"]` as `ReplacedWordDetector` does.
+
+    It learns from documents whose `doc.spans["replaced"]` says which words were exchanged, such as
+    `spacy-selectra.Replaced.v1` makes; others do not count.
+
+    Args:
+        vocab: the pipeline's.
+        model: from documents to one (words, 1) array of logits each.
+        name: name in the pipeline.
+        threshold: probability in [0, 1] above which a word counts as replaced.
+
+    Raises:
+        SelectraError: a threshold that is no probability.
+    """
+
+    threshold: Checked[float] = Checked(is_share, "in [0, 1]")
+
+    def __init__(self, vocab: Vocab, model: Model, name: str, *, threshold: float = 0.5) -> None:
+        super().__init__(vocab, model, name)
+        self.threshold = threshold
+        own_extension(Token, "replaced", 0.0)
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
+    ) -> None:
+        """Make the weights; there is nothing to find in the examples."""
+        validate_get_examples(get_examples, "ReplacedWordTagger.initialize")
+        self.model.get_ref("output_layer").set_dim("nO", 1)
+        documents = [example.x for _, example in zip(range(10), get_examples(), strict=False)]
+        self.model.initialize(X=documents)
+
+    def predict(self, docs: Iterable[Doc]) -> list[np.ndarray]:
+        """Probability of every token, (tokens,) float32 for each document; nothing is set."""
+        docs = list(docs)
+        found = []
+        for doc, logits in zip(docs, self.model.predict(docs), strict=True):
+            words = 1 / (1 + np.exp(-self.model.ops.to_numpy(logits)[:, 0]))
+            words[[token.is_space for token in doc]] = 0
+            found.append(words)
+        return found
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Iterable[np.ndarray]) -> None:
+        """Set what `predict` found."""
+        for doc, words in zip(docs, scores, strict=True):
+            set_replaced(doc, words, self.threshold)
+
+    def get_loss(self, examples: Iterable[Example], scores: list[Any]) -> tuple[float, list[Any]]:
+        """Mean binary cross-entropy over the words of annotated documents, and the gradient of
+        each (words, 1) array."""
+        examples = list(examples)
+        validate_examples(examples, "ReplacedWordTagger.get_loss")
+        xp = self.model.ops.xp
+        truths = [_truth(example) for example in examples]
+        count = max(1, sum(len(truth) for truth in truths if truth is not None))
+        loss, gradients = 0.0, []
+        for truth, logits in zip(truths, scores, strict=True):
+            if truth is None:
+                gradients.append(xp.zeros_like(logits))
+                continue
+            right = self.model.ops.asarray(truth)[:, None]
+            signed = xp.where(right > 0, -logits, logits)
+            loss += float(xp.logaddexp(0, signed).sum()) / count
+            gradients.append((1 / (1 + xp.exp(-logits)) - right) / count)
+        return loss, gradients
+
+    def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
+        """`replaced_auc`: area under the ROC curve over the words of annotated documents."""
+        curve = ROCAUCScore()
+        for example in examples:
+            truth = _truth(example)
+            if truth is not None:
+                for token, right in zip(example.predicted, truth.tolist(), strict=True):
+                    curve.score_set(token._.replaced, int(right))
+        return {"replaced_auc": curve.score if curve.is_binary() else None}
+
+
+def set_replaced(doc: Doc, words: np.ndarray, threshold: float) -> None:
+    """Set the probabilities, (tokens,), of a document's words and the spans of those above the
+    threshold."""
+    own_extension(Token, "replaced", 0.0)
+    flagged = np.flatnonzero(words > threshold).tolist()
+    for token, probability in zip(doc, words.tolist(), strict=True):
+        token._.replaced = probability
+    doc.spans[SPANS_KEY] = SpanGroup(
+        doc,
+        name=SPANS_KEY,
+        attrs={"scores": words[flagged]},
+        spans=[Span(doc, place, place + 1, label=SPAN_LABEL) for place in flagged],
+    )
+
+
+def _truth(example: Example) -> np.ndarray | None:
+    """(tokens,) float32 of the predicted document, 1 for exchanged words; None if the reference
+    does not say."""
+    reference = example.reference
+    if SPANS_KEY not in reference.spans:
+        return None
+    flags = np.zeros(len(reference), dtype=np.float32)
+    for span in reference.spans[SPANS_KEY]:
+        flags[span.start : span.end] = 1
+    aligned = example.alignment.x2y
+    truth = np.zeros(len(example.predicted), dtype=np.float32)
+    tokens = np.repeat(np.arange(len(truth)), aligned.lengths)
+    np.maximum.at(truth, tokens, flags[aligned.data])
+    return truth
+
+
+__all__ = ["SPANS_KEY", "SPAN_LABEL", "ReplacedWordTagger", "set_replaced"]
