@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from spacy_selectra.serving.annotate import describe
+from spacy_selectra.serving.records import describe
 
 
 class Request(BaseModel):

@@ -16,7 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from spacy_selectra.serving.annotate import load_pipeline
+from spacy_selectra.serving.records import load_pipeline
 from spacy_selectra.serving.service.limits import Limits
 from spacy_selectra.serving.service.server import AnnotationServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from spacy_selectra.matching.storage import save_matching
 from spacy_selectra.matching.train import MatchingSettings, train_matching
-from spacy_selectra.matching.vectors import train_vectors
+from spacy_selectra.matching.word_vectors import train_vectors
 from tests.benchmark import record, run
 from tests.finetuning.tiny import save_classifier
 from tests.matching.conftest import SMALL

@@ -49,8 +49,8 @@ def annotate(
     Example: python -m spacy selectra annotate es_selectra_tiny noticias.txt noticias.jsonl
     """
     share_the_machine()
-    from spacy_selectra.serving.bulk.annotator import Work
     from spacy_selectra.serving.bulk.job import Force, annotate_input
+    from spacy_selectra.serving.bulk.parts import Work
 
     work = Work(
         pipeline=pipeline,

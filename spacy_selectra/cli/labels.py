@@ -128,7 +128,7 @@ def words(
     from spacy_selectra.corpus.documents import read_documents
     from spacy_selectra.matching.origin import file_name
     from spacy_selectra.matching.storage import save_vectors
-    from spacy_selectra.matching.vectors import VectorSettings, train_vectors
+    from spacy_selectra.matching.word_vectors import VectorSettings, train_vectors
 
     paths, out = split_new_file(sources, replace)
     settings = VectorSettings(

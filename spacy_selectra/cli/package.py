@@ -100,7 +100,7 @@ def evaluate(
 
     from spacy_selectra.packaging.pipeline_scores import discriminator_scores, evaluate_pipeline
     from spacy_selectra.packaging.summary import score_lines
-    from spacy_selectra.serving.annotate import load_pipeline
+    from spacy_selectra.serving.records import load_pipeline
     from spacy_selectra.util.files import write_json
 
     if ner_test is None and topics_test is None and treebank_test is None:

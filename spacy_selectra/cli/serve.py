@@ -39,11 +39,11 @@ def serve(
     Example: python -m spacy selectra serve es_selectra_tiny --port 8000
     """
     share_the_machine()
-    from spacy_selectra.util.requirements import required
+    from spacy_selectra.util.extras import required
 
     for package in ("fastapi", "uvicorn"):
         required(package, "serve", "serving a pipeline")
-    from spacy_selectra.serving.annotate import load_pipeline
+    from spacy_selectra.serving.records import load_pipeline
     from spacy_selectra.serving.service.limits import Limits
     from spacy_selectra.serving.service.server import AnnotationServer
 

@@ -251,8 +251,7 @@ def spell(
     python -m spacy_selectra vocab spell corpus/*.jsonl.xz spellings.txt.gz
     """
     from spacy_selectra.corpus.documents import read_documents
-    from spacy_selectra.text.spelling_counts import count_spellings
-    from spacy_selectra.text.spellings import save_spellings
+    from spacy_selectra.text.spellings import count_spellings, save_spellings
     from spacy_selectra.util.progress import Progress
 
     paths, out = split_new_file(sources, replace)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.files import atomic_file, expanded, refuse_pointer
-from spacy_selectra.util.requirements import required
 
 if TYPE_CHECKING:
     from spacy_selectra.corpus.documents import Document

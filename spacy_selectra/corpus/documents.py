@@ -27,7 +27,7 @@ from spacy_selectra.corpus.compression import open_for_reading, split_suffix
 from spacy_selectra.corpus.hub import HUB_PREFIX, HubStream
 from spacy_selectra.corpus.lines import decoded_lines, json_objects
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 FORMATS = (".txt", ".jsonl", ".parquet")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 HUB_PREFIX = "hub:"
 

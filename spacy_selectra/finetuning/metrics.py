@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 
 def class_scores(

@@ -10,7 +10,7 @@ import numpy as np
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.model import MatchingModel
 from spacy_selectra.matching.pairs import Pairs
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 _LABELS = 20  # of a source, about as many as people ask for
 _NEGATIVES = 4  # other labels each text is held against

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.model import MatchingModel, WordTables
 from spacy_selectra.matching.probabilities import Calibration
-from spacy_selectra.matching.vectors import TrainedVectors
+from spacy_selectra.matching.word_vectors import TrainedVectors
 from spacy_selectra.util.files import (
     atomic_directory,
     read_json,

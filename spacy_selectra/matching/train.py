@@ -17,7 +17,7 @@ from spacy_selectra.matching.model import MatchingModel, WordTables
 from spacy_selectra.matching.origin import pairs_record
 from spacy_selectra.matching.pairs import Pairs
 from spacy_selectra.matching.probabilities import SMALLEST_SPREAD, Calibration
-from spacy_selectra.matching.vectors import TrainedVectors
+from spacy_selectra.matching.word_vectors import TrainedVectors
 from spacy_selectra.matching.words import WordIndex, flat
 from spacy_selectra.util.progress import Progress
 

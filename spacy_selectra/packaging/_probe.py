@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import spacy_selectra
-from spacy_selectra.serving.annotate import describe, load_pipeline, zero_shot_component
+from spacy_selectra.serving.records import describe, load_pipeline, zero_shot_component
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.ner_pipeline import entity_pipeline, is_token_classifier
 from spacy_selectra.packaging.storage import round_pipeline_to_half, store_common_weights_once
-from spacy_selectra.serving.annotate import load_pipeline, zero_shot_component
+from spacy_selectra.serving.records import load_pipeline, zero_shot_component
 from spacy_selectra.util.files import atomic_directory, read_yaml
 
 if TYPE_CHECKING:

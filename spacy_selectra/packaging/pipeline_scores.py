@@ -12,8 +12,8 @@ import numpy as np
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.metrics import class_scores
 from spacy_selectra.pretraining.evaluation.metrics import roc_auc
-from spacy_selectra.serving.annotate import zero_shot_component
-from spacy_selectra.util.requirements import required
+from spacy_selectra.serving.records import zero_shot_component
+from spacy_selectra.util.extras import required
 
 if TYPE_CHECKING:
     from spacy.language import Language

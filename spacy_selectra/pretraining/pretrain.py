@@ -42,8 +42,8 @@ from spacy_selectra.pretraining.trackers import Trackers, open_trackers
 from spacy_selectra.pretraining.trainer import Trainer
 from spacy_selectra.text.tokenizer import Vocabulary, declare_longest_sequence, read_vocabulary
 from spacy_selectra.util.distributed import Process, World, join_world, pick_device
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.files import only_user_of, read_json, write_json, write_text
-from spacy_selectra.util.requirements import required
 from spacy_selectra.util.signals import StopRequest
 
 CONFIG_FILE = "config.cfg"

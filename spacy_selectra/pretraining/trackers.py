@@ -18,8 +18,8 @@ from typing import Any, Literal, Protocol
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.config import LoggingSettings
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.files import read_json, write_json
-from spacy_selectra.util.requirements import required
 
 TENSORBOARD_DIRECTORY = "tensorboard"
 WANDB_FILE = "wandb.json"

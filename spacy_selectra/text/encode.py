@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -19,9 +19,15 @@ from spacy_selectra.text.tokenizer import (
     without_batching,
 )
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 # Characters handed to the backend at once. Its encodings hold several hundred bytes a
 # piece, so this bounds their memory to some tens of megabytes whatever the batch.
 CHARACTERS_PER_CALL = 1 << 18
+
+# What the special pieces that frame no sequence are called.
+_ROLES = {"unk_token": ("[UNK]", "<unk>"), "mask_token": ("[MASK]", "<mask>")}
 
 # Longest text tokenized in one go; longer ones are tokenized in parts cut at a space.
 _CHARACTERS_AT_ONCE = 1 << 14
@@ -210,6 +216,31 @@ def pieces_like(tokenizer: Any, config: Any) -> PieceTokenizer:
         raise SelectraError("a tokenizer without a fast backend cannot be used here")
     length = int(min(tokenizer.model_max_length, usable_positions(config)))
     return PieceTokenizer(tokenizer.backend_tokenizer, length, tokenizer.pad_token_id or 0)
+
+
+def transformers_tokenizer(pieces: PieceTokenizer) -> PreTrainedTokenizerFast:
+    """transformers' tokenizer with a copy of the same definition.
+
+    Not `ElectraTokenizerFast`, which sets up normalisation anew, and could strip accents.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    backend = without_batching(pieces.backend)
+    [padding] = pieces.names([pieces.pad_id])
+    roles = {"pad_token": padding}
+    if pieces.prefix and pieces.suffix:
+        roles["cls_token"], roles["sep_token"] = pieces.names([pieces.prefix[0], pieces.suffix[-1]])
+    for role, names in _ROLES.items():
+        if known := [name for name in names if backend.token_to_id(name) is not None]:
+            roles[role] = known[0]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=pieces.max_length,
+        clean_up_tokenization_spaces=False,
+        # transformers 5 leaves out the second otherwise
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **roles,
+    )
 
 
 def pieces_of(encoding: Encoding) -> Pieces:

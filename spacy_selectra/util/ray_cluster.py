@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
 STARTS = 3  # of a Ray of this machine, at most

@@ -17,7 +17,7 @@ from spacy.training import Example
 from spacy_selectra.components import checked
 from spacy_selectra.components.entity_spans import displacy_entities
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import describe
+from spacy_selectra.serving.records import describe
 from tests import benchmark
 from tests.components.test_entity_tagger import DATA, entities, examples, nlp, trained, training
 

@@ -90,8 +90,7 @@ def test_limit_and_outputs_may_be_changed_and_are_saved(make_nlp, tmp_path: Path
 def test_tokenizer_of_roberta_has_its_own_special_pieces(make_nlp):
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    from spacy_selectra.text.encode import PieceTokenizer
-    from spacy_selectra.text.transformers_tokenizer import transformers_tokenizer
+    from spacy_selectra.text.encode import PieceTokenizer, transformers_tokenizer
 
     names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b"]
     backend: Any = Tokenizer(models.WordLevel({n: i for i, n in enumerate(names)}, "<unk>"))

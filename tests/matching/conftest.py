@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spacy_selectra.matching.train import MatchingSettings, train_matching
-from spacy_selectra.matching.vectors import VectorSettings, train_vectors
+from spacy_selectra.matching.word_vectors import VectorSettings, train_vectors
 
 SUBJECTS = {
     "deportes": "deporte gol portero partido árbitro liga balón estadio delantero equipo",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.matching.vectors import _BREAK, VectorSettings, _pairs, train_vectors
+from spacy_selectra.matching.word_vectors import _BREAK, VectorSettings, _pairs, train_vectors
 from tests.matching.conftest import SMALL, SUBJECTS
 
 

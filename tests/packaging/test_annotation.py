@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import annotate_texts, describe
 from spacy_selectra.serving.bulk.rows import read_records
+from spacy_selectra.serving.records import annotate_texts, describe
 
 TEXT = "El niño comió piñón en Cádiz."
 

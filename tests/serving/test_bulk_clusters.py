@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.bulk.annotator import Outcome, Part, Work
+from spacy_selectra.serving.bulk.engines import PartActor, PartReader, from_anywhere
 from spacy_selectra.serving.bulk.frames import annotate_frames
 from spacy_selectra.serving.bulk.job import Force, annotate_input
 from spacy_selectra.serving.bulk.outputs import annotation_types
-from spacy_selectra.serving.bulk.ray_engine import PartActor, PartReader, from_anywhere
+from spacy_selectra.serving.bulk.parts import Outcome, Part, Work
 
 
 def test_a_reader_and_an_actor_do_every_part_once(rules, rows, tmp_path):

@@ -13,9 +13,9 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.bulk.annotator import Work, parts_of
 from spacy_selectra.serving.bulk.job import Force, annotate_input
 from spacy_selectra.serving.bulk.outputs import ParquetTable, json_line, output_class
+from spacy_selectra.serving.bulk.parts import Work, parts_of
 from spacy_selectra.serving.bulk.rows import count_rows, list_inputs, read_records, read_rows
 
 ROWS = [

@@ -10,15 +10,16 @@ from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.serving.bulk import annotator, job
-from spacy_selectra.serving.bulk.annotator import Work
+from spacy_selectra.serving.bulk import job
+from spacy_selectra.serving.bulk import parts as module
 from spacy_selectra.serving.bulk.job import Force, annotate_input
+from spacy_selectra.serving.bulk.parts import Work
 from tests.processes import run_and_signal
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(annotator, "_PART_ROWS", 3)
+    monkeypatch.setattr(module, "_PART_ROWS", 3)
 
 
 def annotate(path: Path, work: Work, **others) -> int:
@@ -27,23 +28,23 @@ def annotate(path: Path, work: Work, **others) -> int:
 
 def stop_after(monkeypatch, parts: int) -> None:
     """Let the work end after so many parts, as a full disk might."""
-    write, done = annotator.Annotator._write, []
+    write, done = module.PartAnnotator._write, []
 
     def failing(*arguments):
         if len(done) == parts:
             raise SelectraError("no space left")
         done.append(write(*arguments))
 
-    monkeypatch.setattr(annotator.Annotator, "_write", failing)
+    monkeypatch.setattr(module.PartAnnotator, "_write", failing)
 
 
 def resume(monkeypatch) -> list[str]:
     """Let it go on; the list gets the names of the parts that are annotated now."""
     monkeypatch.undo()
-    monkeypatch.setattr(annotator, "_PART_ROWS", 3)
-    whole, names = annotator.Annotator._annotate, []
+    monkeypatch.setattr(module, "_PART_ROWS", 3)
+    whole, names = module.PartAnnotator._annotate, []
     monkeypatch.setattr(
-        annotator.Annotator,
+        module.PartAnnotator,
         "_annotate",
         lambda self, part: names.append(part.name) or whole(self, part),
     )
@@ -117,14 +118,14 @@ REASONS = [
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out.spacy"])
 def test_broken_rows_go_to_a_file_with_the_reason(rules, tmp_path, name, monkeypatch):
-    pipe = annotator.annotate_docs
+    pipe = module.annotate_docs
 
     def failing(nlp, texts, *arguments, **others):
         if "falla" in texts:
             raise RuntimeError("no reason\nat all")
         return pipe(nlp, texts, *arguments, **others)
 
-    monkeypatch.setattr(annotator, "annotate_docs", failing)
+    monkeypatch.setattr(module, "annotate_docs", failing)
     source, errors = tmp_path / "in.jsonl", tmp_path / "errors.jsonl"
     source.write_bytes(b"\n".join(BROKEN))
     work = Work(rules, str(tmp_path / name), errors=str(errors))

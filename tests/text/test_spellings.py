@@ -5,9 +5,9 @@ import re
 import pytest
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.spelling_counts import count_spellings
 from spacy_selectra.text.spellings import (
     Spellings,
+    count_spellings,
     load_spellings,
     save_spellings,
     spanish_spellings,

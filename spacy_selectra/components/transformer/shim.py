@@ -33,9 +33,13 @@ from spacy_selectra.encoder.serialization import (
     unpacked_encoder,
 )
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.text.encode import PieceTokenizer, load_pieces, pieces_like
+from spacy_selectra.text.encode import (
+    PieceTokenizer,
+    load_pieces,
+    pieces_like,
+    transformers_tokenizer,
+)
 from spacy_selectra.text.spellings import Spellings, spanish_spellings
-from spacy_selectra.text.transformers_tokenizer import transformers_tokenizer
 
 # Pieces after which freed memory goes back to the system, whether of one long document or of
 # many short ones; this many take a second or more to encode, and returning it milliseconds.

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from spacy_selectra.components.checked import Checked, check_flag, flag, is_name, mapping, strings
 from spacy_selectra.components.model_component import use_one_thread_if_forked
-from spacy_selectra.components.zero_shot.labels import (
+from spacy_selectra.components.zero_shot.given_labels import (
     GivenGroups,
     GivenLabels,
     Wordings,

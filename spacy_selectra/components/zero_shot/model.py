@@ -14,7 +14,7 @@ from thinc.api import get_torch_default_device
 
 from spacy_selectra.components.checked import one_of
 from spacy_selectra.components.model_component import ModelComponent
-from spacy_selectra.components.zero_shot.labels import GivenLabels, Wordings, check_labels
+from spacy_selectra.components.zero_shot.given_labels import GivenLabels, Wordings, check_labels
 from spacy_selectra.errors import SelectraError
 
 if TYPE_CHECKING:

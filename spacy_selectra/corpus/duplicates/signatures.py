@@ -20,7 +20,7 @@ import numpy as np
 from spacy_selectra.corpus.holdout import text_key
 from spacy_selectra.corpus.shingles import shingle_hashes, words_of
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 # Largest share of pairs exactly at the threshold that are missed because no band is equal.
 MOST_MISSED = 0.05

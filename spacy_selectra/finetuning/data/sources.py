@@ -15,7 +15,7 @@ from spacy_selectra.corpus.lines import json_objects, numbered_lines
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.json_rows import json_rows
 from spacy_selectra.finetuning.data.labels import visible
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 SUFFIXES = (".jsonl", ".json", ".tsv", ".csv")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 _PAGE = """\
 <!DOCTYPE html>

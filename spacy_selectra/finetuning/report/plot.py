@@ -14,7 +14,7 @@ from typing import NamedTuple
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.report.collect import Result
 from spacy_selectra.finetuning.report.table import Speed, speed_of
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 
 class Point(NamedTuple):

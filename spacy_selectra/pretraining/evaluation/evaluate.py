@@ -34,8 +34,8 @@ from spacy_selectra.pretraining.masking import Masker
 from spacy_selectra.pretraining.model import replace
 from spacy_selectra.pretraining.run_directory import RECORD_FILE
 from spacy_selectra.text.tokenizer import longest_sequence, read_vocabulary
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.progress import Progress
-from spacy_selectra.util.requirements import required
 
 BATCH_SEQUENCES = 16
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 CALIBRATION_BINS = 15
 THRESHOLDS = tuple(tenth / 10 for tenth in range(1, 10))

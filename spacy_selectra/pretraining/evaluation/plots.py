@@ -22,8 +22,8 @@ from spacy_selectra.pretraining.evaluation.metrics import (
     roc_auc,
 )
 from spacy_selectra.pretraining.run_log import EVALUATION_FILE, LOG_FILE, JsonLines
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.files import atomic_file
-from spacy_selectra.util.requirements import required
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

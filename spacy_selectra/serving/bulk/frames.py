@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from spacy_selectra.serving.bulk.annotator import Annotator, Work
+from spacy_selectra.serving.bulk.parts import PartAnnotator, Work
 from spacy_selectra.serving.bulk.rows import Row
-from spacy_selectra.util.requirements import required
+from spacy_selectra.util.extras import required
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,5 +71,7 @@ def annotate_frames(
 
 
 @lru_cache(maxsize=1)
-def _annotator(pipeline: str, text_key: str, labels: tuple[str, ...], batch_size: int) -> Annotator:
-    return Annotator(Work(pipeline, "", text_key, labels, batch_size))
+def _annotator(
+    pipeline: str, text_key: str, labels: tuple[str, ...], batch_size: int
+) -> PartAnnotator:
+    return PartAnnotator(Work(pipeline, "", text_key, labels, batch_size))

@@ -19,17 +19,16 @@ from typing import IO, Any
 
 from spacy_selectra.corpus.compression import open_for_writing, split_suffix
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.serving.annotate import load_pipeline
-from spacy_selectra.serving.bulk.annotator import ERRORS, Outcome, Work, parts_of
-from spacy_selectra.serving.bulk.local import annotate_locally
+from spacy_selectra.serving.bulk.engines import annotate_locally, annotate_with_ray
 from spacy_selectra.serving.bulk.outputs import JsonLines, output_class
-from spacy_selectra.serving.bulk.ray_engine import annotate_with_ray
+from spacy_selectra.serving.bulk.parts import ERRORS, Outcome, Work, parts_of
 from spacy_selectra.serving.bulk.rows import (
     STANDARD_STREAM,
     count_rows,
     is_stream,
     list_inputs,
 )
+from spacy_selectra.serving.records import load_pipeline
 from spacy_selectra.util.files import atomic_file, only_user_of, read_json, write_json
 from spacy_selectra.util.progress import Progress
 from spacy_selectra.util.ray_cluster import ray_cluster

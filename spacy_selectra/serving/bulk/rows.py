@@ -20,9 +20,9 @@ from spacy_selectra.corpus.hub import HUB_PREFIX, hub_records
 from spacy_selectra.corpus.lines import decoded_lines, json_object, numbered_lines, wrong_byte
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.sources import file_rows
-from spacy_selectra.serving.annotate import MAX_CHARACTERS, unreadable
+from spacy_selectra.serving.records import MAX_CHARACTERS, unreadable
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.files import expanded
-from spacy_selectra.util.requirements import required
 
 STANDARD_STREAM = "-"
 _BLOCK = 1 << 20  # bytes

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from spacy_selectra.serving.service.annotator import Annotator, Item
 from spacy_selectra.serving.service.batching import Batcher
 from spacy_selectra.serving.service.frame import (
     ANNOTATE,
@@ -26,6 +25,7 @@ from spacy_selectra.serving.service.frame import (
     Frame,
     refusal_of_page,
 )
+from spacy_selectra.serving.service.items import Item, ItemAnnotator
 from spacy_selectra.serving.service.limits import Limits, Refusal, busy
 from spacy_selectra.serving.service.schema import (
     AnnotatedText,
@@ -62,7 +62,7 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
         limits: what it takes at most.
     """
     limits = limits or Limits()
-    annotator = Annotator(nlp)
+    annotator = ItemAnnotator(nlp)
     # of a pipeline that the thread is not reading with yet
     described = _described(nlp, annotator, limits)
     about = {key: described[key] for key in ("pipeline", "version")}
@@ -148,7 +148,7 @@ def _request_body() -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-def _described(nlp: Language, annotator: Annotator, limits: Limits) -> dict[str, Any]:
+def _described(nlp: Language, annotator: ItemAnnotator, limits: Limits) -> dict[str, Any]:
     labels = nlp.meta["labels"]
     return {
         "pipeline": _name(nlp),

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from spacy_selectra.components.zero_shot.component import DEFAULT_TEMPLATE
-from spacy_selectra.components.zero_shot.labels import check_labels, check_template
+from spacy_selectra.components.zero_shot.given_labels import check_labels, check_template
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import unreadable
+from spacy_selectra.serving.records import unreadable
 from spacy_selectra.serving.service.limits import Limits, Refusal
 
 # Not only white space, in Python's sense; what \s stands for depends on who reads the schema.

@@ -64,19 +64,24 @@ def annotate_docs(
     return docs, records
 
 
+def made_by(nlp: Language, factory: str) -> list[str]:
+    """Names of the pipeline's components that a factory made, in their order."""
+    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == factory]
+
+
 def zero_shot_component(nlp: Language) -> Any:
     """The pipeline's component made by the factory `selectra_zero_shot`.
 
     Raises:
         SelectraError: there is none.
     """
-    for name in nlp.pipe_names:
-        if nlp.get_pipe_meta(name).factory == ZERO_SHOT:
-            return nlp.get_pipe(name)
-    raise SelectraError(
-        f"pipeline '{nlp.meta.get('name')}' has no zero-shot component (it has: "
-        f"{', '.join(nlp.pipe_names)}); leave the labels out or use another pipeline"
-    )
+    names = made_by(nlp, ZERO_SHOT)
+    if not names:
+        raise SelectraError(
+            f"pipeline '{nlp.meta.get('name')}' has no zero-shot component (it has: "
+            f"{', '.join(nlp.pipe_names)}); leave the labels out or use another pipeline"
+        )
+    return nlp.get_pipe(names[0])
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import annotate_docs, load_pipeline, zero_shot_component
 from spacy_selectra.serving.bulk.outputs import Output, json_line, new_output
 from spacy_selectra.serving.bulk.rows import Row, read_rows, text_problem
+from spacy_selectra.serving.records import annotate_docs, load_pipeline, zero_shot_component
 from spacy_selectra.util.files import atomic_file
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def found(part: Part) -> Outcome:
 
 
 @dataclass
-class Annotator:
+class PartAnnotator:
     """Annotates parts; the pipeline is loaded with the first."""
 
     work: Work

@@ -8,7 +8,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.serving.annotate import ZERO_SHOT, describe, rounded, zero_shot_component
+from spacy_selectra.serving.records import (
+    ZERO_SHOT,
+    describe,
+    made_by,
+    rounded,
+    zero_shot_component,
+)
 from spacy_selectra.serving.service.limits import Refusal
 
 if TYPE_CHECKING:
@@ -42,7 +48,7 @@ class Item:
     words: bool
 
 
-class Annotator:
+class ItemAnnotator:
     """A pipeline that reads items in batches.
 
     Args:
@@ -53,21 +59,16 @@ class Annotator:
         from spacy.pipeline import Sentencizer
 
         self.nlp = nlp
-        self._taggers = self._made_by(TAGGER)
+        self._taggers: list[Any] = [nlp.get_pipe(name) for name in made_by(nlp, TAGGER)]
         self._scores = [tagger.scores for tagger in self._taggers]
-        self._has_detector = bool(self._made_by(DETECTOR))
-        self._has_zero_shot = bool(self._made_by(ZERO_SHOT))
+        self._has_detector = bool(made_by(nlp, DETECTOR))
+        self._has_zero_shot = bool(made_by(nlp, ZERO_SHOT))
         self._sentencizer = Sentencizer()
         self._cutting = [
             name
-            for name in nlp.pipe_names
-            if nlp.get_pipe_meta(name).factory == TRANSFORMER
-            and nlp.config["components"][name]["model"].get("get_spans") is not None
+            for name in made_by(nlp, TRANSFORMER)
+            if nlp.config["components"][name]["model"].get("get_spans") is not None
         ]
-
-    def _made_by(self, factory: str) -> list[Any]:
-        names = self.nlp.pipe_names
-        return [self.nlp.get_pipe(n) for n in names if self.nlp.get_pipe_meta(n).factory == factory]
 
     @property
     def offers(self) -> dict[str, bool]:

@@ -21,8 +21,8 @@ import numpy as np
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.words import split_words, unit
+from spacy_selectra.util.extras import required
 from spacy_selectra.util.progress import Progress
-from spacy_selectra.util.requirements import required
 
 _BREAK = -1  # between paragraphs
 _BLOCK = 3_000_000  # words counted at a time

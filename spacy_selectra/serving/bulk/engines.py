@@ -1,22 +1,70 @@
-"""Parts annotated by Ray Data: files are read by tasks, parts annotated by actors."""
+"""Who annotates parts: this process or several of their own on this machine, or a Ray cluster.
+
+On Ray it is Ray Data, not the actors of `util/workers.py`: the sources are read on the cluster,
+too, and a part that takes long holds no other back.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from spacy_selectra.serving.bulk.annotator import Annotator, Outcome, Work, found, parts_of
+from spacy_selectra.errors import SelectraError
+from spacy_selectra.serving.bulk.parts import Outcome, Part, PartAnnotator, Work, found, parts_of
 from spacy_selectra.util.ray_cluster import ADDRESS
-from spacy_selectra.util.signals import StopRequest
+from spacy_selectra.util.signals import Stopped, StopRequest
+from spacy_selectra.util.workers import Engine
 
 Batch = dict[str, Any]
 """A row of Ray Data: each column a list, or array, of one value."""
 
 # Actors get the next part while they work on one. More would only wait.
 _IN_FLIGHT = 2
+
+
+def annotate_locally(
+    work: Work, parts: Iterator[Part], processes: int, processors: int, stop: StopRequest
+) -> Generator[Outcome]:
+    """What came of the parts, in their order, until all are done or a stop is requested.
+
+    Args:
+        work: what is done with each row.
+        parts: read as they are needed.
+        processes: how many; with 1 the work is done in this one.
+        processors: shared out over the processes' threads.
+        stop: after a request no further part is begun.
+
+    Raises:
+        SelectraError: a process was killed.
+    """
+    make = partial(_with_threads, work, max(1, processors // processes))
+    if processes == 1:
+        make = partial(PartAnnotator, work, stop.check)
+    try:
+        with Engine("local", processes) as engine, engine.workers(make) as workers:
+            for _, outcome in workers.results(takewhile(lambda _: not stop.requested, parts)):
+                yield outcome
+                if stop.requested:
+                    return
+    except Stopped:
+        return
+    except SelectraError:
+        if not stop.requested:  # which may have ended the other processes, too
+            raise
+
+
+def _with_threads(work: Work, threads: int) -> PartAnnotator:
+    # read when torch and tokenizers are loaded, which is with the first part
+    os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
+    return PartAnnotator(work)
+
+
+# On a Ray cluster.
 
 
 def annotate_with_ray(
@@ -90,7 +138,7 @@ class PartActor:
     """Loads the pipeline once, and annotates part after part."""
 
     def __init__(self, work: Work) -> None:
-        self._annotator = Annotator(work)
+        self._annotator = PartAnnotator(work)
 
     def __call__(self, batch: Batch) -> Batch:
         """Annotate one part."""
