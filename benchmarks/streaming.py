@@ -3,9 +3,10 @@
     python benchmarks/streaming.py [--documents 1000000] [--shards 20]
 
 Writes a data set in the hub's own layout (parquet files in `data/`) to a temporary folder, reads it
-as `hub:FOLDER`, and prints the memory of this process after each tenth. Then a second stream goes
-on from where the first was after two thirds: how long until its first document, and is the rest the
-same? One JSON line last.
+as `hub:FOLDER`, and prints the memory of this process after each tenth, and in the end what is left
+when Arrow has given back the pages that it keeps for later. Then a second stream goes on from where
+the first was after two thirds: how long until its first document, and is the rest the same? One
+JSON line last.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 from process_memory import peak_memory, reset_peak, resident_memory
 from processor import conclude
 
@@ -33,7 +35,6 @@ _WORDS = _LINE.split()
 
 def write_data_set(folder: Path, documents: int, shards: int) -> None:
     """Documents of 20 to 200 words, all different."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     (folder / "data").mkdir()
@@ -85,6 +86,9 @@ def main() -> None:
             print(f"| {counted:,} | {memory[-1] / 1e6:.1f} |", flush=True)
         rate = (counted - 1) / (time.process_time() - began)
         peak = peak_memory()
+        pool = pa.default_memory_pool()
+        pool.release_unused()
+        left = resident_memory()
 
         first = DocumentStream(address)
         for _ in islice(first, options.documents * 2 // 3):
@@ -96,7 +100,10 @@ def main() -> None:
         waited = time.perf_counter() - began
         same = next(first) == document and digest(first) == digest(second)
     print(
-        f"\nAt most {peak / 1e6:.1f} MB; {rate:,.0f} documents per second of one core.\n"
+        f"\nAt most {peak / 1e6:.1f} MB; {left / 1e6:.1f} MB when Arrow ({pool.backend_name}) has "
+        f"given back what it kept.\n"
+        f"Arrow had at most {pool.max_memory() / 1e6:.1f} MB in use.\n"
+        f"{rate:,.0f} documents per second of one core.\n"
         f"Going on after {position['documents']:,}: {waited:.2f} s to the first document, "
         f"the rest is {'the same' if same else 'OTHER'}."
     )
@@ -105,6 +112,8 @@ def main() -> None:
             "documents": counted,
             "memory": memory,
             "peak": peak,
+            "after_release": left,
+            "arrow_peak": pool.max_memory(),
             "documents_per_processor_second": rate,
             "seconds_to_go_on": waited,
             "same": same,

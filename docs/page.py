@@ -28,7 +28,7 @@ WIDTH = 1000
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", f"--window-size={WIDTH},1000")
 
 
-def take(url: str, picture: Path) -> None:
+def take(url: str, text: str, labels: str, picture: Path) -> None:
     """Type the text and the labels, and take the picture of the whole page."""
     os.environ["SE_OFFLINE"] = "true"
     options = webdriver.ChromeOptions()
@@ -41,9 +41,8 @@ def take(url: str, picture: Path) -> None:
         browser.find_element(By.CSS_SELECTOR, "[data-language=es]").click()
         wait = WebDriverWait(browser, 60)
         wait.until(lambda _: browser.title.startswith("es_"))
-        text = " ".join(TEXT.read_text(encoding="utf-8").split("\n")).strip()
         browser.find_element(By.ID, "text").send_keys(text)
-        browser.find_element(By.ID, "labels").send_keys(LABELS)
+        browser.find_element(By.ID, "labels").send_keys(labels)
         browser.find_element(By.ID, "submit").click()
         wait.until(lambda _: browser.find_element(By.ID, "results").is_displayed())
         browser.execute_script("document.activeElement.blur()")
@@ -62,6 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pipeline")
     parser.add_argument("--labels", help="zero-shot model to add to the pipeline")
+    parser.add_argument("--text", type=Path, default=TEXT, help="file with the text")
+    parser.add_argument("--typed", default=LABELS, help="labels, with commas between them")
     parser.add_argument("--output", type=Path, default=PICTURE)
     arguments = parser.parse_args()
     nlp = load_pipeline(arguments.pipeline)
@@ -71,7 +72,8 @@ def main() -> None:
     thread = threading.Thread(target=server.serve_until_stopped)
     thread.start()
     try:
-        take(server.url, arguments.output)
+        text = arguments.text.read_text(encoding="utf-8").strip()
+        take(server.url, text, arguments.typed, arguments.output)
     finally:
         server.should_exit = True
         thread.join()

@@ -1,6 +1,7 @@
 """The plan of the house: light imports, imports that point down only, entry points that load."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -110,6 +111,25 @@ def test_imports_stay_light(statement, absent):
     code = f"import sys; {statement}; print([m for m in {absent!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def extra_packages():
+    """Modules of the packages that only extras install, but for developers'."""
+    modules = {"scikit-learn": "sklearn"}
+    for line in distribution("spacy-selectra").requires or ():
+        if found := re.match(r"([\w-]+).*; .*extra == .(\w+).$", line):
+            name, extra = found.groups()
+            if extra not in ("dev", "docs") and name != "spacy-selectra":
+                yield modules.get(name, name.replace("-", "_"))
+
+
+def test_nothing_of_the_extras_is_imported_unasked():
+    extras = set(extra_packages())
+    assert {"datasets", "fastapi", "ray", "sklearn", "tensorboard", "matplotlib"} <= extras
+    code = "import sys; import spacy_selectra.cli.app; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "spacy_selectra" in result.stdout, result.stderr
+    assert not extras & set(result.stdout.split())
 
 
 LIGHT = """

@@ -101,6 +101,7 @@ def test_text_in_entities_topics_and_own_labels_out(page):
     analyse(page, TEXT, "cine, mar, cocina, mar")
     until(page, lambda: by_id(page, "results").is_displayed())
     assert texts(page, "mark.entity") == ["Cádiz LOC", "Luis PER"]
+    assert by_id(page, "legend").text == "LOC: lugar; PER: persona."
     assert (
         page.execute_script(
             "const copy = document.getElementById('entities').cloneNode(true);"
@@ -165,6 +166,29 @@ def test_the_language_is_remembered(page):
     assert page.execute_script("return document.documentElement.lang") == "en"
     page.find_element(By.CSS_SELECTOR, "[data-language=es]").click()
     assert by_id(page, "submit").text == "Analizar"
+
+
+def test_an_example_is_a_click_away_and_fits_a_phone(page):
+    assert by_id(page, "skip").get_property("hidden")  # there is nothing to skip to
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": True},
+    )
+    try:
+        by_id(page, "example").click()
+        until(page, lambda: by_id(page, "results").is_displayed())
+        assert set(texts(page, "#zero-shot .name")) == {"literatura", "fútbol", "economía"}
+        assert by_id(page, "text").get_property("value").startswith("La escritora chilena")
+        wide = "return document.documentElement.scrollWidth"
+        assert page.execute_script("return innerWidth") == 320
+        assert page.execute_script(wide) == 320
+        by_id(page, "labels").send_keys(", desoxirribonucleico")
+        by_id(page, "submit").click()
+        answer = by_id(page, "json")
+        until(page, lambda: "desoxirribonucleico" in answer.get_property("textContent"))
+        assert page.execute_script(wide) == 320
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_answer_is_copied_as_json(page, url):

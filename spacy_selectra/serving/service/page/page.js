@@ -84,13 +84,22 @@ function entityMark(text, entity) {
   return mark;
 }
 
+function showLegend(entities) {
+  const { kinds, legend } = words();
+  const found = [...new Set(entities.map((entity) => entity.label))].sort();
+  const told = found.map((label) =>
+    (Object.hasOwn(kinds, label) ? `${label}: ${kinds[label]}` : label));
+  const scored = entities.some((entity) => entity.score !== undefined);
+  element("legend").textContent = told.length ? legend(told, scored) : "";
+}
+
 function showBars(id, scores) {
   const sorted = Object.entries(scores).sort((one, other) => other[1] - one[1]);
   element(id).replaceChildren(...sorted.map(([name, score]) => {
     const filled = made("span");
     filled.style.width = `${100 * score}%`;
     return made("li", {},
-      made("span", { class: "name" }, name),
+      made("span", { class: "name", lang: "es" }, name),
       made("span", { class: "bar", "aria-hidden": "true" }, filled),
       made("span", { class: "value" }, percent(score)));
   }));
@@ -103,6 +112,7 @@ function showReplaced() {
   if (!answer.words) return;
   const threshold = Number(element("threshold").value) / 100;
   element("threshold-value").textContent = percent(threshold);
+  element("threshold").setAttribute("aria-valuetext", percent(threshold));
   const flagged = answer.words.filter((word) => word.score >= threshold);
   const names = [];
   element("words").replaceChildren(...markedUp(answer.text, flagged, (text, word) => {
@@ -117,8 +127,10 @@ function showReplaced() {
 function showAnswer() {
   const { answer } = state;
   element("results").hidden = !answer;
+  element("skip").hidden = !answer;
   if (!answer) return;
   element("entities").replaceChildren(...markedUp(answer.text, answer.ents, entityMark));
+  showLegend(answer.ents);
   element("no-entities").hidden = answer.ents.length > 0;
   showBars("topics", answer.cats);
   showBars("zero-shot", answer.zero_shot ?? {});
@@ -201,6 +213,12 @@ async function analyse() {
   }
 }
 
+function fillIn() {
+  element("text").value = EXAMPLE.text;
+  if (!element("labels").disabled) element("labels").value = EXAMPLE.labels;
+  analyse();
+}
+
 async function copy() {
   const text = element("json").textContent;
   let done = true;
@@ -237,6 +255,7 @@ element("form").addEventListener("keydown", (event) => {
     analyse();
   }
 });
+element("example").addEventListener("click", fillIn);
 element("threshold").addEventListener("input", showReplaced);
 element("copy").addEventListener("click", copy);
 for (const button of document.querySelectorAll("[data-language]")) {
