@@ -55,11 +55,15 @@ def runs(pipeline: str | None) -> dict[str, list[str]]:
         found["kernels"] += ["--pipeline", pipeline]
         found["installed"] = ["installed.py", pipeline]
         found["busy"] = ["busy.py", pipeline]
-        service = ["service.py", pipeline, "--seconds", "60", "--alone", "15", "--rounds", "1"]
-        found["service"] = service
-        annotation = ["annotation.py", pipeline, "--documents", "100000"]
-        found["annotation"] = annotation
-        found["annotation-killed"] = [*annotation, "--ways", "local 2", "--kills", "10"]
+        found["service"] = [
+            *("service.py", pipeline, "--seconds", "60", "--alone", "10", "--rounds", "1"),
+            *("--only", "selectra serve", "FastAPI, async def", "transformers, def"),
+        ]
+        found["annotation"] = ["annotation.py", pipeline, "--documents", "100000"]
+        found["annotation-killed"] = [
+            *("annotation.py", pipeline, "--documents", "20480", "--ways", "local 2"),
+            *("--kills", "10"),
+        ]
     return found
 
 
