@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from spacy_selectra.encoder.cpu.linear import int8_products, laid_out_weights, why_not_int8
 
-Precision = Literal["auto", "fp32", "fast", "bf16", "int8"]
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 
 # float32 rounding over a sum of 1024 products of unit normals stays below this by far,

@@ -21,6 +21,7 @@ from spacy_selectra.text.encode import Template, TypedPieces, encode_ids, join, 
 from spacy_selectra.text.normalization import strip_accents
 from spacy_selectra.text.pieces import sentence_windows
 from spacy_selectra.text.tokenizer import load_backend, longest_sequence
+from spacy_selectra.util.arrays import softmax
 
 if TYPE_CHECKING:
     import torch
@@ -163,9 +164,9 @@ class EntailmentScorer:
         alone = multi_label or len(hypotheses) == 1
         if alone:
             both = logits[..., [self.contradiction, self.entailment]]
-            probabilities = _softmax(both)[..., 1]
+            probabilities = softmax(both)[..., 1]
         else:
-            probabilities = _softmax(logits[..., self.entailment])
+            probabilities = softmax(logits[..., self.entailment])
         if len(ids) > len(texts):
             probabilities = _combined(probabilities, counts, self.long_texts)
             if not alone:
@@ -262,11 +263,3 @@ def _combined(probabilities: np.ndarray, counts: np.ndarray, how: str) -> np.nda
     if how == "max":
         return np.maximum.reduceat(probabilities, firsts, axis=0)
     return np.add.reduceat(probabilities, firsts, axis=0) / counts[:, None].astype(np.float32)
-
-
-def _softmax(values: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    if values.shape[-1] == 0:
-        return values
-    powers = np.exp(values - values.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)

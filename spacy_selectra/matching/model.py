@@ -75,12 +75,10 @@ class Matches:
         logits: (texts, labels) float32, to be compared with each other.
         surplus: (texts, labels) float32, standard deviations above the score that as many words
             of ordinary text have.
-        known: (texts,) number of words that are known.
     """
 
     logits: np.ndarray
     surplus: np.ndarray
-    known: np.ndarray
 
 
 KnownWords = tuple[np.ndarray, np.ndarray]
@@ -185,18 +183,13 @@ class MatchingModel:
         return Matches(
             np.maximum.reduceat(logits, labels.owners[:-1], axis=1),
             np.maximum.reduceat(surplus, labels.owners[:-1], axis=1),
-            np.diff(bounds),
         )
 
-    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+    def vectors_of(self, known: KnownWords) -> np.ndarray:
         """(texts, d) float32 weighted means of word vectors, of length 1 (Arora et al. 2017).
 
         A text without known words has zeros.
         """
-        return self.vectors_of(self.read(texts))
-
-    def vectors_of(self, known: KnownWords) -> np.ndarray:
-        """`text_vectors` for texts whose words were looked up."""
         words, bounds = known
         vectors = self.tables.vectors
         width = vectors.shape[1]

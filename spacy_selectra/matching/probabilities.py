@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spacy_selectra.util.arrays import softmax
+
 # Added to a spread before it divides: no label may be sure on account of words that fit nothing.
 SMALLEST_SPREAD = 0.003
 
@@ -43,16 +45,10 @@ class Calibration:
             logits: (texts, labels).
             nothing: whether none of them may be right, too; the rest is its probability.
         """
-        if not logits.shape[1]:
-            return logits
-        highest = logits.max(axis=1, keepdims=True)
-        if nothing:
-            highest = np.maximum(highest, self.nothing)
-        powers = np.exp(logits - highest)
-        total = powers.sum(axis=1, keepdims=True)
-        if nothing:
-            total = total + np.exp(self.nothing - highest)
-        return powers / total
+        if not nothing:
+            return softmax(logits)
+        none = np.full((len(logits), 1), self.nothing, dtype=logits.dtype)
+        return softmax(np.hstack([logits, none]))[:, :-1]
 
     def alone(self, surplus: np.ndarray) -> np.ndarray:
         """Probabilities of labels that are judged one by one, from (texts, labels) surplus."""

@@ -31,13 +31,11 @@ def load_pipeline(name_or_path: str | Path) -> Language:
         raise SelectraError(f"{name_or_path}: not a pipeline that loads ({first_line})") from error
 
 
-def annotate_texts(
-    nlp: Language,
-    texts: Sequence[str],
-    labels: Sequence[str] = (),
-    batch_size: int = 64,
-) -> list[dict[str, Any]]:
-    """One record per text: `ents`, `cats`, `replaced` and, given `labels`, `zero_shot`.
+def annotate_docs(
+    nlp: Language, texts: Sequence[str], labels: Sequence[str] = (), batch_size: int = 64
+) -> tuple[list[Doc], list[dict[str, Any]]]:
+    """spaCy's documents, and a record of each: `ents`, `cats`, `replaced` and, given `labels`,
+    `zero_shot`.
 
     Args:
         nlp: a pipeline; what its components do not set is left out of the records.
@@ -48,13 +46,6 @@ def annotate_texts(
     Raises:
         SelectraError: `labels` were given and the pipeline has no zero-shot component.
     """
-    return annotate_docs(nlp, texts, labels, batch_size)[1]
-
-
-def annotate_docs(
-    nlp: Language, texts: Sequence[str], labels: Sequence[str] = (), batch_size: int = 64
-) -> tuple[list[Doc], list[dict[str, Any]]]:
-    """spaCy's documents, and the records of `annotate_texts`."""
     docs = list(nlp.pipe(texts, batch_size=batch_size))
     records = [describe(doc) for doc in docs]
     if labels and docs:

@@ -1,4 +1,4 @@
-"""Arithmetic with the places of runs in flat arrays."""
+"""Arithmetic with numpy that several floors need."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ def runs(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     ends = np.cumsum(sizes)
     return np.repeat(begins - (ends - sizes), sizes) + np.arange(sizes.sum())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis, of the same shape and type."""
+    if not logits.shape[-1]:
+        return logits
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

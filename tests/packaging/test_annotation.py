@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.serving.bulk.rows import read_records
-from spacy_selectra.serving.records import annotate_texts, describe
+from spacy_selectra.serving.records import annotate_docs, describe
 
 TEXT = "El niño comió piñón en Cádiz."
 
@@ -51,7 +51,7 @@ def test_offsets_are_characters_of_the_text(nlp):
 
 
 def test_labels_at_call_time(nlp):
-    (record,) = annotate_texts(nlp, [TEXT], ["música", "año"])
+    _, (record,) = annotate_docs(nlp, [TEXT], ["música", "año"])
     assert list(record["zero_shot"]) == ["música", "año"]
     assert set(record["cats"]) == {"cultura", "deportes"}
 

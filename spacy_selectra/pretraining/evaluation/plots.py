@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 FORMATS = (".png", ".svg", ".pdf")
-_ENDINGS = ".png, .svg or .pdf"
 _MAX_POINTS = 2000  # more cannot be distinguished in a figure
 _FIRST, _SECOND, _GREY = "#1b6ca8", "#c4452f", "#8a8a8a"
 
