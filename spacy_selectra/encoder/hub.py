@@ -49,8 +49,8 @@ def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | TransformersEn
 def resolve_model(path_or_hub_id: str | Path) -> Path:
     """The local directory of a model, downloaded (or found in the cache) if it is a hub id.
 
-    A spaCy pipeline, installed or in a directory, stands for the discriminator that it holds, as
-    pipelines with `selectra_replaced` do.
+    A spaCy pipeline, installed or in a directory (also that of one component), stands for the
+    discriminator that it holds, as pipelines with `selectra_replaced` do.
 
     Args:
         path_or_hub_id: a model's or pipeline's directory, the name of an installed pipeline, or
@@ -59,11 +59,16 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
     Raises:
         SelectraError: nothing of that kind, or a pipeline without a discriminator.
     """
+    if not isinstance(path_or_hub_id, (str, Path)) or not str(path_or_hub_id).strip():
+        raise SelectraError(
+            f"a model is named by a directory, a pipeline or a hub id, not by {path_or_hub_id!r}"
+        )
     directory = expanded(path_or_hub_id)
     if directory.is_dir():
         return _encoder_within(directory)
     name = str(path_or_hub_id)
-    if name.isidentifier() and (installed := _installed_pipeline(name)):
+    module = name.replace("-", "_")  # as pip calls it
+    if module.isidentifier() and (installed := _installed_pipeline(module)):
         return _encoder_within(installed)
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise SelectraError(f"{name}: no such model directory")
@@ -98,8 +103,12 @@ def _encoder_within(directory: Path) -> Path:
     Raises:
         SelectraError: a pipeline without one.
     """
-    if not (directory / "meta.json").is_file() or (directory / "config.json").is_file():
+    if (directory / "config.json").is_file():
         return directory
+    if not (directory / "meta.json").is_file():
+        above = directory.parent
+        is_component = (above / "meta.json").is_file() and (directory / "model").is_file()
+        return _encoder_within(above) if is_component else directory
     if not (directory / "config.cfg").is_file():  # a package, with the pipeline in a folder
         inner = next((path.parent for path in sorted(directory.glob("*/config.cfg"))), directory)
         return _encoder_within(inner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,9 +45,21 @@ def test_the_directory_of_a_pipeline(pipeline: Path):
     assert find_discriminator(pipeline) == (pipeline / "replaced", None)
 
 
+def test_the_directory_of_a_component(pipeline: Path):
+    (pipeline / "transformer" / "model").write_bytes(b"")
+    assert resolve_model(pipeline / "transformer") == pipeline / "replaced"
+
+
+@pytest.mark.parametrize("name", [None, "", " ", 3, b"a"])
+def test_what_names_no_model(name: Any):
+    with pytest.raises(SelectraError, match="a model is named by a directory, a pipeline or a hub"):
+        load_encoder(name)
+
+
 def test_the_name_of_an_installed_pipeline_and_its_package(package: Path):
     inner = package / "es_prueba_del_disco-1.0.0" / "replaced"
     assert resolve_model("es_prueba_del_disco") == inner
+    assert resolve_model("es-prueba-del-disco") == inner  # as pip calls it
     assert resolve_model(package) == inner
 
 
