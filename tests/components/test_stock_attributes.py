@@ -126,6 +126,22 @@ def test_nothing_before_initialisation(encoder_directory: Path):
     assert model.transformer is not None
 
 
+@pytest.mark.parametrize("architecture", ["spacy-selectra.SelectraModel.v1", STOCK])
+def test_what_a_stored_network_was_made_with_is_not_asked_again(make_nlp, architecture: str):
+    chosen: dict[str, dict[str, bool]] = {
+        "tokenizer_config": {"use_fast": True},
+        "transformer_config": {"output_attentions": False},
+    }
+    nlp = make_nlp(architecture, get_spans=strided(), **chosen)
+    made = transformer(nlp).model
+    assert made._init_tokenizer_config == chosen["tokenizer_config"]
+    loaded = spacy.blank("es").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    for model in (transformer(loaded).model, transformer(loaded).model.copy()):
+        assert (model._init_tokenizer_config, model._init_transformer_config) == ({}, {})
+        with pytest.raises(NotImplementedError):
+            model._init_tokenizer_config["use_fast"] = False
+
+
 def test_every_public_attribute_of_stock_is_there(make_nlp):
     pipelines = make_nlp(STOCK, get_spans=strided()), make_nlp(get_spans=strided())
     stock, ours = (transformer(nlp).model for nlp in pipelines)

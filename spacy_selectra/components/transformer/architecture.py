@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
+from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers import split_trf_batch
 from spacy_transformers.util import maybe_flush_pytorch_cache
@@ -172,11 +173,15 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
 
     @property
     def _init_tokenizer_config(self) -> dict[str, Any]:
-        return dict(self.shim.options.tokenizer_config)
+        return self._initial(self.shim.options.tokenizer_config)
 
     @property
     def _init_transformer_config(self) -> dict[str, Any]:
-        return dict(self.shim.options.transformer_config)
+        return self._initial(self.shim.options.transformer_config)
+
+    def _initial(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What the network was made with; of one that was stored nothing, which cannot change."""
+        return SimpleFrozenDict() if self.shim.restored else dict(config)
 
     def note_loaded(self) -> None:
         """Have attributes and dimensions say what has been loaded."""

@@ -75,6 +75,7 @@ class SelectraShim(Shim):
         self._for_transformers: Any = None
         self.own_spellings: Spellings | None = None
         self.truncation_announced = False
+        self.restored = False  # by `from_bytes`, not made from a model's directory
         self._since_return = 0
 
     @property
@@ -267,6 +268,7 @@ class SelectraShim(Shim):
         copied.own_spellings = self.own_spellings
         copied._model = copy.deepcopy(self._model)
         copied.truncation_announced = self.truncation_announced
+        copied.restored = self.restored
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SelectraShim:
@@ -305,6 +307,7 @@ class SelectraShim(Shim):
         words = tokenizer.get("spellings")
         self.own_spellings = None if words is None else Spellings(words)
         self._model = encoder.to(get_torch_default_device())
+        self.restored = True
         return self
 
 
