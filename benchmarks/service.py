@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import signal
 import statistics
@@ -98,7 +99,7 @@ class Load:
         return {
             "requests_per_second": len(self.seconds) / self.elapsed,
             "p50": statistics.median(times),
-            "p99": times[int(0.99 * (len(times) - 1))],
+            "p99": times[math.ceil(0.99 * len(times)) - 1],
             "answered": len(self.seconds),
             "failed": dict(self.failed),
         }

@@ -13,8 +13,10 @@ def test_service(pipeline: Path):
         "service.py",
         *(str(pipeline), "--only", "selectra serve", "FastAPI, def", "--clients", "4"),
         *("--seconds", "0.2", "--rounds", "2", "--stop-after", "0.2", "--words", "5"),
+        *("--alone", "0.1"),
     )
     found = record(printed)
+    assert found["seconds"] == {"one": 0.2, "many": 0.4}
     assert list(found["services"]) == ["selectra serve", "FastAPI, def"]
     for row in found["services"].values():
         for load in (row["one"], row["many"]):
