@@ -86,6 +86,19 @@ def entity_tagger(encoder: Path, entailment: Path) -> Language:
     return initialised(nlp)
 
 
+def joint(encoder: Path, entailment: Path) -> Language:
+    nlp = with_transformer(encoder)
+    nlp.add_pipe("selectra_senter")
+    nlp.add_pipe("selectra_textcat")
+    tok2vec = {
+        "@architectures": "spacy-selectra.TransformerListener.v1",
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    model = {"@architectures": "spacy-selectra.EntityTagger.v1", "tok2vec": tok2vec}
+    nlp.add_pipe("selectra_replaced", config={"model": model})
+    return initialised(nlp)
+
+
 def zero_shot(encoder: Path, entailment: Path) -> Language:
     nlp = spacy.blank("es")
     config = {"model": str(entailment), "labels": ["deportes", "León"]}
@@ -125,6 +138,7 @@ PIPELINES: dict[str, Build] = {
         replaced_listeners,
         added_label,
         entity_tagger,
+        joint,
         zero_shot,
         replaced,
         replaced_upstream,
@@ -138,6 +152,7 @@ def outputs(docs: list[Doc], vectors: bool) -> list[dict[str, Any]]:
     found = []
     for doc in docs:
         result: dict[str, Any] = {"entities": [[e.start, e.end, e.label_] for e in doc.ents]}
+        result["starts"] = [token.i for token in doc if token.is_sent_start]
         result["labels"] = sorted(doc.cats)
         result["cats"] = [doc.cats[label] for label in sorted(doc.cats)]
         if "replaced" in doc.spans:
