@@ -1,7 +1,4 @@
-"""Models in and out of directories in transformers' ELECTRA format.
-
-Weights are safetensors and nothing else: files in torch's pickle format are refused.
-"""
+"""Saving and loading models in transformers' ELECTRA format, with safetensors weights only."""
 
 from __future__ import annotations
 
@@ -37,11 +34,11 @@ from spacy_selectra.util.files import atomic_directory, read_json, refuse_pointe
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-# Key in `config.json`: directory beside this one whose weights complete these.
+# Key in `config.json`: a directory with the same parent that has the missing weights.
 SHARED_WITH = "weights_shared_with"
 
-# Heads: our names, transformers' names. The generator's output layer is the token
-# embedding itself; transformers stores it under a second name or not at all.
+# Heads: our names, transformers' names. The generator's output layer is the tied token
+# embedding; transformers stores it under a second name or not at all.
 _HEADS: dict[type[nn.Module], dict[str, str]] = {
     Discriminator: {"head.": "discriminator_predictions."},
     Generator: {
@@ -75,9 +72,9 @@ def save_model(
 
     Args:
         model: discriminator, generator or classifier.
-        directory: where to; it appears complete or not at all.
-        tokenizer: tokenizer directory whose files are copied beside the model.
-        dtype: type to store the weights in; if None as they are, or in float16 if that is exact.
+        directory: output, written atomically.
+        tokenizer: tokenizer directory whose files are copied as well.
+        dtype: type of the stored weights; None keeps their type, or uses float16 if that is exact.
 
     Raises:
         SelectraError: the directory cannot be written.
@@ -102,10 +99,10 @@ def write_weights(
     """Write `model.safetensors`.
 
     Args:
-        tensors: weights in transformers' names, on any device.
+        tensors: weights by transformers' names, on any device.
         temporary: directory to write to.
-        directory: what it is going to be called, for the error.
-        dtype: type to store the weights in; as they are if None.
+        directory: final path, for error messages.
+        dtype: type of the stored weights; None keeps their type.
 
     Raises:
         SelectraError: the file cannot be written.
@@ -118,7 +115,7 @@ def write_weights(
 
 
 def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[str, Any]:
-    """What `config.json` says of the model."""
+    """Content of the model's `config.json`."""
     stored = dtype or next(model.parameters()).dtype
     config: dict[str, Any] = {
         "architectures": [_ARCHITECTURES[type(model)]],
@@ -133,7 +130,7 @@ def transformers_config(model: Model, dtype: torch.dtype | None = None) -> dict[
 
 
 def model_tensors(model: Model) -> dict[str, Tensor]:
-    """All weights in transformers' names."""
+    """All weights by transformers' names."""
     encoder = encoder_to_transformers(model.encoder.state_dict())
     tensors = {f"electra.{name}": tensor for name, tensor in encoder.items()}
     for name, tensor in model.state_dict().items():
@@ -146,7 +143,7 @@ def load_discriminator(directory: str | Path) -> Discriminator:
     """Read an ELECTRA discriminator.
 
     Raises:
-        SelectraError: no such model, a head or weight missing, shapes that do not fit.
+        SelectraError: no such model, a missing head or weight, or wrong shapes.
     """
     config, tensors = read_checkpoint(directory)
     with torch.device("meta"):
@@ -155,7 +152,7 @@ def load_discriminator(directory: str | Path) -> Discriminator:
 
 
 def load_generator(directory: str | Path) -> Generator:
-    """Read an ELECTRA generator (masked language model). Errors as `load_discriminator`."""
+    """Read an ELECTRA generator (masked language model); errors as `load_discriminator`."""
     config, tensors = read_checkpoint(directory)
     with torch.device("meta"):
         model = Generator(EncoderConfig.from_dict(config))
@@ -176,7 +173,7 @@ def load_classifier(
 def load_task_model(
     kind: type[ClassifierT], directory: str | Path, labels: Sequence[str] | None = None
 ) -> ClassifierT:
-    """Read an ELECTRA classifier of sequences, pieces or spans. As `load_classifier`."""
+    """Read an ELECTRA classifier of sequences, pieces or spans, as `load_classifier`."""
     config, tensors = read_checkpoint(directory)
     if labels is None:
         named: Mapping[str, str] = config.get("id2label", {})
@@ -206,7 +203,7 @@ def read_checkpoint(directory: str | Path) -> tuple[dict[str, Any], dict[str, Te
         tensors.update(_read_weights(directory, name))
     if (other := config.pop(SHARED_WITH, None)) is not None:
         if Path(other).name != other or other == "..":
-            raise SelectraError(f"{directory}: '{other}' is no directory beside it")
+            raise SelectraError(f"{directory}: the directory '{other}' with its weights is missing")
         tensors = {**_read_weights(directory.parent / other, WEIGHTS_FILE), **tensors}
     return config, in_full_precision(tensors)
 
@@ -249,7 +246,7 @@ def _missing_weights(directory: Path, name: str) -> str:
     if (directory / "pytorch_model.bin").is_file():
         return (
             f"{directory}: weights only as pytorch_model.bin, a pickle, which is never loaded. "
-            'Convert it once where you trust it: python -c "from transformers import AutoModel; '
+            'Convert it once if you trust it: python -c "from transformers import AutoModel; '
             f"AutoModel.from_pretrained('{directory}').save_pretrained('OUT')\""
         )
     return f"{directory / name}: no such file"

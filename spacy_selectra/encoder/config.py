@@ -1,4 +1,4 @@
-"""Shape of an ELECTRA encoder in the words of transformers' `ElectraConfig`, and shapes by name."""
+"""Configuration of an ELECTRA encoder, with the names of transformers' `ElectraConfig`; presets."""
 
 from __future__ import annotations
 
@@ -8,39 +8,37 @@ from typing import Any
 
 from spacy_selectra.errors import SelectraError
 
-# What of a configuration is dropout.
+# Fields for dropout.
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-# What of a configuration asks for more than vectors.
+# Fields for additional outputs.
 OUTPUTS = ("output_attentions", "output_hidden_states")
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 
 @dataclass(unsafe_hash=True)
 class EncoderConfig:
-    """Sizes and constants of one encoder, which stay as they are, and what it gives out, which may
-    be changed at any time.
+    """Configuration of an encoder; only the output options can be changed afterwards.
 
-    Defaults other than sizes are those of Clark et al. 2020 (ELECTRA), appendix A,
-    as SELECTRA uses them: dropout 0.1, LayerNorm epsilon 1e-12, weights drawn with
-    standard deviation 0.02.
+    Defaults other than sizes are those of Clark et al. 2020 (ELECTRA), appendix A, as in SELECTRA:
+    dropout 0.1, LayerNorm epsilon 1e-12, standard deviation of initial weights 0.02.
 
     Attributes:
         vocab_size: entries of the vocabulary.
         embedding_size: width of the token embeddings; projected if it is not `hidden_size`.
         hidden_size: width of the residual stream.
-        num_hidden_layers: layers.
-        num_attention_heads: attention heads; must divide `hidden_size`.
+        num_hidden_layers: number of layers.
+        num_attention_heads: number of heads; must divide `hidden_size`.
         intermediate_size: width of the feed-forward layer.
         hidden_act: activation of the feed-forward layer, one of `ACTIVATIONS`.
-        hidden_dropout_prob: dropout on embeddings and on both branches of a layer.
+        hidden_dropout_prob: dropout on embeddings and on attention and feed-forward outputs.
         attention_probs_dropout_prob: dropout on attention weights.
         max_position_embeddings: longest sequence, in pieces.
-        type_vocab_size: kinds of segment (first and second text).
+        type_vocab_size: number of segment types (first and second text).
         initializer_range: standard deviation of the initial weights.
         layer_norm_eps: epsilon of every LayerNorm.
         pad_token_id: id of [PAD]; its embedding starts at zero.
-        output_attentions: whether who asks for all outputs is to get attention weights.
-        output_hidden_states: likewise the vectors before and after every layer.
+        output_attentions: whether `trf_data` includes attention weights.
+        output_hidden_states: whether `trf_data` includes the hidden states of every layer.
 
     Raises:
         SelectraError: sizes that do not fit together.
@@ -75,25 +73,25 @@ class EncoderConfig:
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set what is not set yet, an output, or anything that is no field.
+        """Only output options, and attributes that are not fields, can be set.
 
         Raises:
-            AttributeError: a size or constant, which the weights have been made for.
+            AttributeError: for other fields, on which the weights depend.
         """
         if name in self.__dict__ and name in self.__dataclass_fields__ and name not in OUTPUTS:
             raise AttributeError(f"'{name}' of an encoder cannot be changed")
         super().__setattr__(name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields by name; outputs only if they are asked for."""
+        """All fields by name; output options only if they are on."""
         return {name: value for name, value in asdict(self).items() if value or name not in OUTPUTS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderConfig:
-        """Build from a mapping that may hold other keys too, such as a `config.json`.
+        """From a mapping that may have other keys too, such as a `config.json`.
 
         Raises:
-            SelectraError: a size is missing, or the model is not an ELECTRA this encoder computes.
+            SelectraError: a size is missing, or the variant of ELECTRA is not supported.
         """
         if values.get("position_embedding_type", "absolute") != "absolute":
             raise SelectraError(
@@ -106,12 +104,10 @@ class EncoderConfig:
             raise SelectraError(f"incomplete encoder configuration: {error}") from error
 
 
-# Encoders by name, and the generator that goes with each.
-
-
-# small and medium: the published SELECTRA models. base: the size of ELECTRICIDAD (ELECTRA
-# base). tiny: for laptops and CPU serving; shallow and wide, because on a CPU four layers
-# of 256 cost less time a token than more, thinner layers of the same parameter count.
+# Presets, and the generator of each.
+# small and medium are the published SELECTRA models; base is the size of ELECTRICIDAD (ELECTRA
+# base). tiny is for laptops and CPU serving: on a CPU, four layers with hidden size 256 take less
+# time per piece than more, narrower layers with the same number of parameters.
 PRESETS: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(
         vocab_size=16_000,
@@ -152,7 +148,7 @@ def preset(name: str, vocab_size: int | None = None) -> EncoderConfig:
     """The preset called `name`, with another vocabulary size if given.
 
     Raises:
-        SelectraError: no such preset.
+        SelectraError: unknown preset.
     """
     if name not in PRESETS:
         raise SelectraError(f"no encoder preset '{name}' (there are: {', '.join(PRESETS)})")
@@ -161,13 +157,12 @@ def preset(name: str, vocab_size: int | None = None) -> EncoderConfig:
 
 
 def generator_config(config: EncoderConfig, scale: float = 0.25) -> EncoderConfig:
-    """The generator of a discriminator: same depth and embeddings, `scale` times the width.
+    """The generator of a discriminator: same depth and embeddings, `scale` times the hidden size.
 
-    A quarter of the width is what Clark et al. 2020, section 3.2, found best for small
-    models, and what SELECTRA used.
+    A quarter was best for small models in Clark et al. 2020, section 3.2, and is SELECTRA's scale.
 
     Raises:
-        SelectraError: the scaled width cannot be divided into heads.
+        SelectraError: the scaled hidden size cannot be divided into heads.
     """
     heads = max(1, round(config.num_attention_heads * scale))
     return replace(

@@ -58,11 +58,11 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
         self.layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
-        # another way to look up rows, for whoever has another for the gradient of the table
+        # optional lookup of token embeddings; pretraining installs `TiedEmbeddings`
         self.lookup: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
-        """Embed all rows of `layout`; without `type_ids` all are of the first segment."""
+        """Embed all rows of `layout`; without `type_ids` all belong to the first segment."""
         if type_ids is None:
             types = self.token_type_embeddings.weight[0]
         else:
@@ -76,7 +76,7 @@ class Embeddings(nn.Module):
 class Layer(nn.Module):
     """Attention and feed-forward, each with dropout, residual and LayerNorm: (R, H) to (R, H).
 
-    Queries, keys and values come from one product.
+    Queries, keys and values are computed in one product.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -95,7 +95,7 @@ class Layer(nn.Module):
         self.activation_name = config.hidden_act
 
     def train(self, mode: bool = True) -> Layer:
-        """Switch dropout on or off; what inference prepared does not outlive training."""
+        """Turn dropout on or off; training deletes the weights cached for inference."""
         if mode:
             forget(self)
         return super().train(mode)
@@ -114,10 +114,9 @@ class Layer(nn.Module):
         return self._after_attention(hidden, attended)
 
     def with_weights(self, hidden: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L, H) vectors padded on the right to the same, and attention weights.
+        """As `forward`, slower, for (B, L, H) padded on the right; also returns attention weights.
 
-        What `forward` computes, slower; `present` is (B, L) bool, where there is a piece. See
-        `attention_with_weights`.
+        `present` is (B, L) bool, False for padding. See `attention_with_weights`.
         """
         probability = self.attention_dropout if self.training else 0.0
         attended, weights = attention_with_weights(
@@ -132,9 +131,9 @@ class Layer(nn.Module):
         return self.output_norm(hidden + self.dropout(self.output(expanded)))
 
     def first_pieces(self, hidden: Tensor, layout: PackedLayout) -> Tensor:
-        """(R, H) to (B, H): `forward` at the rows `layout.first`, without dropout.
+        """(R, H) to (B, H): `forward` for the rows `layout.first` only, without dropout.
 
-        Only keys and values are computed of all pieces.
+        For other rows only keys and values are computed.
         """
         count, width = len(layout.first), hidden.shape[1]
         first = pad_rows(hidden[layout.first])
@@ -164,15 +163,15 @@ class Layer(nn.Module):
 
 
 class SelectraEncoder(nn.Module):
-    """ELECTRA's encoder: pieces in, one vector a piece out.
+    """ELECTRA's encoder: piece ids to one vector per piece.
 
-    Weights are drawn as in BERT and ELECTRA: normal with `initializer_range`, zero biases,
-    LayerNorm at identity, the row of [PAD] zero.
+    Weights are initialised as in BERT and ELECTRA: normal with `initializer_range`, zero biases,
+    LayerNorm as identity, the embedding of [PAD] zero.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        # of its own, because outputs may be changed
+        # a copy, because output options can be changed
         self.config = replace(config)
         self.embeddings = Embeddings(config)
         self.embeddings_project: nn.Linear | None = None
@@ -184,17 +183,17 @@ class SelectraEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.embeddings.word_embeddings.weight.device
 
     def layout(
         self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
     ) -> PackedLayout:
-        """Check `lengths` against the batch and this encoder, and lay the batch out.
+        """Check `lengths` and return the layout of the batch.
 
         Raises:
-            SelectraError: a sequence longer than `max_position_embeddings`.
-            ValueError: lengths that do not add up to the number of pieces, or a length of 0.
+            SelectraError: a sequence is longer than `max_position_embeddings`.
+            ValueError: the sum of lengths is not the number of pieces, or a length is 0.
         """
         if not isinstance(lengths, PackedLayout):
             device = input_ids.device
@@ -223,19 +222,19 @@ class SelectraEncoder(nn.Module):
         """Encode a packed batch.
 
         Args:
-            input_ids: (T,) int64, the pieces of all sequences, one after the other.
+            input_ids: (T,) int64, the concatenated pieces of all sequences.
             lengths: pieces of each of the B sequences, or their layout.
-            type_ids: (T,) int64 segment of each piece; 0 everywhere if None.
-            cls_only: return the B vectors of the sequences' first pieces only, which spares
-                most of the last layer's work where no gradient is needed.
+            type_ids: (T,) int64 segment of each piece; None for 0 everywhere.
+            cls_only: return only the vectors of the first pieces ([CLS]), which saves most of the
+                last layer's work if no gradient is needed.
 
         Returns:
-            (T, H) or (B, H) float32 (also under bf16 autocast: the residual stream keeps its
-            precision).
+            (T, H) or (B, H) float32, also under bf16 autocast, because the residual stream is in
+            float32.
 
         Raises:
-            SelectraError: a sequence longer than `max_position_embeddings`.
-            ValueError: lengths that do not fit the batch.
+            SelectraError: a sequence is longer than `max_position_embeddings`.
+            ValueError: the lengths do not fit the batch.
         """
         layout = self.layout(input_ids, lengths)
         if layout.total == 0:
@@ -258,10 +257,10 @@ class SelectraEncoder(nn.Module):
     def layer_outputs(
         self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
     ) -> LayerOutputs:
-        """Encode a packed batch and keep what is in between.
+        """Encode a packed batch and return hidden states and attention weights of all layers.
 
-        Slower than `forward`, which never holds attention weights. Arguments and errors are
-        those of `forward`; there is at least one piece.
+        Slower than `forward`, which never stores attention weights. Arguments and errors are those
+        of `forward`; the batch must not be empty.
         """
         layout = self.layout(input_ids, lengths)
         present = layout.present
@@ -277,37 +276,37 @@ class SelectraEncoder(nn.Module):
         return LayerOutputs(hidden_states[-1], hidden_states, attentions)
 
     def _embedded(self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None) -> Tensor:
-        """(T,) to (R, H), what the first layer reads."""
+        """(T,) to (R, H), the input of the first layer."""
         input_ids = _padded(input_ids, layout, self.config.pad_token_id)
         if type_ids is not None:
             type_ids = _padded(type_ids, layout, 0)
         hidden = self.embeddings(input_ids, layout, type_ids)
         if self.embeddings_project is not None:
-            # autocast would start the residual stream in bf16 here
+            # autocast would make the residual stream bf16
             hidden = self.embeddings_project(hidden).to(hidden.dtype)
         return hidden
 
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
-        """Encode a padded batch, as transformers' models take it.
+        """Encode a padded batch, with the arguments of transformers' models.
 
         Args:
             input_ids: (B, L) int64.
-            attention_mask: (B, L), non-zero where there is a piece; padding on the right.
+            attention_mask: (B, L), zero for padding, which must be on the right.
             token_type_ids: (B, L) int64 or None.
 
         Returns:
-            (B, L, H), zeros where there is padding.
+            (B, L, H), zeros for padding.
 
         Raises:
-            ValueError: padding that is not on the right.
+            ValueError: padding is not on the right.
         """
         present = attention_mask != 0
         lengths = present.sum(dim=1)
         places = torch.arange(input_ids.shape[1], device=input_ids.device)
         if not torch.equal(present, places[None, :] < lengths[:, None]):
-            raise ValueError("forward_padded takes batches padded on the right")
+            raise ValueError("forward_padded needs batches padded on the right")
         types = None if token_type_ids is None else token_type_ids[present]
         nonempty = lengths[lengths > 0]
         packed = self(input_ids[present], nonempty, types)
@@ -330,7 +329,7 @@ def activation(name: str) -> nn.Module:
 
 
 def initialise(module: nn.Module, deviation: float) -> None:
-    """Draw the weights of `module` as in BERT: normal, zero biases, identity LayerNorm."""
+    """Initialise the weights of `module` as in BERT: normal, zero biases, identity LayerNorm."""
     for part in module.modules():
         if isinstance(part, nn.Linear):
             nn.init.normal_(part.weight, std=deviation)

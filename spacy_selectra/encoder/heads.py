@@ -1,4 +1,4 @@
-"""What stands on the encoder, and encoder and head together as they are trained and saved."""
+"""Heads, and models of encoder and head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spacy_selectra.encoder.layout import PackedLayout
 
 
 class DiscriminatorHead(nn.Module):
-    """Was this piece replaced? (T, H) to (T,) logits (Clark et al. 2020, section 2)."""
+    """Replaced-token detection: (T, H) to (T,) logits (Clark et al. 2020, section 2)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -26,15 +26,15 @@ class DiscriminatorHead(nn.Module):
         initialise(self, config.initializer_range)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Positive logits mean replaced."""
+        """(T,) logits; positive means replaced."""
         rows = self.activation(self.dense(pad_for_activation(hidden)))
-        # as a vector: with a matrix of one column oneDNN would generate code for three products
+        # weight as a vector: for a matrix of one column oneDNN would generate code three times
         weight, bias = self.dense_prediction.weight, self.dense_prediction.bias
         return torch.matmul(rows, weight[0])[: len(hidden)] + bias
 
 
 class GeneratorHead(nn.Module):
-    """Which piece stood here? (M, H) to (M, V) logits, over the token embeddings themselves.
+    """Masked language modelling: (M, H) to (M, V) logits, with tied token embeddings.
 
     The projection's activation is always GELU, as in BERT's and ELECTRA's code.
     """
@@ -48,14 +48,14 @@ class GeneratorHead(nn.Module):
         self.bias = nn.Parameter(self.dense.weight.new_zeros(config.vocab_size))
 
     def forward(self, hidden: Tensor, word_embeddings: Tensor) -> Tensor:
-        """Score every entry of the (V, E) embeddings."""
+        """(M, V) logits for (V, E) embeddings."""
         rows = self.project(hidden)
         return F.linear(rows, word_embeddings, self.bias)[: len(hidden)]
 
     def project(self, hidden: Tensor) -> Tensor:
-        """(M, H) to the (M, E) vectors that are compared with the embeddings.
+        """(M, H) to (M, E) vectors, for the product with the embeddings.
 
-        Rows up to a rounded number follow where the product with the embeddings wants them.
+        Padding rows may follow, up to a rounded number (`cpu/sizes.py`).
         """
         rows = self.activation(self.dense(pad_for_activation(hidden)))
         return self.layer_norm(rows if few_sizes_pay() else rows[: len(hidden)])
@@ -69,12 +69,12 @@ class SequenceHead(nn.Module):
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.out_proj = nn.Linear(config.hidden_size, labels)
         self.dropout = Dropout(config.hidden_dropout_prob)
-        # fixed to GELU whatever the encoder uses, as in transformers' ELECTRA
+        # always GELU, whatever the encoder's activation, as in transformers' ELECTRA
         self.activation = nn.GELU()
         initialise(self, config.initializer_range)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Unnormalised scores."""
+        """Logits."""
         rows = self.dense(pad_for_activation(self.dropout(hidden)))
         return self.out_proj(self.dropout(self.activation(rows)))[: len(hidden)]
 
@@ -83,7 +83,7 @@ class TokenHead(nn.Linear):
     """Classes of each piece from its vector: (T, H) to (T, labels).
 
     Args:
-        config: shape of the encoder.
+        config: of the encoder.
         labels: number of classes.
         dropout: probability on the vectors; the encoder's own if None.
     """
@@ -94,22 +94,22 @@ class TokenHead(nn.Linear):
         initialise(self, config.initializer_range)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Unnormalised scores."""
+        """Logits."""
         return super().forward(pad_rows(self.dropout(input)))[: len(input)]
 
 
-# Encoder and head together, as they are trained and saved.
+# Models of encoder and head.
 
 
 Lengths = Sequence[int] | Tensor | PackedLayout
 
 Head = Literal["classes", "value", "tags", "spans"]
-"""What a model predicts: the class of a text or pair, a number for a pair, a tag for each word, or
-the words of a context that answer a question."""
+"""What a model predicts: the class of a text or pair, a value for a pair, a tag for each word, or
+the span of a context that answers a question."""
 
 
 class Discriminator(nn.Module):
-    """The model that is kept: tells which pieces were replaced."""
+    """The model that is kept after pretraining: predicts which pieces were replaced."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Discriminator(nn.Module):
 
 
 class Generator(nn.Module):
-    """The small masked language model whose guesses the discriminator judges."""
+    """The small masked language model that proposes replacements."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class Generator(nn.Module):
 
 
 class _Labelled(nn.Module):
-    """An encoder under a head whose logits have names."""
+    """An encoder with a head whose logits have names."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class SequenceClassifier(_Labelled):
     """Classes of a text or of a pair of texts.
 
     Args:
-        config: shape of the encoder.
+        config: of the encoder.
         labels: names of the classes, in the order of the logits.
     """
 
@@ -186,7 +186,7 @@ class TokenClassifier(_Labelled):
     """A class for each piece.
 
     Args:
-        config: shape of the encoder.
+        config: of the encoder.
         labels: names of the classes, in the order of the logits.
     """
 
@@ -201,7 +201,7 @@ class TokenClassifier(_Labelled):
 
 
 class SpanClassifier(nn.Module):
-    """Where an answer begins and where it ends (Devlin et al. 2019, section 4.2)."""
+    """Start and end of an answer (Devlin et al. 2019, section 4.2)."""
 
     labels = ("start", "end")
 
@@ -214,19 +214,19 @@ class SpanClassifier(nn.Module):
     def forward(
         self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
     ) -> Tensor:
-        """(T,) packed ids to (T, 2) logits of beginning and end. Errors as the encoder's."""
+        """(T,) packed ids to (T, 2) logits of start and end. Errors as the encoder's."""
         return self.head(self.encoder(input_ids, lengths, type_ids))
 
 
 def tie_embeddings(generator: Generator, discriminator: Discriminator) -> None:
-    """Let the generator use the discriminator's embeddings.
+    """Make the generator use the discriminator's embeddings.
 
-    Token, position and segment embeddings and their LayerNorm are shared, the projection to
-    the generator's width is its own: Clark et al. 2020, section 3.2, and the scope
-    "electra/embeddings" of the original code.
+    Token, position and segment embeddings and their LayerNorm are shared, but not the projection
+    to the generator's hidden size (Clark et al. 2020, section 3.2, and the scope
+    "electra/embeddings" of the original code).
 
     Raises:
-        ValueError: embeddings of different shapes.
+        ValueError: the embeddings have different shapes.
     """
     if generator.encoder.embeddings.word_embeddings.weight.shape != (
         discriminator.encoder.embeddings.word_embeddings.weight.shape

@@ -1,4 +1,4 @@
-"""`load_encoder`: one call for our checkpoints, other Spanish encoders and the hub."""
+"""`load_encoder`: loading our checkpoints, other encoders, and models from the hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import expanded, read_json
 
-# Everything a model and its tokenizer need; no pickles, no training leftovers.
+# All files of a model and its tokenizer, without pickles and training files.
 HUB_FILES = [
     "config.json",
     "*.safetensors",
@@ -29,15 +29,15 @@ HUB_FILES = [
 def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | TransformersEncoder:
     """Read an encoder from a directory or from the Hugging Face Hub.
 
-    ELECTRA checkpoints, of whatever head, get our own encoder; every other model type an
-    adapter around transformers' AutoModel with the same two calls. The result is in
-    evaluation mode on the CPU, in float32.
+    ELECTRA checkpoints, with any head, become our own encoder. Other models become a
+    `TransformersEncoder` with the same interface. The result is on the CPU, in evaluation mode
+    and float32.
 
     Args:
         path_or_hub_id: a model directory, or an id such as "Recognai/selectra_small".
 
     Raises:
-        SelectraError: nothing there, no network, or no safetensors weights.
+        SelectraError: no such model, no network, or no safetensors weights.
     """
     directory = resolve_model(path_or_hub_id)
     if read_json(directory / "config.json").get("model_type") == "electra":
@@ -47,17 +47,17 @@ def load_encoder(path_or_hub_id: str | Path) -> SelectraEncoder | TransformersEn
 
 
 def resolve_model(path_or_hub_id: str | Path) -> Path:
-    """The local directory of a model, downloaded (or found in the cache) if it is a hub id.
+    """The local directory of a model, downloaded (or from the cache) if it is a hub id.
 
-    A spaCy pipeline, installed or in a directory (also that of one component), stands for the
-    discriminator that it holds, as pipelines with `selectra_replaced` do.
+    For a spaCy pipeline, installed or in a directory (also that of one component), this is the
+    discriminator in it; pipelines with `selectra_replaced` have one.
 
     Args:
         path_or_hub_id: a model's or pipeline's directory, the name of an installed pipeline, or
             an id such as "Recognai/selectra_small".
 
     Raises:
-        SelectraError: nothing of that kind, or a pipeline without a discriminator.
+        SelectraError: no such model, or a pipeline without a discriminator.
     """
     if not isinstance(path_or_hub_id, (str, Path)) or not str(path_or_hub_id).strip():
         raise SelectraError(
@@ -79,13 +79,13 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise SelectraError(
-            f"{name}: no such directory or installed pipeline, and the model hub did not give it "
+            f"{name}: no such directory or installed pipeline, and not found on the model hub "
             f"({error})"
         ) from error
 
 
 def _installed_pipeline(name: str) -> Path | None:
-    """Directory of the package of that name, if it is one of a spaCy pipeline."""
+    """Directory of an installed package of a spaCy pipeline; None if there is none."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -97,11 +97,10 @@ def _installed_pipeline(name: str) -> Path | None:
 
 
 def _encoder_within(directory: Path) -> Path:
-    """The discriminator in a pipeline's directory, or in its package; other directories as they
-    are.
+    """The discriminator in a pipeline's directory or package; other directories are returned.
 
     Raises:
-        SelectraError: a pipeline without one.
+        SelectraError: a pipeline without a discriminator.
     """
     if (directory / "config.json").is_file():
         return directory
@@ -118,8 +117,8 @@ def _encoder_within(directory: Path) -> Path:
         if kinds == ["ElectraForPreTraining"] and any(file.parent.glob("*.safetensors")):
             return file.parent
     raise SelectraError(
-        f"{directory}: this pipeline holds no discriminator beside its transformer; name the "
-        "directory of a pretraining or a hub id, or, to train with spaCy, give the pipeline itself "
+        f"{directory}: this pipeline has no discriminator in addition to its transformer; give the "
+        "directory of a pretraining or a hub id, or, to train with spaCy, the pipeline itself "
         "as `source` of [components.transformer]"
     )
 
@@ -128,14 +127,14 @@ def _encoder_within(directory: Path) -> Path:
 
 
 def find_discriminator(path_or_hub_id: str | Path) -> tuple[Path, Path | None]:
-    """Directory of a discriminator, and of the generator trained with it if that lies beside it.
+    """Directory of a discriminator, and of its generator if it is in the same run.
 
     Args:
         path_or_hub_id: a discriminator's directory, a pretraining output with `discriminator/`
             (and `generator/`), or the hub id of a discriminator.
 
     Raises:
-        SelectraError: nothing there, or no safetensors weights.
+        SelectraError: no such model, or no safetensors weights.
     """
     directory = resolve_model(path_or_hub_id)
     generator = None
@@ -148,7 +147,7 @@ def find_discriminator(path_or_hub_id: str | Path) -> tuple[Path, Path | None]:
 
 
 def find_generator(path_or_hub_id: str | Path) -> Path:
-    """Directory of a generator, or of the one in a pretraining output. Errors likewise."""
+    """Directory of a generator, or of that in a pretraining output; errors likewise."""
     directory = resolve_model(path_or_hub_id)
     if (directory / "generator").is_dir():
         directory = directory / "generator"
@@ -160,7 +159,7 @@ def _check_weights(name: str | Path, directory: Path, kind: str) -> None:
     if any(directory.glob("*.safetensors")):
         return
     raise SelectraError(
-        f"{name}: has no safetensors weights, and a pickle is never loaded. Convert it once where "
+        f"{name}: has no safetensors weights, and a pickle is never loaded. Convert it once if "
         f'you trust it: python -c "from transformers import {kind}, AutoTokenizer; '
         f"[part.from_pretrained('{name}').save_pretrained('OUT') "
         f'for part in ({kind}, AutoTokenizer)]", then use OUT'

@@ -1,13 +1,12 @@
-"""Where each sequence lies in a packed batch, and how attention walks over it.
+"""The layout of a packed batch, with groups of sequences for attention.
 
-A packed batch is one flat tensor of T pieces, sequence after sequence. Everything but attention
-works on single pieces and needs no more. For attention, sequences of similar length form groups,
-each a rectangle of cells (sequences x longest); a batch of equal lengths is one such rectangle as
-it is.
+A packed batch is a flat tensor of T pieces, sequence after sequence. Everything except attention
+works on single pieces. For attention, sequences of similar length form groups, each a padded
+rectangle of cells (sequences x longest); a batch of equal lengths is one rectangle without copies.
 
-On CPUs the layers compute a few rows more than there are pieces, and rectangles are a little larger
-than they need be, so that sizes come again (`cpu/linear.py`). What is in padding rows and empty
-cells is finite, enters nothing and has a gradient of zero.
+On CPUs the layers compute padding rows, and rectangles have more cells than needed, so that there
+are few different sizes (`cpu/linear.py`). Padding rows and empty cells have finite values, do not
+affect results and have a gradient of zero.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class AttentionGroup:
         count: number of sequences.
         length: pieces of the longest one.
         bias: (count, 1, 1, length) float32, 0 for pieces and -inf for empty cells; None
-            when all sequences have the same length.
+            if all sequences have the same length.
     """
 
     count: int
@@ -56,16 +55,15 @@ class AttentionGroup:
 
 @dataclass(frozen=True)
 class PadIndex:
-    """Between the R rows that layers compute, T of them pieces, and the C cells of the groups.
+    """Index between the R rows of the layers, T of them pieces, and the C cells of the groups.
 
     Attributes:
         rows: (C,) int64, row of each cell; 0 for empty cells.
         cells: (R,) int64, cell of each row; 0 for padding rows.
         empty: (C - T,) int64, cells without a piece.
         pieces: T.
-        lines: (B,) int64, which line of the rectangles, counted through all groups, each
-            sequence has.
-        sequences: (lines,) int64, which sequence each line holds; 0 for empty ones.
+        lines: (B,) int64, line of each sequence, counted over the rectangles of all groups.
+        sequences: (lines,) int64, sequence in each line; 0 for empty lines.
     """
 
     rows: Tensor
@@ -76,12 +74,12 @@ class PadIndex:
     sequences: Tensor
 
     def pad(self, values: Tensor, clear: bool = False) -> Tensor:
-        """Rows (R, ...) laid out in their cells (C, ...); `clear` zeroes those without a piece."""
+        """Rows (R, ...) to cells (C, ...); `clear` zeroes cells without a piece."""
         cells = values.index_select(0, self.rows)
         return cells.index_fill_(0, self.empty, 0) if clear else cells
 
     def unpad(self, cells: Tensor, clear: bool = False) -> Tensor:
-        """The rows (R, ...) back out of their cells (C, ...); `clear` zeroes padding rows."""
+        """Cells (C, ...) to rows (R, ...); `clear` zeroes padding rows."""
         rows = cells.index_select(0, self.cells)
         if clear and len(rows) > self.pieces:
             rows[self.pieces :].zero_()
@@ -90,16 +88,16 @@ class PadIndex:
 
 @dataclass(frozen=True)
 class HeadMap:
-    """A `PadIndex` by attention head: cells come in the order group, line, head, place.
+    """A `PadIndex` by attention head, with cells in the order group, line, head, position.
 
-    So one lookup takes a head's share of every row straight to where products read it.
+    A single lookup then puts each head's part of every row where batched products read it.
 
     Attributes:
-        qkv: (3 * C * heads) int64, which of the R * 3 * heads shares of queries, keys and values
-            each cell takes.
-        qkv_back: (R * 3 * heads) int64, where in (3 * C * heads) the share of each row is.
-        rows: (C * heads) int64, which of R * heads shares each cell takes.
-        rows_back: (R * heads) int64, where in (C * heads) the share of each row is.
+        qkv: (3 * C * heads) int64, for each cell the index in the R * 3 * heads parts of queries,
+            keys and values.
+        qkv_back: (R * 3 * heads) int64, for each part of a row the index in (3 * C * heads).
+        rows: (C * heads) int64, for each cell the index in the R * heads parts.
+        rows_back: (R * heads) int64, for each part of a row the index in (C * heads).
         empty: int64, cells without a piece.
     """
 
@@ -112,16 +110,16 @@ class HeadMap:
 
 @dataclass(frozen=True)
 class PackedLayout:
-    """Geometry of a packed batch of B sequences and T pieces, computed once for all layers.
+    """Layout of a packed batch of B sequences and T pieces, computed once for all layers.
 
     Attributes:
         lengths: pieces of each sequence.
         total: T.
-        rows: R, how many rows the layers compute: T, or more.
-        positions: (R,) int64, place of each piece in its sequence; 0 for padding rows.
+        rows: R, number of rows of the layers: T, or more with padding rows.
+        positions: (R,) int64, position of each piece in its sequence; 0 for padding rows.
         first: (B,) int64, row of each sequence's first piece ([CLS]).
-        groups: how attention is computed; their cells lie one group after the other.
-        map: which row each cell holds; None if cells are the rows in order.
+        groups: groups for attention, whose cells are consecutive.
+        map: row of each cell; None if cells are the rows in order.
         cu_seqlens: (B + 1,) int32, row of each sequence's first piece, and T.
         max_seqlen: pieces of the longest sequence.
     """
@@ -139,13 +137,13 @@ class PackedLayout:
 
     @property
     def present(self) -> Tensor:
-        """(B, max_seqlen) bool, where a rectangle that is padded on the right has a piece."""
+        """(B, max_seqlen) bool, False for padding on the right."""
         device = self.first.device
         sizes = torch.tensor(self.lengths, dtype=torch.int64, device=device)
         return torch.arange(self.max_seqlen, device=device)[None, :] < sizes[:, None]
 
     def by_head(self, heads: int) -> HeadMap:
-        """The map for so many heads, made once; there must be a `map`."""
+        """The index by head, computed once; `map` must not be None."""
         if heads not in self._by_head:
             assert self.map is not None
             self._by_head[heads] = _head_map(self.map, self.groups, heads)
@@ -156,7 +154,7 @@ class PackedLayout:
         return cells.split([group.count * group.length for group in self.groups])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> PackedLayout:
-        """The same layout with every tensor changed, say moved to a device."""
+        """The same layout with every tensor changed, for instance moved to a device."""
         return replace(
             self,
             _by_head={},
@@ -186,12 +184,12 @@ class PackedLayout:
         device: torch.device | str = "cpu",
         few_sizes: bool = False,
     ) -> PackedLayout:
-        """Lay out sequences of the given lengths.
+        """Layout for sequences of given lengths.
 
         Args:
-            lengths: pieces of each.
-            device: where the tensors of the layout are to be.
-            few_sizes: round up to sizes that come again; only CPUs gain from it.
+            lengths: pieces of each sequence.
+            device: of the layout's tensors.
+            few_sizes: round up to few different sizes; useful on CPUs only.
 
         Raises:
             ValueError: a sequence without pieces.
@@ -241,7 +239,7 @@ def _arrange(
         bias = None
         if not present.all():
             values = np.where(present, 0.0, -np.inf).astype(np.float32)
-            values[len(members) :] = 0.0  # softmax of nothing but -inf is no number
+            values[len(members) :] = 0.0  # softmax of -inf only would be nan
             bias = torch.from_numpy(values[:, None, None, :]).to(device)
         groups.append(AttentionGroup(count=count, length=length, bias=bias))
         line = np.zeros(count, dtype=np.int64)
@@ -269,7 +267,7 @@ def _arrange(
 def _head_map(cells: PadIndex, groups: list[AttentionGroup], heads: int) -> HeadMap:
     device = cells.rows.device
     head = torch.arange(heads, device=device)
-    targets, begin = [], 0  # where the shares of each cell go
+    targets, begin = [], 0  # indices for the parts of each cell
     for group in groups:
         line = torch.arange(group.count, device=device) * (heads * group.length)
         place = torch.arange(group.length, device=device)
@@ -294,9 +292,9 @@ def _head_map(cells: PadIndex, groups: list[AttentionGroup], heads: int) -> Head
 
 
 def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarray, int, int]]:
-    """Members of each group, its lines (of which some may stay empty) and the length of a line.
+    """Members of each group, its number of lines (some may be empty) and the length of a line.
 
-    Members are neighbours in order of length, as far as padding them is worth it.
+    Members are consecutive in order of length, as long as padding them is worthwhile.
     """
     order = np.argsort(-sizes, kind="stable")
     descending = sizes[order]
@@ -323,5 +321,5 @@ def _group_by_length(sizes: np.ndarray, few_sizes: bool) -> list[tuple[np.ndarra
 
 
 def _line_cost(length: Any) -> Any:
-    """What a line of a rectangle costs each head, in attention scores."""
+    """Cost of a line of a rectangle per head, in attention scores."""
     return length**2 + CELL_COST * length

@@ -12,7 +12,7 @@ from spacy_selectra.encoder.layout import AttentionGroup, PackedLayout, PadIndex
 
 _flash_forward = torch.ops.aten._flash_attention_forward
 
-# Compute capability from which on torch's flash attention runs.
+# Lowest compute capability for torch's flash attention.
 _AMPERE = (8, 0)
 
 
@@ -21,11 +21,11 @@ def packed_attention(
 ) -> Tensor:
     """Scaled dot-product attention within each sequence (Vaswani et al. 2017, section 3.2.1).
 
-    On CPUs `layer_function` has its own; this is for other devices.
+    For devices other than CPUs, where `layer_function` has its own.
 
     Args:
-        qkv: (R, 3 * H) queries, keys and values side by side.
-        layout: which rows form a sequence.
+        qkv: (R, 3 * H) concatenated queries, keys and values.
+        layout: of the batch.
         heads: number of heads; divides H.
         dropout_probability: dropout on attention weights, 0 outside training.
 
@@ -45,7 +45,7 @@ def packed_attention(
 
 
 def _takes_flash(qkv: Tensor) -> bool:
-    """Whether torch's flash attention computes this: half precision, on a GPU since Ampere."""
+    """Whether torch's flash attention supports this: 16-bit types on a GPU from Ampere on."""
     return (
         qkv.is_cuda
         and qkv.dtype in (torch.bfloat16, torch.float16)
@@ -55,10 +55,10 @@ def _takes_flash(qkv: Tensor) -> bool:
 
 
 def _flash(qkv: Tensor, layout: PackedLayout, heads: int, dropout_probability: float) -> Tensor:
-    """Flash attention over sequences of any length, with no padding (Dao 2024, section 3.1).
+    """Flash attention for sequences of any length, without padding (Dao 2024, section 3.1).
 
-    This is the operator behind `scaled_dot_product_attention` on nested tensors, which would
-    rebuild the offsets in every layer; `varlen_attn`, its public form, has no dropout.
+    This is the operator of `scaled_dot_product_attention` on nested tensors, which would compute
+    cu_seqlens again in every layer; `varlen_attn`, its public interface, has no dropout.
     """
     total, size = qkv.shape[0], qkv.shape[1] // (3 * heads)
     query, key, value = qkv.view(total, 3, heads, size).unbind(1)
@@ -90,8 +90,8 @@ def _attend(qkv: Tensor, group: AttentionGroup, heads: int, dropout_probability:
 
 
 class _RowsToCells(torch.autograd.Function):
-    """Lay rows out in cells. A row has one cell, so the gradient is a plain lookup, where
-    autograd's own would add up, one by one; nothing reads empty cells and padding rows."""
+    """Pad: rows to cells. Each row has one cell, so the gradient is a lookup, where autograd would
+    use a slow scatter-add; empty cells and padding rows are never read."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, cell_map: PadIndex) -> Tensor:
@@ -104,7 +104,7 @@ class _RowsToCells(torch.autograd.Function):
 
 
 class _CellsToRows(torch.autograd.Function):
-    """Take the rows back out of their cells; the gradient of empty cells is zero."""
+    """Unpad: cells to rows; the gradient of empty cells is zero."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, cell_map: PadIndex) -> Tensor:
@@ -122,20 +122,20 @@ def _apply(function: type[torch.autograd.Function], values: Tensor, cell_map: Pa
     return result
 
 
-# Attention of each sequence's first piece alone, all that a sequence classifier reads.
+# Attention of the first piece of each sequence only, which is enough for classifying sequences.
 
 
 def first_piece_attention(
     queries: Tensor, keys_values: Tensor, layout: PackedLayout, heads: int
 ) -> Tensor:
-    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) of [CLS] alone.
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1) of [CLS] only.
 
-    What `packed_attention` computes for the rows `layout.first`, without dropout, on any device.
+    As `packed_attention` for the rows `layout.first`, without dropout, on any device.
 
     Args:
-        queries: (B, H), one of each sequence, in their order.
-        keys_values: (R, 2 * H) keys and values side by side.
-        layout: which rows form a sequence.
+        queries: (B, H), one per sequence.
+        keys_values: (R, 2 * H) concatenated keys and values.
+        layout: of the batch.
         heads: number of heads; divides H.
 
     Returns:
@@ -158,17 +158,17 @@ def first_piece_attention(
     return result if layout.map is None else result.index_select(0, layout.map.lines)
 
 
-# With the weights themselves, for whoever wants to see them.
+# Attention that also returns its weights.
 
 
 class LayerOutputs(NamedTuple):
-    """All that an encoder gives for a packed batch of B sequences, T pieces, the longest of L.
+    """All outputs for a packed batch of B sequences and T pieces, the longest of L.
 
     Attributes:
         last: (T, H) vectors.
-        hidden_states: (T, H) vectors before the first layer and after each.
-        attentions: (B, heads, L, L) of each layer, how much a piece (third place) takes from
-            every other (fourth); zeros where there is padding.
+        hidden_states: (T, H) vectors before the first layer and after each layer.
+        attentions: (B, heads, L, L) weights of each layer, from each query (third dimension) to
+            all keys (fourth); zeros for padding.
     """
 
     last: Tensor
@@ -179,11 +179,11 @@ class LayerOutputs(NamedTuple):
 def attention_with_weights(
     qkv: Tensor, present: Tensor, heads: int, dropout_probability: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """What `packed_attention` computes, and its weights after dropout.
+    """As `packed_attention`, and the attention weights after dropout.
 
     Args:
-        qkv: (B, L, 3 * H) queries, keys and values side by side, padded on the right.
-        present: (B, L) bool, where there is a piece.
+        qkv: (B, L, 3 * H) concatenated queries, keys and values, padded on the right.
+        present: (B, L) bool, False for padding.
         heads: number of heads; divides H.
         dropout_probability: dropout on attention weights, 0 outside training.
 
@@ -201,5 +201,5 @@ def attention_with_weights(
 
 
 def padding_cleared(attentions: Tensor, present: Tensor) -> Tensor:
-    """(B, heads, L, L) weights of a layer, zeros where there is padding, (B, L) `present`."""
+    """(B, heads, L, L) weights of a layer with zeros for padding, by (B, L) `present`."""
     return attentions.float() * present[:, None, :, None]

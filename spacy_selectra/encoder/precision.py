@@ -1,4 +1,4 @@
-"""How products are computed: exact float32, oneDNN's float32, bfloat16, or 8-bit integers."""
+"""Precision of matrix products: float32, oneDNN's float32, bfloat16, or 8-bit integers."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from spacy_selectra.encoder.cpu.linear import int8_products, laid_out_weights, w
 
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 
-# float32 rounding over a sum of 1024 products of unit normals stays below this by far,
-# bfloat16 rounding of the inputs exceeds it a hundred times
+# Far above the float32 rounding error of a sum of 1024 products of unit normals; the error of
+# rounding the inputs to bfloat16 is a hundred times as large as this.
 _FLOAT32_CLASS = 1e-5
 
 
 @contextmanager
 def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Compute in the given precision within the block, backward passes included.
+    """Set the precision of forward and backward passes within the block.
 
     Args:
-        mode: "fp32", plain float32; "fast", float32 by the fastest library for it on CPUs (see
+        mode: "fp32", plain float32; "fast", float32 by the fastest library on CPUs (see
             `_fast_on_cpu`), TF32 on GPUs; "bf16", autocast with the residual stream in float32;
-            "auto", "bf16" where the device computes it natively, else "fast"; "int8", products
-            of our layers with their weights in 8 bits (`cpu/linear.py`) and all others as in
-            "auto".
-            "int8" is for inference on CPUs: where gradients are recorded when the block is
-            entered it means "fast", and likewise, with one warning, on devices and processors
-            without such products.
-        device: where the model is.
+            "auto", "bf16" if the hardware supports it, else "fast"; "int8", products with the
+            layers' weights in 8 bits (`cpu/linear.py`) and all others as in "auto".
+            "int8" is for inference on CPUs. It means "fast" if gradients are recorded when the
+            block is entered, and, with one warning, if the device does not support it.
+        device: of the model.
 
     Raises:
         ValueError: an unknown mode.
@@ -60,14 +58,14 @@ def precision(mode: str, device: torch.device | str = "cpu") -> Iterator[None]:
 
 
 def resolve_precision(mode: str, device: torch.device | str) -> str:
-    """What "auto" means on this device; other modes as they are."""
+    """The precision that "auto" means on this device; other modes are returned."""
     if mode != "auto":
         return mode
     return "bf16" if _native_bfloat16(torch.device(device).type) else "fast"
 
 
 def _float_part_of_int8(kind: str) -> str:
-    """What "int8" computes with where it has no integers: "auto", or "fast" if nowhere."""
+    """Floating-point precision of "int8": "auto", or "fast" if int8 is not supported."""
     if torch.is_grad_enabled():
         return "fast"
     reason = why_not_int8() if kind == "cpu" else f"the encoder is on '{kind}'"
@@ -81,7 +79,7 @@ def _float_part_of_int8(kind: str) -> str:
 def _announce_no_int8(reason: str) -> None:
     warnings.warn(
         f"precision 'int8' is for CPUs with VNNI instructions, and {reason}: computing as "
-        "'fast'. (Said once.)",
+        "'fast'. (Shown once.)",
         UserWarning,
         stacklevel=5,
     )
@@ -102,8 +100,8 @@ def _fast_products(kind: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _fast_on_cpu() -> Iterator[None]:
-    """Weights laid out by oneDNN where nobody asks for a gradient; on AMD's processors, where MKL
-    reaches half of oneDNN's speed, oneDNN's products everywhere."""
+    """Without gradients, weights in oneDNN's layout. On AMD processors, where MKL has half of
+    oneDNN's speed, all products by oneDNN."""
     onednn = _onednn.on() if _is_amd() and _onednn_is_float32() else nullcontext()
     with laid_out_weights(), onednn:
         yield
@@ -118,15 +116,14 @@ def _is_amd() -> bool:
 
 
 class _Switch:
-    """A way of computing float32 products, on while anybody needs it.
+    """A setting of the process for float32 products, on as long as a thread needs it.
 
-    The setting belongs to the process. Threads come and go in any order, and the last one to
-    leave puts back what the first one found.
+    Threads enter and leave in any order; the last one to leave restores the original value.
 
     Args:
-        read: what is set.
+        read: returns the setting.
         write: sets it.
-        wanted: what it is to be.
+        wanted: its value within the block.
     """
 
     def __init__(self, read: Callable[[], Any], write: Callable[[Any], None], wanted: str) -> None:
@@ -137,7 +134,7 @@ class _Switch:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Within the block the setting holds."""
+        """Set it within the block."""
         with self._lock:
             if not self._users:
                 self._before = self._read()
@@ -153,7 +150,7 @@ class _Switch:
 
 
 def _matmul_backend() -> Any:
-    # the per-backend switch came with torch 2.9; older versions compute as "fp32"
+    # the setting per backend was added in torch 2.9; older versions compute as "fp32"
     return getattr(torch.backends.mkldnn, "matmul", None)
 
 
@@ -161,12 +158,12 @@ def _set_onednn(value: Any) -> None:
     _matmul_backend().fp32_precision = value
 
 
-# Allowing bf16 here is what routes products to oneDNN, which without AMX still computes float32.
+# Allowing bf16 makes torch use oneDNN, which without AMX still computes in float32.
 _onednn = _Switch(lambda: _matmul_backend().fp32_precision, _set_onednn, "bf16")
 
 
 def _tf32_setting() -> Any:
-    # beside the switches of torch 2.9 the older one must not be touched: torch refuses a mixture
+    # with the settings of torch 2.9, the older one must not be used: torch forbids mixing them
     if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
         return torch.backends.cuda.matmul.fp32_precision
     return torch.backends.cuda.matmul.allow_tf32

@@ -1,4 +1,4 @@
-"""Running a network over many sequences: sorted by length, packed, without gradients."""
+"""Prediction for many sequences: sorted by length, in packed batches, without gradients."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from spacy_selectra.encoder.precision import precision
 from spacy_selectra.text.encode import TypedPieces, join
 from spacy_selectra.util.arrays import runs
 
-# Pieces of one batch. Larger batches gain nothing on a CPU once the products are large enough,
-# and leave its caches; other devices are not busy with as few.
+# Pieces of a batch. On a CPU, larger batches are not faster and exceed its caches; other devices
+# need more to be busy.
 MAX_PIECES = 2048
 MAX_PIECES_ELSEWHERE = 32_768
 
 
 class PackedBatch(NamedTuple):
-    """Which pieces make up a batch of sequences of similar length.
+    """The sequences of a batch, of similar length.
 
     Attributes:
         members: (B,) int64, numbers of the sequences.
         lengths: pieces of each.
-        rows: (T,) int64, where their pieces are, sequence after sequence.
+        rows: (T,) int64, indices of their pieces, sequence after sequence.
     """
 
     members: np.ndarray
@@ -35,22 +35,22 @@ class PackedBatch(NamedTuple):
 
 
 def suitable_pieces(device: torch.device) -> int:
-    """Pieces of one batch that suit a device."""
+    """Suitable number of pieces of a batch for a device."""
     return MAX_PIECES if device.type == "cpu" else MAX_PIECES_ELSEWHERE
 
 
 def length_batches(lengths: Sequence[int] | np.ndarray, max_pieces: int) -> list[np.ndarray]:
     """Indices of the sequences of each batch, longest first.
 
-    A packed batch has no padding, so the budget counts real pieces. Similar lengths
-    together let attention work on views instead of copies.
+    A packed batch has no padding, so the budget counts real pieces. With similar lengths,
+    attention can use views instead of copies.
 
     Args:
         lengths: pieces of each sequence.
-        max_pieces: most pieces in a batch; a longer sequence gets a batch of its own.
+        max_pieces: maximum pieces of a batch; a longer sequence gets its own batch.
 
     Returns:
-        int64 arrays that together hold every index once.
+        int64 arrays that together have every index once.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-sizes, kind="stable")
@@ -67,12 +67,12 @@ def length_batches(lengths: Sequence[int] | np.ndarray, max_pieces: int) -> list
 
 
 def packed_batches(begins: np.ndarray, sizes: np.ndarray, max_pieces: int) -> Iterator[PackedBatch]:
-    """Batches of sequences that are parts of one long row of pieces.
+    """Batches of sequences that are parts of one long array of pieces.
 
     Args:
-        begins: (N, k) int64: a sequence is k stretches of the row, and these are their first.
-        sizes: (N, k) int64, the length of each stretch.
-        max_pieces: most pieces of a batch, as for `length_batches`.
+        begins: (N, k) int64: a sequence consists of k slices of the array; their beginnings.
+        sizes: (N, k) int64, the lengths of the slices.
+        max_pieces: maximum pieces of a batch, as for `length_batches`.
     """
     lengths = sizes.sum(axis=1)
     for members in length_batches(lengths, max_pieces):
@@ -87,11 +87,11 @@ def to_tensors(pieces: TypedPieces, device: torch.device | str = "cpu") -> tuple
 
 @contextmanager
 def inference(mode: str, *networks: nn.Module) -> Iterator[torch.device]:
-    """Within the block networks are in evaluation mode and compute without gradients.
+    """Networks in evaluation mode and without gradients within the block.
 
     Args:
-        mode: a name that `precision` knows.
-        networks: all of one device, which is what the block gets.
+        mode: precision.
+        networks: on the same device, which is yielded.
     """
     were_training = [network.training for network in networks]
     device = next(networks[0].parameters()).device
@@ -113,15 +113,14 @@ def predict(
     mode: str = "fast",
     max_pieces: int | None = None,
 ) -> list[np.ndarray]:
-    """Logits of each sequence, in the order given.
+    """Logits of each sequence, in order.
 
     Args:
-        model: called with packed ids, lengths and segments; a sequence classifier, or one of
-            pieces.
+        model: called with packed ids, lengths and segments; a classifier of sequences or pieces.
         sequences: N sequences.
-        per_piece: whether the model gives logits of pieces and not of sequences.
-        mode: a name `precision` knows; "fast" keeps float32 accuracy.
-        max_pieces: pieces of one batch; as many as suit the device if None.
+        per_piece: whether logits are per piece and not per sequence.
+        mode: precision; "fast" keeps float32 accuracy.
+        max_pieces: maximum pieces of a batch; None chooses by device.
 
     Returns:
         N float32 arrays, (labels,), or (n, labels) for n pieces.

@@ -1,4 +1,4 @@
-"""Replaced-token probabilities: by a whole discriminator, or by its head over given vectors."""
+"""Replaced-token probabilities: by a whole discriminator, or by its head on given vectors."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.text.encode import TypedPieces
 from spacy_selectra.util.files import atomic_directory, read_json, write_json
 
-# Pieces computed at once. More gains nothing on a CPU and leaves its caches.
+# Pieces computed at once. On a CPU, more are not faster and exceed its caches.
 MAX_PIECES = 4096
 
-# Normalised vectors of the right encoder have a mean within some 1e-7 of zero. One step of
-# fine-tuning at a learning rate of 1e-4 moves that of some piece by about 1e-5.
+# The mean of normalised vectors of the right encoder is within about 1e-7 of zero. One step of
+# fine-tuning at a learning rate of 1e-4 changes that of some pieces by about 1e-5.
 _MEAN_TOLERANCE = 1e-5
 _FLOAT32_ROUNDING = 2.0**-23
 _PIECES_CHECKED = 256
 
 
 class DetectionHead(nn.Module):
-    """A discriminator's head without its encoder, and what tells that encoder from others.
+    """A discriminator's head without its encoder, which it can recognise.
 
     Args:
-        config: shape of the encoder.
-        fingerprint: `head_checkpoint.encoder_fingerprint` of the encoder.
+        config: of the encoder.
+        fingerprint: `encoder_fingerprint` of the encoder.
 
     Attributes:
         head: the head.
@@ -56,12 +56,12 @@ class DetectionHead(nn.Module):
         return self.head(hidden)
 
     def fits(self, hidden: Tensor) -> bool:
-        """Whether (P, H) vectors can come from the encoder this head was trained on.
+        """Whether (P, H) vectors can be from the encoder with which this head was trained.
 
-        An encoder ends in a LayerNorm, h = γ x̂ + β, where x̂ has mean 0 (Ba et al. 2016,
-        equation 4). So the mean of (h - β) / γ is 0 up to rounding with the γ and β of the
-        encoder that made h, and is not with those of another: fine-tuning moves both. Looks
-        at some of the vectors only, in float64.
+        The last layer of an encoder is a LayerNorm, h = γ x̂ + β, where x̂ has mean 0 (Ba et al.
+        2016, equation 4). So the mean of (h - β) / γ is 0 up to rounding for the γ and β of the
+        encoder that computed h, and not for others, because fine-tuning changes both. Checks some
+        of the vectors only, in float64.
         """
         if hidden.shape[-1] != self.config.hidden_size:
             return False
@@ -69,7 +69,7 @@ class DetectionHead(nn.Module):
         some = hidden[::step].detach().double()
         gain, shift = self.norm.weight.double(), self.norm.bias.double()
         means = ((some - shift) / gain).mean(-1).abs()
-        # rounding of h counts for more where γ is small; with γ = 0 nothing can be said
+        # rounding errors of h are larger for a small γ; with γ = 0 the dimension is of no use
         rounding = _FLOAT32_ROUNDING * (some.abs() / gain.abs()).mean(-1)
         return not bool((means > _MEAN_TOLERANCE + rounding).any())
 
@@ -85,8 +85,8 @@ def piece_probabilities(
     Args:
         model: the discriminator.
         sequences: (n,) int64 ids of each sequence, without special pieces.
-        prefix: special pieces to put before each sequence.
-        suffix: special pieces to put after it.
+        prefix: special pieces before each sequence.
+        suffix: special pieces after it.
 
     Returns:
         (n,) float32 for each sequence, without the special pieces.
@@ -108,11 +108,10 @@ def head_probabilities(head: DetectionHead, hidden: Tensor) -> np.ndarray:
     return np.concatenate(parts)
 
 
-# The discriminator's head in and out of directories, without its encoder.
+# Saving and loading a discriminator's head without its encoder.
 #
-# Such a directory has the tensors and names of transformers' ELECTRA format, but only those of the
-# head and of the encoder's last LayerNorm. Its `config.json` has one more key, the fingerprint of
-# the encoder that is not there.
+# Such a directory is in transformers' ELECTRA format, but has only the tensors of the head and of
+# the encoder's last LayerNorm. Its `config.json` also has the fingerprint of the missing encoder.
 
 
 FINGERPRINT = "encoder_fingerprint"
@@ -122,8 +121,7 @@ _HEAD = "discriminator_predictions."
 def encoder_fingerprint(encoder: SelectraEncoder | TransformersEncoder) -> str:
     """Hex SHA-256 of all weights in float32, by transformers' names.
 
-    Equal weights give equal fingerprints whatever they were stored in; settings without
-    weights, such as dropout, do not count.
+    It does not depend on the type in which weights were stored, nor on settings such as dropout.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(encoder_tensors(encoder).items()):
@@ -134,7 +132,7 @@ def encoder_fingerprint(encoder: SelectraEncoder | TransformersEncoder) -> str:
 
 
 def holds_only_head(directory: str | Path) -> bool:
-    """Whether a model directory is one of `save_head`."""
+    """Whether a model directory was written by `save_head`."""
     return FINGERPRINT in read_json(Path(directory) / CONFIG_FILE)
 
 
@@ -142,7 +140,7 @@ def load_head(directory: str | Path) -> DetectionHead:
     """Read the head of a discriminator, from its directory or from one of `save_head`.
 
     Raises:
-        SelectraError: no such model, no head in it, a weight missing or of a wrong shape.
+        SelectraError: no such model, or a weight is missing or has the wrong shape.
     """
     config, tensors = read_checkpoint(directory)
     shape = EncoderConfig.from_dict(config)

@@ -1,5 +1,5 @@
-"""An encoder's weights in the form they have in files: tensors with transformers' names, in half
-precision where that is exact; and the one file that a pipeline holds.
+"""An encoder's weights in files: transformers' names, half precision if that is exact, and the
+single file of a transformer in a pipeline.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import refuse_pointer
 
-# A transformer's weights, configuration and tokenizer as one safetensors file.
+# Weights, configuration and tokenizer of a transformer as one safetensors file.
 
 FORMAT = "spacy-selectra encoder 1"
 
 
 def packed_encoder(encoder: Any, tokenizer: Mapping[str, Any]) -> bytes:
-    """Weights in transformers' names (in half precision where that is exact), and configuration
-    and tokenizer as JSON in the file's metadata.
+    """Weights by transformers' names (in half precision if that is exact), with configuration
+    and tokenizer as JSON in the metadata.
 
     Args:
         encoder: the torch module.
-        tokenizer: what describes its tokenizer.
+        tokenizer: `PieceTokenizer.to_dict()`.
     """
     tensors = encoder_tensors(encoder)
     dtype = exact_type(tensors.values())
@@ -40,32 +40,32 @@ def packed_encoder(encoder: Any, tokenizer: Mapping[str, Any]) -> bytes:
         name: stored_tensor(tensor, dtype) for name, tensor in tensors.items()
     }
     about = {"format": FORMAT, "config": stored_config(encoder), "tokenizer": dict(tokenizer)}
-    # one entry: safetensors writes several in an order that changes from run to run
+    # a single entry, because safetensors writes several in random order
     return safetensors.torch.save(stored, {"selectra": json.dumps(about, sort_keys=True)})
 
 
 def unpacked_encoder(data: bytes) -> tuple[Any, dict[str, Any]]:
-    """The encoder, on the CPU, and what describes its tokenizer.
+    """The encoder, on the CPU, and the dictionary of its tokenizer.
 
     Raises:
-        SelectraError: data that `packed_encoder` did not write, or damaged.
+        SelectraError: the data are damaged or not from `packed_encoder`.
     """
     about = read_metadata(data)
     try:
         tensors = safetensors.torch.load(data)
-    except Exception as error:  # safetensors raises types of its own
+    except Exception as error:  # safetensors has its own exceptions
         raise SelectraError(f"damaged transformer weights ({error})") from error
     return encoder_from_tensors(about["config"], tensors), about["tokenizer"]
 
 
 def read_metadata(data: bytes) -> dict[str, Any]:
-    """Configuration and tokenizer in a safetensors payload of ours.
+    """Configuration and tokenizer in the metadata of `packed_encoder`'s output.
 
     Raises:
-        SelectraError: data that is none.
+        SelectraError: the data are something else.
     """
     refuse_pointer("transformer/model", data)
-    # the format: 8 bytes of header length, little-endian, then the header as JSON
+    # safetensors: 8 bytes of header length, little-endian, then the header as JSON
     size = int.from_bytes(data[:8], "little")
     try:
         about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["selectra"])
@@ -76,26 +76,26 @@ def read_metadata(data: bytes) -> dict[str, Any]:
         ) from error
     if about.get("format") != FORMAT:
         raise SelectraError(
-            f"transformer weights of format '{about.get('format')}', this version reads "
+            f"the transformer weights have format '{about.get('format')}', but this version reads "
             f"'{FORMAT}'; update spacy-selectra"
         )
     return about
 
 
 def stored_config(encoder: Any) -> dict[str, Any]:
-    """The encoder's configuration without the place it came from."""
+    """The encoder's configuration without its path."""
     config = dict(encoder.config.to_dict())
     config.setdefault("model_type", "electra")
     config.pop("_name_or_path", None)
-    # what JSON cannot hold, such as a torch type, is of no use here either
+    # values that are not JSON, such as a torch type, are not needed
     return json.loads(json.dumps(config, default=str))
 
 
-# An encoder as tensors, and out of them.
+# Converting between encoders and tensors.
 
 
 def encoder_tensors(encoder: SelectraEncoder | TransformersEncoder) -> dict[str, Tensor]:
-    """All weights of an encoder in the names transformers gives its bare model."""
+    """All weights of an encoder, by the names of transformers' model without head."""
     if isinstance(encoder, TransformersEncoder):
         return dict(encoder.model.state_dict())
     return encoder_to_transformers(encoder.state_dict())
@@ -104,14 +104,14 @@ def encoder_tensors(encoder: SelectraEncoder | TransformersEncoder) -> dict[str,
 def encoder_from_tensors(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> SelectraEncoder | TransformersEncoder:
-    """Build an encoder around given weights, without drawing random ones first.
+    """Build an encoder from weights, without initialising random ones.
 
     Args:
-        config: contents of a `config.json`; its `model_type` decides between our encoder
-            (electra) and the adapter.
-        tensors: weights in the names of transformers' bare model; names may carry the
-            prefix of a model with a head, and tensors of heads are ignored. Half precision
-            becomes float32.
+        config: content of a `config.json`; its `model_type` decides between our encoder
+            (electra) and `TransformersEncoder`.
+        tensors: weights by the names of transformers' model without head; they may have the
+            prefix of a model with a head, whose tensors are ignored. Half precision becomes
+            float32.
 
     Raises:
         SelectraError: a weight is missing or has the wrong shape.
@@ -127,12 +127,12 @@ def encoder_from_tensors(
 
 
 def as_encoder(network: Any) -> SelectraEncoder | TransformersEncoder:
-    """An encoder out of transformers' model, with a head or not; encoders stay what they are.
+    """Convert transformers' model, with or without head, to an encoder; encoders are returned.
 
-    ELECTRA's weights are copied to our encoder, other models are used themselves.
+    ELECTRA's weights are copied to our encoder; other models are wrapped.
 
     Raises:
-        SelectraError: an ELECTRA that our encoder does not compute.
+        SelectraError: a variant of ELECTRA that our encoder does not support.
     """
     if isinstance(network, (SelectraEncoder, TransformersEncoder)):
         return network
@@ -144,10 +144,10 @@ def as_encoder(network: Any) -> SelectraEncoder | TransformersEncoder:
 
 
 def assign(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
-    """Have a module without memory hold these tensors.
+    """Set the weights of a module on the meta device.
 
     Raises:
-        SelectraError: a tensor of another shape; `source` is where it comes from.
+        SelectraError: a tensor has the wrong shape; the message begins with `source`.
     """
     try:
         module.load_state_dict(dict(state), assign=True)
@@ -158,7 +158,7 @@ def assign(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -
     module.requires_grad_(True)
 
 
-# Names: the only difference that matters is the fused q, k, v.
+# Names; the main difference to transformers is the fused q, k, v.
 
 
 _LAYER = re.compile(r"^layers\.(\d+)\.")
@@ -174,7 +174,7 @@ _PROJECTIONS = ("query", "key", "value")
 
 
 def encoder_to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """State of a `SelectraEncoder` in the names of transformers' `ElectraModel`."""
+    """Convert the state of a `SelectraEncoder` to the names of transformers' `ElectraModel`."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in state.items():
         layer = _LAYER.match(name)
@@ -195,12 +195,12 @@ def encoder_to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def encoder_state(
     encoder: SelectraEncoder, tensors: Mapping[str, Tensor], source: str | Path
 ) -> dict[str, Tensor]:
-    """State of an encoder from tensors in the names of transformers' `ElectraModel`.
+    """State of an encoder from the tensors of transformers' `ElectraModel`.
 
     Args:
-        encoder: its own state says what to look for.
-        tensors: without the prefix `electra.`.
-        source: where they are from, for the error.
+        encoder: the encoder, for the required names.
+        tensors: by transformers' names, without the prefix `electra.`.
+        source: their origin, for errors.
 
     Raises:
         SelectraError: a tensor is missing.
@@ -231,21 +231,21 @@ def _rename(name: str) -> str:
     return name
 
 
-# Half precision: half the megabytes for rounding errors of 0.05%. Weights are rounded once, in
-# memory, so that what is measured is what is stored. Storing them in half precision afterwards
-# loses nothing, so it needs no switch: it is done whenever it is exact.
+# Half precision halves the size, with rounding errors of 0.05%. Weights are rounded in memory, so
+# that measurements use the stored weights. Files are then in half precision, which is exact and
+# therefore automatic.
 
 
 def round_to_half(module: nn.Module) -> None:
-    """Replace each weight by the nearest one of float16 (11 bits), in place.
+    """Round each weight to float16 (11 bits), in place.
 
     Raises:
-        SelectraError: a weight is beyond the range of float16 (65,504).
+        SelectraError: a weight is outside of the range of float16 (65,504).
     """
     rounded = {name: weight.detach().half() for name, weight in module.named_parameters()}
     for name, weight in rounded.items():
         if not torch.isfinite(weight).all():
-            raise SelectraError(f"'{name}' has weights that half precision cannot hold")
+            raise SelectraError(f"'{name}' has weights that are too large for half precision")
     forget(module)
     with torch.no_grad():
         for name, weight in module.named_parameters():
@@ -253,20 +253,20 @@ def round_to_half(module: nn.Module) -> None:
 
 
 def exact_type(tensors: Iterable[Tensor]) -> torch.dtype | None:
-    """float16 if it holds every floating-point number of the tensors exactly, else None."""
+    """float16 if it can represent all floating-point tensors exactly, else None."""
     floating = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
     exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in floating)
     return torch.float16 if exact and floating else None
 
 
 def stored_tensor(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """A copy on the CPU for a file; floating-point numbers in `dtype`, unless that is None."""
+    """A copy on the CPU for a file; floating-point tensors in `dtype`, unless that is None."""
     kept = dtype if tensor.is_floating_point() else None
     return tensor.detach().to("cpu", kept).contiguous().clone()
 
 
 def in_full_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, floating-point numbers as float32."""
+    """The same tensors, floating-point ones as float32."""
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()

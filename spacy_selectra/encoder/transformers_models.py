@@ -1,5 +1,5 @@
-"""transformers' own encoders (BERT, RoBERTa, ALBERT, DistilBERT, ...), with or without a head,
-over packed batches.
+"""transformers' models (BERT, RoBERTa, ALBERT, DistilBERT, ...) for packed batches, with or
+without a head.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from spacy_selectra.util.files import atomic_directory, read_json
 
 
 class TransformersEncoder(nn.Module):
-    """A transformers model (BERT, RoBERTa, ALBERT, DistilBERT, ...) over packed batches.
+    """A transformers model (BERT, RoBERTa, ALBERT, DistilBERT, ...) for packed batches.
 
-    These models compute on padded rectangles, so a packed batch is unfolded and folded
-    again; sort by length to keep the padding small.
+    These models need padded batches, so packed batches are padded and unpadded again; sort by
+    length to keep the padding small.
     """
 
     def __init__(self, model: Any) -> None:
@@ -51,7 +51,7 @@ class TransformersEncoder(nn.Module):
     def from_tensors(
         cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> TransformersEncoder:
-        """Build from the contents of `config.json` and weights, without random ones first.
+        """From the content of `config.json` and weights, without initialising random ones.
 
         Raises:
             SelectraError: an unknown model type, or weights that do not fit.
@@ -60,7 +60,7 @@ class TransformersEncoder(nn.Module):
 
         values = dict(config)
         if values.get("output_attentions"):
-            values["attn_implementation"] = "eager"  # the others do not keep the weights
+            values["attn_implementation"] = "eager"  # others do not return attention weights
         try:
             parsed = AutoConfig.for_model(values.pop("model_type"), **values)
             kind: Any = MODEL_MAPPING[type(parsed)]
@@ -100,8 +100,8 @@ class TransformersEncoder(nn.Module):
     def layer_outputs(
         self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
     ) -> LayerOutputs:
-        """(T,) packed ids to everything in between, as `SelectraEncoder.layer_outputs`, but
-        what the model's configuration does not ask for is left out."""
+        """As `SelectraEncoder.layer_outputs`, with only the outputs that the model's configuration
+        turns on."""
         layout = lengths
         if not isinstance(layout, PackedLayout):
             layout = PackedLayout.from_lengths(layout, input_ids.device)
@@ -116,7 +116,7 @@ class TransformersEncoder(nn.Module):
     def forward_padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
-        """(B, L) padded ids to (B, L, H), zeros where there is padding."""
+        """(B, L) padded ids to (B, L, H), zeros for padding."""
         inputs = model_inputs(self.config, input_ids, attention_mask, token_type_ids)
         hidden = self.model(**inputs).last_hidden_state
         return hidden * (attention_mask != 0).unsqueeze(-1).to(hidden.dtype)
@@ -125,16 +125,16 @@ class TransformersEncoder(nn.Module):
 def unpack(
     input_ids: Tensor, layout: PackedLayout, pad_id: int | None, type_ids: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """A packed batch as a rectangle padded on the right.
+    """Pad a packed batch on the right.
 
     Args:
         input_ids: (T,).
         layout: of B sequences, the longest of L pieces.
-        pad_id: what fills the rectangle, 0 if None.
+        pad_id: id of padding, 0 if None.
         type_ids: (T,) or None.
 
     Returns:
-        (B, L) ids, (B, L) bool of where there is a piece, and (B, L) segments or None.
+        (B, L) ids, (B, L) bool (False for padding), and (B, L) segments or None.
     """
     present = layout.present
     ids = input_ids.new_full(present.shape, pad_id or 0)
@@ -149,19 +149,18 @@ def unpack(
 def model_inputs(
     config: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None
 ) -> dict[str, Tensor]:
-    """Arguments of a transformers model; segments only where it knows more than one."""
+    """Arguments of a transformers model; segments only if it has more than one type."""
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     if token_type_ids is not None and getattr(config, "type_vocab_size", 0) > 1:
         inputs["token_type_ids"] = token_type_ids
     return inputs
 
 
-# transformers' own models with a head (BERT, RoBERTa, ALBERT, DistilBERT, ...) over packed
-# batches, so that each encoder is fine-tuned with the head it is always compared with.
+# transformers' models with a head, so that each encoder is fine-tuned with its usual head.
 
 
 class TransformersTaskModel(nn.Module):
-    """A transformers model with a head, called as ours are.
+    """A transformers model with a head, with the interface of our models.
 
     Args:
         model: the transformers model.
@@ -184,13 +183,13 @@ class TransformersTaskModel(nn.Module):
         labels: Sequence[str],
         dropout: float | None = None,
     ) -> TransformersTaskModel:
-        """Read a model with safetensors weights; a head it lacks is drawn at random.
+        """Read a model with safetensors weights; a missing head gets random weights.
 
         Args:
             directory: of the model.
-            head: what is predicted.
+            head: kind of the head.
             labels: names of the classes, in the order of the logits.
-            dropout: on hidden states and attention in training; None leaves it as stored.
+            dropout: on hidden states and attention in training; None keeps the checkpoint's.
 
         Raises:
             SelectraError: transformers cannot read the directory, or has no such head for it.
@@ -208,7 +207,7 @@ class TransformersTaskModel(nn.Module):
             changes |= dict.fromkeys(_dropouts(Path(directory)), dropout)
         try:
             with _silenced():
-                # a head of another task is replaced, whatever its size
+                # replace the head of another task, whatever its size
                 model = auto.from_pretrained(
                     str(directory), use_safetensors=True, ignore_mismatched_sizes=True, **changes
                 )
@@ -249,7 +248,7 @@ def _names(labels: Sequence[str]) -> dict[str, dict[Any, Any]]:
 
 
 def _dropouts(directory: Path) -> tuple[str, ...]:
-    """What a model's configuration calls its dropouts."""
+    """Names of the dropout settings in a model's configuration."""
     if read_json(directory / "config.json").get("model_type") == "distilbert":
         return ("dropout", "attention_dropout", "seq_classif_dropout", "qa_dropout")
     return DROPOUTS
@@ -257,7 +256,7 @@ def _dropouts(directory: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """No warning that a head is new: that is the point."""
+    """Suppress transformers' warning about a new head, which is intended."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()

@@ -1,1 +1,1 @@
-"""Labels matched to texts by the words of both. Read model.py first."""
+"""Zero-shot classification with word vectors: labels matched to texts. Read model.py first."""

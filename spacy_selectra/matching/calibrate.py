@@ -1,4 +1,4 @@
-"""Fits what turns a model's scores into probabilities."""
+"""Calibrates the scores of a matching model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from spacy_selectra.matching.model import MatchingModel
 from spacy_selectra.matching.pairs import Pairs
 from spacy_selectra.util.extras import required
 
-_LABELS = 20  # of a source, about as many as people ask for
-_NEGATIVES = 4  # other labels each text is held against
+_LABELS = 20  # of a source, a typical number in use
+_NEGATIVES = 4  # wrong labels per text
 _TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(5.0), 40))
 _NOTHING = np.linspace(-10.0, 20.0, 121)
 
@@ -25,18 +25,21 @@ def calibrate(
     texts: int = 300,
     seed: int = 0,
 ) -> MatchingModel:
-    """The model with probabilities that mean something on texts like these.
+    """Calibrate a model on held-out pairs.
 
-    The scale of the logits and the logit of "none of these" are those that make the right answer
-    most probable: a text's label among up to twenty of its source, and nothing once its label is
-    taken away. A label by itself is judged by logistic regression on its surplus, with four wrong
-    labels for each right one.
+    The scale of the logits and the logit of "none of these" minimise the negative log-likelihood
+    of the right answers: a text's label among up to twenty of its source, and "none" with that
+    label removed. Independent (multi-label) probabilities are logistic regression on the surplus,
+    with four wrong labels per right label.
 
     Args:
         model: a trained model.
-        sources: pairs of text and label that it was not trained on, by source.
-        texts: most texts of a source.
-        seed: of their choice.
+        sources: held-out pairs of text and label, by source.
+        texts: maximum number of texts per source.
+        seed: for the sample of texts.
+
+    Returns:
+        The calibrated model.
 
     Raises:
         SelectraError: no source with two labels of known words.
@@ -79,7 +82,7 @@ def _surprise(
     temperature: float,
     nothing: float | None = None,
 ) -> float:
-    """Mean negative log probability of the right answers, each source counting once."""
+    """Mean negative log-likelihood of the right answers, macro-averaged over sources."""
     total = 0.0
     for logits, right in alternatives:
         scaled = logits * temperature
@@ -101,7 +104,7 @@ def _log_sum(logits: np.ndarray) -> np.ndarray:
 
 
 def _logistic(values: np.ndarray, fits: np.ndarray) -> tuple[float, float]:
-    """Slope and offset of a logistic regression."""
+    """Slope and intercept of a logistic regression."""
     regression = required("sklearn.linear_model:LogisticRegression", what="calibrating labels")
     fitted = regression(C=1e3).fit(values[:, None], fits)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

@@ -1,4 +1,4 @@
-"""Scores of labels for texts, from which words of both go together."""
+"""Scores of labels for texts, from similarities between their words."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.probabilities import Calibration, sigmoid
 from spacy_selectra.matching.words import WordIndex, flat, sums, unit
 
-# Numbers at a time, of words times label words.
+# Maximum size of a similarity matrix, text words times label words.
 _BLOCK = 8_000_000
 
 
 @dataclass(frozen=True)
 class WordTables:
-    """What is known of each word, one row for each.
+    """Vectors and weights of the words, one row per word.
 
     Attributes:
-        vectors: (words, d) int8, each row scaled so that its largest number is 127 or -127.
-        text_logit: (words,) float32, how much the word counts in a text, before the sigmoid.
-        label_logit: (words,) float32, how much it counts in a label.
-        share: (words,) float32, of the words of ordinary text; adds up to at most 1.
-        text_norm: (words,) float32, length of each vector once `text_map` is applied.
-        text_map: (d, d) float32, applied to the vectors of words in texts.
-        label_map: (d, d) float32, applied to those of words in labels.
-        floor: similarity below which two words have nothing to do with each other.
+        vectors: (words, d) int8, each row scaled to a maximum absolute value of 127.
+        text_logit: (words,) float32, weight of the word in texts, before the sigmoid.
+        label_logit: (words,) float32, its weight in labels, before the sigmoid.
+        share: (words,) float32, relative frequency in ordinary text; the sum is at most 1.
+        text_norm: (words,) float32, norm of each vector after `text_map`.
+        text_map: (d, d) float32, linear map for words in texts.
+        label_map: (d, d) float32, linear map for words in labels.
+        floor: cosine below which two words count as unrelated.
     """
 
     vectors: np.ndarray
@@ -43,15 +43,15 @@ class WordTables:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as the model reads them, ready to be scored.
+    """Labels prepared for scoring.
 
     Attributes:
-        names: of the labels.
-        directions: (label words, d) float32, with which a word's vector is multiplied.
-        weights: (label words,) float32 that add up to 1 within each wording.
+        names: names of the labels.
+        directions: (label words, d) float32, multiplied with the vectors of text words.
+        weights: (label words,) float32; they sum to 1 within each wording.
         wordings: (wordings + 1,) first word of each wording, and the number of words.
         owners: (labels + 1,) first wording of each label, and the number of wordings.
-        usual: (wordings,) float32, the score in ordinary text.
+        usual: (wordings,) float32, the expected score in ordinary text.
         spread: (wordings,) float32, the standard deviation of a single word's score there.
     """
 
@@ -82,28 +82,27 @@ class Matches:
 
 
 KnownWords = tuple[np.ndarray, np.ndarray]
-"""(n,) int64 places of the known words of several texts, (texts + 1,) int64 bounds of the texts."""
+"""(n,) int64 indices of the known words of several texts, (texts + 1,) int64 text bounds."""
 
 
 class MatchingModel:
-    """Tells how well labels fit texts by comparing each word of both.
+    """Scores labels for texts by comparing every word of a text with every word of a label.
 
-    The score of label l for text t is the mean, weighted with w and v, of what the words have in
-    common:
+    The score of label l for text t is a mean of similarities, weighted with w and v:
 
         s(t, l) = sum_i w_i sum_j v_j max(0, cos(A x_i, B y_j) - floor)^2
 
-    over the words x_i of the text and y_j of the label. Squares let the few words that speak of
-    the label count, which get lost in a cosine of mean vectors; comparing each word of the
-    label lets "cancelar una alarma" differ from "poner una alarma". For comparison every label
-    has the mean and the deviation it would have if words were drawn from ordinary text, so
-    that a document's result depends on no other document.
+    over the words x_i of the text and y_j of the label. The squares emphasise the few words related
+    to the label, which disappear in a cosine of mean vectors. Comparing each word of the label
+    distinguishes "cancelar una alarma" from "poner una alarma". Scores are normalised with each
+    label's mean and standard deviation in ordinary text, so that the result of a document does not
+    depend on other documents.
 
     Args:
-        words: distinct words, the most frequent first.
+        words: distinct words by descending frequency.
         tables: rows of the words, in the same order.
         calibration: from scores to probabilities.
-        origin: what the model was made of, in terms of JSON: `vectors`, `pairs`, and as told,
+        origin: sources of the model, JSON-serialisable: `vectors`, `pairs`, and optionally
             `sources` and `limits`.
 
     Raises:
@@ -128,14 +127,14 @@ class MatchingModel:
         self._usual = usual / max(float(usual.sum()), 1e-12)
 
     def labels(self, wordings: Mapping[str, Sequence[str]]) -> Labels:
-        """Read labels.
+        """Prepare labels for scoring.
 
         Args:
-            wordings: one or several wordings of each label, by name. The label's score is that
-                of the wording that fits best.
+            wordings: one or several wordings of each label, by name. The score of a label is the
+                maximum over its wordings.
 
         Raises:
-            SelectraError: a wording of which no word is known.
+            SelectraError: a wording without known words.
         """
         texts = [wording for one in wordings.values() for wording in one]
         places = [self.index.places(text) for text in texts]
@@ -150,7 +149,7 @@ class MatchingModel:
         mapped = unit(self.tables.vectors[words].astype(np.float32) @ self.tables.label_map)
         labels = Labels(
             tuple(wordings),
-            # cos(A x, B y) = x . (A^T B y) / |A x| |B y|: the text's map joins the label's
+            # cos(A x, B y) = x . (A^T B y) / |A x| |B y|, so text vectors need no map of their own
             mapped @ self.tables.text_map.T,
             weights,
             bounds,
@@ -160,15 +159,15 @@ class MatchingModel:
         return self._with_usual(labels)
 
     def read(self, texts: Sequence[str]) -> KnownWords:
-        """Look up the words of texts, for `match_words` and `vectors_of`."""
+        """Look up the words of texts for `match_words` and `vectors_of`."""
         return flat([self.index.places(text) for text in texts])
 
     def match(self, texts: Sequence[str], labels: Labels) -> Matches:
-        """Score every label for every text; a text without known words has 0 words in common."""
+        """Score every label for every text; texts without known words have score 0."""
         return self.match_words(self.read(texts), labels)
 
     def match_words(self, known: KnownWords, labels: Labels) -> Matches:
-        """`match` for texts whose words were looked up."""
+        """`match` for texts from `read`."""
         words, bounds = known
         weights = self._weight[words]
         total = np.maximum(sums(weights, bounds), 1e-9)
@@ -188,7 +187,7 @@ class MatchingModel:
     def vectors_of(self, known: KnownWords) -> np.ndarray:
         """(texts, d) float32 weighted means of word vectors, of length 1 (Arora et al. 2017).
 
-        A text without known words has zeros.
+        Zeros for texts without known words.
         """
         words, bounds = known
         vectors = self.tables.vectors
@@ -202,7 +201,7 @@ class MatchingModel:
         width: int,
         rows_of: Callable[[np.ndarray], np.ndarray],
     ) -> np.ndarray:
-        """(texts, width) sums of what `rows_of` gives for distinct words, weighted as in texts."""
+        """(texts, width) weighted sums of rows, which `rows_of` returns for distinct words."""
         result = np.zeros((len(bounds) - 1, width), dtype=np.float32)
         for texts in _blocks(len(result), width * int(np.diff(bounds).max(initial=1))):
             part = slice(bounds[texts.start], bounds[texts.stop])
@@ -212,7 +211,7 @@ class MatchingModel:
         return result
 
     def _common(self, words: np.ndarray, labels: Labels) -> np.ndarray:
-        """(words,) places to (words, wordings): what each has in common with each wording."""
+        """(words,) indices to (words, wordings) similarities."""
         result = np.empty((len(words), len(labels.usual)), dtype=np.float32)
         for rows in _blocks(len(words), len(labels.weights)):
             some = words[rows]

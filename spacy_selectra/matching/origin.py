@@ -1,4 +1,4 @@
-"""What vectors and models were made of, stored with them for the card of whatever ships them."""
+"""Sources of vectors and matching models, stored with them for the model card."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SOURCE_KEYS = ("name", "url", "license", "use")
 
 
 def file_name(path: str | Path) -> str:
-    """A file by its name and the folder it lies in, which says what it is but not where."""
+    """File name with its parent folder, without the rest of the path, which may be private."""
     return "/".join(Path(path).parts[-2:])
 
 
 def pairs_record(sources: Mapping[str, Pairs]) -> list[dict[str, Any]]:
-    """`file`, number of `pairs` and number of `labels` of each source, a path by its address."""
+    """`file`, number of `pairs` and number of `labels` of each source."""
     return [
         {"file": file_name(name), "pairs": len(pairs), "labels": len({one for _, one in pairs})}
         for name, pairs in sources.items()
@@ -27,19 +27,19 @@ def pairs_record(sources: Mapping[str, Pairs]) -> list[dict[str, Any]]:
 
 
 def read_origin(path: str | Path) -> dict[str, Any]:
-    """A YAML file of `sources` (name, url, license, use) and `limits` (sentences).
+    """Read a YAML file with `sources` (name, url, license, use) and `limits` (sentences).
 
     Raises:
-        SelectraError: not such a file.
+        SelectraError: the file does not have this format.
     """
     given = read_yaml(path)
     if not isinstance(given, dict) or set(given) - {"sources", "limits"}:
-        raise SelectraError(f"{path}: expected a mapping with sources, limits and nothing else")
+        raise SelectraError(f"{path}: expected a mapping with only sources and limits")
     sources, limits = given.get("sources") or [], given.get("limits") or []
     for source in sources:
         if not isinstance(source, dict) or "name" not in source or set(source) - {*SOURCE_KEYS}:
             raise SelectraError(
-                f"{path}: a source has a name and may have {', '.join(SOURCE_KEYS[1:])}, "
+                f"{path}: a source has a name and optionally {', '.join(SOURCE_KEYS[1:])}, "
                 f"not {source!r}"
             )
     if wrong := [limit for limit in limits if not isinstance(limit, str)]:

@@ -1,4 +1,4 @@
-"""Pairs of text and label from files, and labels kept back from training."""
+"""Pairs of text and label, and the split of labels into training and held-out."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Pairs = Sequence[tuple[str, str]]
 def keep_back_labels(
     sources: Mapping[str, Pairs], share: float = 0.1, fewest: int = 2, seed: int = 0
 ) -> tuple[dict[str, Pairs], dict[str, Pairs]]:
-    """Split pairs by their labels, since how sure a model is shows on labels it has not seen.
+    """Split pairs by label, since calibration needs labels that were not seen in training.
 
     Args:
         sources: pairs of text and label, by source.
-        share: of each source's labels, to be kept back.
-        fewest: labels to be kept back of a source; one with too few is trained on as a whole.
-        seed: of the choice.
+        share: share of each source's labels to hold out.
+        fewest: minimum number of held-out labels per source; smaller sources are all training data.
+        seed: for the random choice.
 
     Returns:
-        What to train on, and what to calibrate with; a text of both is in the second only.
+        Pairs for training and for calibration; texts of both are only in the second.
     """
     rng = np.random.default_rng(seed)
     trained: dict[str, Pairs] = {}

@@ -1,4 +1,4 @@
-"""From scores of labels to probabilities that one of them, or each for itself, is right."""
+"""From scores of labels to probabilities, for exclusive labels and for multi-label use."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 from spacy_selectra.util.arrays import softmax
 
-# Added to a spread before it divides: no label may be sure on account of words that fit nothing.
+# Added to the standard deviation before division, against overconfidence for unrelated words.
 SMALLEST_SPREAD = 0.003
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Numbers that turn scores into probabilities, fitted on texts the model was not trained on.
+    """Calibration parameters, fitted on held-out texts.
 
     Attributes:
-        usual: share of a label's usual score that is taken off, 0 to 1.
-        spread: power of a label's usual deviation the rest is divided by, 0 to 1.
-        scale: of the logits, for alternatives of which one is right.
+        usual: share of a label's expected score that is subtracted, 0 to 1.
+        spread: the rest is divided by the standard deviation to this power, 0 to 1.
+        scale: scale of the logits of exclusive labels.
         nothing: logit of "none of these".
-        slope: of the logit of a label by itself, with the inverse hyperbolic sine of its surplus.
-        offset: of that logit.
+        slope: for a label by itself: slope of the logit over arcsinh(surplus).
+        offset: intercept of that logit.
     """
 
     usual: float = 0.5
@@ -33,17 +33,17 @@ class Calibration:
     offset: float = -2.0
 
     def logits(self, scores: np.ndarray, usual: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """(texts, wordings) scores to logits, by each wording's usual score and deviation."""
+        """(texts, wordings) scores to logits, normalised by mean and deviation in ordinary text."""
         return (
             self.scale * (scores - self.usual * usual) / (spread + SMALLEST_SPREAD) ** self.spread
         )
 
     def alternatives(self, logits: np.ndarray, nothing: bool) -> np.ndarray:
-        """Probabilities of labels of which one is right: (texts, labels) that add up to 1.
+        """(texts, labels) probabilities of exclusive labels.
 
         Args:
             logits: (texts, labels).
-            nothing: whether none of them may be right, too; the rest is its probability.
+            nothing: "none of these" is possible and has the remaining probability.
         """
         if not nothing:
             return softmax(logits)
@@ -51,11 +51,11 @@ class Calibration:
         return softmax(np.hstack([logits, none]))[:, :-1]
 
     def alone(self, surplus: np.ndarray) -> np.ndarray:
-        """Probabilities of labels that are judged one by one, from (texts, labels) surplus."""
-        # a rare word that fits can be a hundred deviations away
+        """Multi-label probabilities from (texts, labels) surplus."""
+        # a rare word that fits can be a hundred standard deviations above the mean
         return sigmoid(self.slope * np.arcsinh(surplus) + self.offset)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """In (0, 1), whatever the logits."""
+    """Logistic function, without overflow for large logits."""
     return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))

@@ -1,4 +1,4 @@
-"""Probabilities of labels for texts, with labels read once and kept."""
+"""Probabilities of labels for texts, with a cache of prepared labels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from spacy_selectra.matching.model import Labels, MatchingModel
 
 Key = tuple[tuple[str, tuple[str, ...]], ...]
 
-_KEPT = 32  # sets of labels; a set per document must not fill the memory
+_KEPT = 32  # size of the cache; a label set per document must not fill the memory
 
 
 class MatchingScorer:
-    """A matching model behind the face of `EntailmentScorer`.
+    """A matching model with the interface of `EntailmentScorer`.
 
     Args:
         model: the model.
@@ -38,20 +38,19 @@ class MatchingScorer:
     ) -> np.ndarray:
         """Probability of each label for each text.
 
-        Labels that `fit` was given, worded alike, are told by what it has learned as well, unless
-        each is to be judged alone.
+        Exclusive labels use what `fit` has learned, if it got the same labels and wordings.
 
         Args:
-            texts: a text of which no word is known has every label equally probable.
+            texts: texts; without known words, all labels are equally probable.
             wordings: one or several wordings of each label.
-            multi_label: judge every label alone; else one of them is right.
-            nothing: one of them is right, or none.
+            multi_label: score each label independently; otherwise labels are exclusive.
+            nothing: exclusive labels, or none of them.
 
         Returns:
             (texts, labels) in [0, 1].
 
         Raises:
-            SelectraError: a wording of which no word is known.
+            SelectraError: a wording without known words.
         """
         calibration = self.model.calibration
         if self._few_shot and not multi_label and _key(wordings) == self._fitted:
@@ -67,7 +66,7 @@ class MatchingScorer:
         """Learn from a few texts of each label; see `FewShot`.
 
         Raises:
-            SelectraError: a label without an example, or an example of no label.
+            SelectraError: a label without examples, or examples of an unknown label.
         """
         self._few_shot = FewShot(self.model, self._read(wordings), examples)
         self._fitted = _key(wordings)
@@ -87,27 +86,25 @@ def _key(wordings: Mapping[str, Sequence[str]]) -> Key:
     return tuple((name, tuple(own)) for name, own in wordings.items())
 
 
-# A few examples of each label on top of what a matching model knows.
+# Few-shot classification: a matching model with a few examples per label.
 
-# Found on SIB-200's and fb-tod's training texts, with 1, 4 and 16 examples of each label: how much
-# of the logits without examples stays, and the penalty, which every further example lowers.
+# Tuned on the training texts of SIB-200 and fb-tod with 1, 4 and 16 examples per label: the weight
+# of the zero-shot logits, and the L2 penalty, which decreases with the number of examples.
 PRIOR = 0.3
 PENALTY = 1.0
 _STEPS = 500
 
 
 class FewShot:
-    """Logistic regression on mean word vectors, whose offsets are a matching model's logits.
-
-    With no example nothing but the model speaks; with many its voice is one among others.
+    """Logistic regression on mean word vectors, with a matching model's logits as offsets.
 
     Args:
         model: a matching model.
-        labels: its labels, read.
-        examples: texts of each label, by name; every label has at least one.
+        labels: the prepared labels.
+        examples: texts by label; at least one per label.
 
     Raises:
-        SelectraError: no labels, a label without an example, or an example of no label.
+        SelectraError: no examples, a label without examples, or examples of an unknown label.
     """
 
     def __init__(
@@ -116,7 +113,7 @@ class FewShot:
         if not examples:
             raise SelectraError("there are no examples; give at least one of each label")
         if unknown := [name for name in examples if name not in labels.names]:
-            raise SelectraError(f"there are examples of '{unknown[0]}', which is no label")
+            raise SelectraError(f"there are examples of '{unknown[0]}', which is not a label")
         if empty := [name for name in labels.names if not examples.get(name)]:
             raise SelectraError(f"label '{empty[0]}' has no example; give at least one of each")
         self._model = model
@@ -130,7 +127,8 @@ class FewShot:
         prior = PRIOR * model.match_words(known, labels).logits.astype(np.float64)
         alike = (self._vectors @ self._vectors.T).astype(np.float64)
         penalty = PENALTY * len(labels) / len(texts)
-        # Nesterov's descent in the space of the examples; a softmax bends by a half at most
+        # Nesterov's accelerated gradient in the span of the examples; the Hessian of softmax
+        # cross-entropy is at most 1/2
         size = 1 / (np.linalg.norm(alike, 2) / 2 + penalty)
         ahead = before = self._weights
         for step in range(_STEPS):
@@ -141,7 +139,7 @@ class FewShot:
             before = self._weights
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """(texts, labels) logits of labels of which one is right."""
+        """(texts, labels) logits of exclusive labels."""
         known = self._model.read(texts)
         learned = self._model.vectors_of(known) @ (self._vectors.T @ self._weights)
         return PRIOR * self._model.match_words(known, self._labels).logits + learned

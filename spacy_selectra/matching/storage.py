@@ -33,12 +33,12 @@ _ARRAYS = tuple(field.name for field in fields(WordTables) if field.name != "flo
 
 
 def is_matching_model(directory: str | Path) -> bool:
-    """Whether a directory holds a matching model, going by its `config.json`."""
+    """Whether a directory contains a matching model, according to its `config.json`."""
     return _config(directory).get("model_type") == MODEL_TYPE
 
 
 def save_matching(model: MatchingModel, directory: str | Path) -> None:
-    """Write a model, replacing the directory; it appears complete or not at all.
+    """Write a model atomically, replacing the directory.
 
     Raises:
         SelectraError: the directory cannot be written.
@@ -55,10 +55,10 @@ def save_matching(model: MatchingModel, directory: str | Path) -> None:
 
 
 def load_matching(directory: str | Path) -> MatchingModel:
-    """Read what `save_matching` wrote.
+    """Load a model written by `save_matching`.
 
     Raises:
-        SelectraError: a file is missing or damaged, or of a later version's format.
+        SelectraError: a file is missing or damaged, or has the format of a later version.
     """
     config, words, arrays = _read(directory, MODEL_TYPE, "matching model")
     try:
@@ -72,7 +72,7 @@ def load_matching(directory: str | Path) -> MatchingModel:
 
 
 def save_vectors(vectors: TrainedVectors, directory: str | Path) -> None:
-    """Write word vectors, replacing the directory; it appears complete or not at all.
+    """Write word vectors atomically, replacing the directory.
 
     Raises:
         SelectraError: the directory cannot be written.
@@ -83,10 +83,10 @@ def save_vectors(vectors: TrainedVectors, directory: str | Path) -> None:
 
 
 def load_vectors(directory: str | Path) -> TrainedVectors:
-    """Read what `save_vectors` wrote.
+    """Load vectors written by `save_vectors`.
 
     Raises:
-        SelectraError: a file is missing or damaged, or of a later version's format.
+        SelectraError: a file is missing or damaged, or has the format of a later version.
     """
     config, words, arrays = _read(directory, VECTORS_TYPE, "word vectors")
     if set(arrays) != {"share", "vectors"} or {len(one) for one in arrays.values()} != {len(words)}:
@@ -120,14 +120,14 @@ def _write(
 def _read(
     directory: str | Path, kind: str, what: str
 ) -> tuple[dict[str, Any], list[str], dict[str, np.ndarray]]:
-    """Configuration, words and arrays of a directory that holds what it should."""
+    """Configuration, words and arrays in a directory of the given type."""
     path = Path(directory)
     config = _config(path)
     if config.get("model_type") != kind:
-        raise SelectraError(f"{path}: no {what} there")
+        raise SelectraError(f"{path}: no {what} found")
     if config.get("format") != FORMAT:
         raise SelectraError(
-            f"{path}: {what} of format {config.get('format')}, this version of spacy-selectra "
+            f"{path}: {what} of format {config.get('format')}, but this version of spacy-selectra "
             f"reads format {FORMAT}"
         )
     for name in (WORDS_FILE, WEIGHTS_FILE):

@@ -24,19 +24,20 @@ from spacy_selectra.util.progress import Progress
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """How a matching model is trained.
+    """Training settings of a matching model.
 
     Attributes:
-        steps: updates.
-        batch_size: texts of a step, all of one source, so that other labels are near ones.
-        labels: labels a step's texts are compared with, as far as the source has them.
-        min_words: of the stretch of a text that is read.
-        max_words: of that stretch.
-        learning_rate: of the two maps, from which it falls to 0; word weights and the few other
-            numbers learn ten times as fast.
+        steps: optimizer steps.
+        batch_size: texts per batch, all of one source, so that negatives are similar labels.
+        labels: maximum number of labels per batch.
+        min_words: minimum length of the random span that is read from a text.
+        max_words: maximum length of that span.
+        learning_rate: peak learning rate of the two maps, decayed to 0; the other parameters use
+            ten times this value.
         closeness: penalty on the squared distance of the maps from the identity, per dimension.
-            What is known from counting is worth more than what a few thousand labels teach.
-        source_power: a source of n pairs is drawn with a chance proportional to n to this power.
+            The vectors, from a large corpus, should not be overfitted to a few thousand labels.
+        source_power: a source of n pairs is sampled with probability proportional to n to this
+            power.
     """
 
     steps: int = 300
@@ -49,15 +50,15 @@ class MatchingSettings:
     source_power: float = 0.35
 
 
-_ORDINARY = 3_000  # words drawn from ordinary text, for the usual score of labels
-_DRAWN_TO_ZERO = 1e-4  # penalty on what word weights have learned
+_ORDINARY = 3_000  # words sampled from ordinary text, for the expected score of labels
+_DRAWN_TO_ZERO = 1e-4  # L2 penalty on learned word weights
 
 
 class Matcher(nn.Module):
-    """What is trained of a `MatchingModel`, which see for the score.
+    """The trainable part of a `MatchingModel`, which defines the score.
 
-    Words count in a text as in Arora et al. 2017, a / (a + share), with a and a number for each
-    word to be learned; so in labels, with others.
+    Words are weighted as in Arora et al. 2017, a / (a + share), with a learned and a learned
+    correction per word. Texts and labels have separate parameters.
     """
 
     def __init__(self, vectors: TrainedVectors, ordinary: np.ndarray) -> None:
@@ -86,7 +87,7 @@ class Matcher(nn.Module):
         return self.label_share - self.log_share + self.label_word
 
     def forward(self, texts: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Tensor:
-        """(texts, labels) logits, from the places of the words of each."""
+        """(texts, labels) logits, from the word indices of each."""
         label_words, label_of = _segments(labels)
         weights = torch.sigmoid(self.label_logit()[label_words])
         total = torch.zeros(len(labels)).index_add(0, label_of, weights)
@@ -124,18 +125,17 @@ def train_matching(
     seed: int = 0,
     quiet: bool = False,
 ) -> MatchingModel:
-    """A model that puts each text's own label first among the labels of its source.
+    """Train a model to rank each text's label first among the labels of its source.
 
     Args:
-        vectors: of words.
+        vectors: word vectors.
         sources: pairs of text and label, by source. A text may have several labels.
-        settings: the defaults if None.
-        seed: of all random choices.
+        settings: defaults if None.
+        seed: for all random choices.
         quiet: print no progress.
 
     Returns:
-        The model; its `nothing`, `slope` and `offset` are still to be fitted, see
-        `matching.calibrate`.
+        The model; `matching.calibrate` has still to fit its `nothing`, `slope` and `offset`.
 
     Raises:
         SelectraError: no source with two labels of known words.
@@ -165,7 +165,7 @@ def train_matching(
             if not texts:
                 continue
             logits = matcher(texts, labels)
-            # all right labels of a text share its probability
+            # a text with several right labels: log of the sum of their probabilities
             fits = torch.logsumexp(logits.masked_fill(~right, -math.inf), dim=1)
             loss = (torch.logsumexp(logits, dim=1) - fits).mean()
             words = matcher.text_word.square().sum() + matcher.label_word.square().sum()
@@ -179,7 +179,7 @@ def train_matching(
 
 
 class _Source:
-    """Texts and labels of one source; words are looked up when a text is drawn."""
+    """Texts and labels of one source; words are looked up when a text is sampled."""
 
     def __init__(self, index: WordIndex, pairs: Pairs) -> None:
         self._index = index
@@ -206,7 +206,7 @@ class _Source:
     def batch(
         self, settings: MatchingSettings, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], list[np.ndarray], Tensor]:
-        """Stretches of texts, labels, and (texts, labels) which of them are right."""
+        """Word indices of text spans and of labels, and a (texts, labels) mask of right labels."""
         some = rng.integers(len(self.texts), size=settings.batch_size).tolist()
         read = [self._index.places(self.texts[text]) for text in some]
         some = [text for text, words in zip(some, read, strict=True) if len(words)]
@@ -233,7 +233,7 @@ def _stretch(words: np.ndarray, length: int, rng: np.random.Generator) -> np.nda
 
 
 def _segments(texts: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """All words one after the other, and the number of the text each is of."""
+    """Concatenated words of all texts, and for each the index of its text."""
     words, bounds = flat(texts)
     owners = np.repeat(np.arange(len(texts)), np.diff(bounds))
     return torch.from_numpy(words), torch.from_numpy(owners)

@@ -1,12 +1,12 @@
-"""Word vectors from a corpus: skip-gram for what words mean, counts for what they are about.
+"""Word vectors from a corpus: skip-gram for function, co-occurrence counts for topic.
 
-Two widths of windows, because they tell different things (Levy and Goldberg 2014,
-"Dependency-based word embeddings", section 4): a few words of distance say which words can replace
-each other, many say which belong to the same subject. Labels need both. The narrow part is gensim's
-skip-gram with negative samples (Mikolov et al. 2013). The wide part is positive pointwise mutual
-information, factorised, which is what skip-gram models converge to (Levy and Goldberg 2014, "Neural
-word embedding as implicit matrix factorization") and far quicker for wide windows. Neither depends
-on anything but text and seed.
+Two window sizes capture different similarity (Levy and Goldberg 2014, "Dependency-based word
+embeddings", section 4): narrow windows find words that can replace each other, wide windows find
+words of the same topic. Labels need both. The narrow part is gensim's skip-gram with negative
+sampling (Mikolov et al. 2013). The wide part is a factorisation of positive pointwise mutual
+information. Skip-gram models converge to this (Levy and Goldberg 2014, "Neural word embedding as
+implicit matrix factorization"), but it is much faster for wide windows. Both are deterministic for
+a given text and seed.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from spacy_selectra.util.extras import required
 from spacy_selectra.util.progress import Progress
 
 _BREAK = -1  # between paragraphs
-_BLOCK = 3_000_000  # words counted at a time
+_BLOCK = 3_000_000  # words per block of counting
 
 
 @dataclass(frozen=True)
 class VectorSettings:
-    """How vectors are made.
+    """Settings of word vectors.
 
     Attributes:
-        dimensions: of each of the two parts.
-        narrow: words of distance that skip-gram looks at.
-        wide: words of distance within which pairs are counted.
-        wide_weight: of the wide part; each part of a vector is of length 1 before.
-        epochs: passes of skip-gram over the text.
-        max_words: most words that get a vector.
-        min_count: occurrences a word needs.
-        least_pairs: rarer pairs do not count.
+        dimensions: dimensions of each of the two parts.
+        narrow: window size of skip-gram, in words to each side.
+        wide: window size of the co-occurrence counts.
+        wide_weight: weight of the wide part; both parts are normalised before.
+        epochs: epochs of skip-gram.
+        max_words: maximum vocabulary size.
+        min_count: minimum frequency of a word.
+        least_pairs: minimum frequency of a pair.
     """
 
     dimensions: int = 200
@@ -53,19 +53,19 @@ class VectorSettings:
     least_pairs: int = 3
 
 
-# Share of the text above which a word is left out at random, Mikolov et al. 2013, section 2.3.
+# Threshold for subsampling of frequent words, Mikolov et al. 2013, section 2.3.
 _SUBSAMPLE = 1e-4
 
 
 @dataclass(frozen=True)
 class TrainedVectors:
-    """Words of a corpus, the most frequent first.
+    """Word vectors, by descending frequency of the words.
 
     Attributes:
-        words: distinct.
-        share: (words,) float64, of all words of the corpus.
-        vectors: (words, d) float32, of length 1.
-        origin: what they were made of, in terms of JSON.
+        words: the distinct words.
+        share: (words,) float64, relative frequency in the corpus.
+        vectors: (words, d) float32, normalised.
+        origin: sources of the vectors, JSON-serialisable.
     """
 
     words: tuple[str, ...]
@@ -81,26 +81,26 @@ def train_vectors(
     seed: int = 0,
     quiet: bool = False,
 ) -> TrainedVectors:
-    """Vectors of the words of a corpus.
+    """Train vectors of the words of a corpus.
 
-    About 4 bytes a word of the text and 3 GB for the counts are held in memory.
+    Memory: about 4 bytes per word of the text, and 3 GB for the counts.
 
     Args:
-        texts: paragraphs separated by line feeds, over which no window reaches.
-        settings: the defaults if None.
-        seed: of all random choices.
+        texts: paragraphs separated by line feeds; windows do not cross paragraphs.
+        settings: defaults if None.
+        seed: for all random choices.
         quiet: print no progress.
 
     Raises:
-        SelectraError: fewer words occur often enough than there are dimensions.
+        SelectraError: fewer words than dimensions have the minimum frequency.
     """
     chosen = settings or VectorSettings()
     words, counts, ids = _number(texts, chosen, quiet)
     if len(words) <= chosen.dimensions:
         raise SelectraError(
-            f"only {len(words):,} words occur {chosen.min_count} times or more, and vectors of "
-            f"{chosen.dimensions} dimensions need more: give more text, or set min_count or the "
-            "dimensions lower"
+            f"only {len(words):,} words occur at least {chosen.min_count} times, too few for "
+            f"{chosen.dimensions} dimensions: use more text, a lower min_count or fewer "
+            "dimensions"
         )
     share = counts / counts.sum()
     narrow = _skip_gram(words, counts, ids, chosen, seed, quiet)
@@ -111,16 +111,16 @@ def train_vectors(
 
 
 def _centred(rows: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Rows of length 1 whose mean over the words of the text is taken off (Arora et al. 2017)."""
+    """Subtract the mean over the words of the text (Arora et al. 2017) and normalise the rows."""
     return unit(unit(rows) - share @ unit(rows))
 
 
 def _number(
     texts: Iterable[str], settings: VectorSettings, quiet: bool
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Words, their counts, and the text as places of words, `_BREAK` between paragraphs.
+    """Words, their counts, and the text as word indices with `_BREAK` between paragraphs.
 
-    Words that get no vector are left out of the text.
+    Words outside the vocabulary are removed from the text.
     """
     new = count()
     numbers: dict[str, int] = {}
@@ -139,7 +139,7 @@ def _number(
     flat = np.frombuffer(ids, dtype=np.int32) if len(ids) else np.zeros(0, dtype=np.int32)
     counts = np.bincount(flat[flat >= 0], minlength=len(numbers))
     names = np.array(list(numbers), dtype=object)
-    # the most frequent first, and by the alphabet where they are equally frequent
+    # by descending frequency, then alphabetically
     order = np.lexsort((np.argsort(np.argsort(names)), -counts))[: settings.max_words]
     order = order[counts[order] >= settings.min_count]
     places = np.full(len(numbers) + 1, -2, dtype=np.int32)
@@ -157,7 +157,7 @@ def _skip_gram(
     seed: int,
     quiet: bool,
 ) -> np.ndarray:
-    """(words, dimensions) vectors of gensim's skip-gram; one thread, or chance would have a say."""
+    """(words, dimensions) vectors of gensim's skip-gram; deterministic only with one thread."""
     word2vec = required("gensim.models:Word2Vec", what="training word vectors")
     model = word2vec(
         vector_size=settings.dimensions,
@@ -189,7 +189,7 @@ def _skip_gram(
 
 
 class _Repeated:
-    """What a generator function yields, as often as it is asked."""
+    """A re-iterable view of a generator function, for several epochs."""
 
     def __init__(self, function) -> None:
         self._function = function
@@ -199,7 +199,7 @@ class _Repeated:
 
 
 def _parts(ids: np.ndarray) -> Iterator[np.ndarray]:
-    """Paragraphs, those longer than gensim takes (10,000 words) in pieces."""
+    """Paragraphs, split at gensim's maximum length (10,000 words)."""
     begin = 0
     for end in np.append(np.flatnonzero(ids == _BREAK), len(ids)).tolist():
         for start in range(begin, end, 10_000):
@@ -210,7 +210,7 @@ def _parts(ids: np.ndarray) -> Iterator[np.ndarray]:
 def _pair_counts(
     ids: np.ndarray, share: np.ndarray, settings: VectorSettings, seed: int, quiet: bool
 ):
-    """Sparse (words, words) counts of pairs that are near, in both directions."""
+    """Sparse (words, words) symmetric co-occurrence counts within the window."""
     sparse = required("scipy.sparse", what="counting word vectors")
     size = len(share)
     rng = np.random.default_rng(seed)
@@ -244,8 +244,8 @@ def _pairs(ids: np.ndarray, size: int, width: int, sparse):
 def _factors(counts, settings: VectorSettings, seed: int) -> np.ndarray:
     """(words, dimensions) left singular vectors of positive pointwise mutual information.
 
-    Levy, Goldberg and Dagan 2015, sections 3.2 and 3.3: contexts smoothed with exponent 0.75, and
-    singular values left out.
+    As in Levy, Goldberg and Dagan 2015, sections 3.2 and 3.3: context distribution smoothing with
+    exponent 0.75, without singular values.
     """
     svd = required("sklearn.utils.extmath:randomized_svd", what="factorising word vectors")
     matrix = counts.tocsr()

@@ -1,4 +1,4 @@
-"""Words of texts, and what is known of them: their number, their vectors, their weights."""
+"""Tokenization into words, vocabulary lookup, and operations on rows of words."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 
 from spacy_selectra.text.normalization import strip_accents
 
-# Letters with hyphens or apostrophes between them; any number counts as the same word.
+# Letters with inner hyphens or apostrophes; all numbers map to the same word.
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|\d+")
 NUMBER = "0"
-# A verb and the one or two pronouns that Spanish writes together with it (RAE and ASALE 2009,
-# Nueva gramática de la lengua española, section 16.6): recuérda-me, apaga-r-las, di-ciéndo-se-lo.
+# A verb with one or two enclitic pronouns (RAE and ASALE 2009, Nueva gramática de la lengua
+# española, section 16.6): recuérda-me, apaga-r-las, di-ciéndo-se-lo.
 _ENCLITIC = re.compile(r"(.{2,}(?:[aeiourd]|os))(?:me|te|se|nos|os|l[aeo]s?)")
 _CACHED = 500_000
 
 
 def split_words(text: str) -> list[str]:
-    """Words of a text in the order they stand in, lower-cased, with composed accents.
+    """Words of a text in order, lower-cased and NFC-normalised.
 
     "¡El niño-burbuja pagó 12,50 €!" has el, niño-burbuja, pagó, 0, 0.
     """
@@ -29,7 +29,7 @@ def split_words(text: str) -> list[str]:
 
 
 def without_accents(word: str) -> str:
-    """The word without accents and diaereses; the tilde of ñ stays, which is a letter of its own.
+    """The word without accents and diaereses; ñ stays, since it is a separate letter.
 
     "pingüino" is pinguino, "señorío" is señorio.
     """
@@ -37,15 +37,14 @@ def without_accents(word: str) -> str:
 
 
 class WordIndex:
-    """Places of words, by which rows of tables are found.
+    """Vocabulary lookup, from words to indices.
 
-    A word that is not there is looked for as others write it: without its hyphens ("ex-ministro"
-    is two words then), without accents, or as the most frequent word that is the same without
-    accents ("politica" is política); then without the pronouns at the end of a verb
-    ("recuérdamelo" is recuerda). Only what remains is unknown.
+    Unknown words fall back to other spellings: split at hyphens ("ex-ministro"), without accents,
+    the most frequent word with other accents ("politica" is política), and verbs without enclitic
+    pronouns ("recuérdamelo" is recuerda).
 
     Args:
-        words: distinct, the most frequent first.
+        words: distinct words by descending frequency.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -60,7 +59,7 @@ class WordIndex:
         return len(self.words)
 
     def places(self, text: str) -> np.ndarray:
-        """(n,) int64 places of the words of a text that are known, in their order."""
+        """(n,) int64 indices of the known words of a text, in order."""
         found: list[int] = []
         for word in split_words(text):
             place = self._places.get(word)
@@ -71,7 +70,7 @@ class WordIndex:
         return np.array(found, dtype=np.int64)
 
     def unknown(self, text: str) -> list[str]:
-        """Words of a text that are not known in any form."""
+        """Words of a text that are unknown in every spelling."""
         return [
             word
             for word in split_words(text)
@@ -98,10 +97,10 @@ class WordIndex:
 
 
 def flat(texts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """All words of several texts one after the other, and where each text begins.
+    """Concatenated words of several texts, with the bounds of the texts.
 
     Returns:
-        (n,) int64 places, (texts + 1,) int64 bounds.
+        (n,) int64 indices, (texts + 1,) int64 bounds.
     """
     bounds = np.cumsum([0, *(len(text) for text in texts)])
     if not bounds[-1]:
@@ -110,7 +109,7 @@ def flat(texts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sums(rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """(n, d) rows to (parts, d) sums of consecutive rows; an empty part sums to 0."""
+    """(n, d) rows to (parts, d) sums of segments; empty segments sum to 0."""
     result = np.zeros((len(bounds) - 1, *rows.shape[1:]), dtype=rows.dtype)
     full = np.flatnonzero(np.diff(bounds))
     if len(full):
@@ -119,6 +118,6 @@ def sums(rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1, in float32; a row of zeros stays."""
+    """Normalise rows to length 1, in float32; zero rows stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.maximum(lengths, 1e-12)).astype(np.float32)

@@ -1,1 +1,1 @@
-"""Strings, pieces and offsets: the tokenizer, windows and alignment. Read tokenizer.py first."""
+"""Tokenizer, offsets, windows, alignment and entity tags. Read tokenizer.py first."""

@@ -1,19 +1,18 @@
-"""Where no name goes on, by the looks of a text: between paragraphs, cells, and items on lines.
+"""Boundaries that no entity crosses, from the layout: paragraphs, table cells and list items.
 
 White space is a boundary by the first of these rules that applies:
 
-1. It holds two line breaks or more, or a form feed.
-2. It holds one line break, and the lines on its two sides are items of a list rather than a
-   sentence that was cut to fit: see `item_breaks`.
-3. It lies within a line, and holds a tab or at least `COLUMN` characters; two spaces are enough
-   where successive lines hold nothing but names, numbers and such gaps.
+1. It contains two or more line breaks, or a form feed.
+2. It contains one line break between items of a list, not within a wrapped sentence: see
+   `item_breaks`.
+3. It is within a line and contains a tab or at least `COLUMN` characters. Two spaces are enough
+   where successive lines contain only names, numbers and such gaps.
 
-Separators of cells and items are boundaries on both sides: signs such as "|" and ";", bullets,
-arrows, boxes, emoji, a dash or slash between spaces, `","` between quoted cells, a line break that
-was spelled out ("\\n"), and the number that begins a line where the lines are numbered in turn.
-Nothing here knows names. A boundary
-where none would go on does no harm, so all that has to be told apart is a list ("Ana Gil", "Luis
-Mora") from a name that was cut in running text ("Ignacio", "Galán").
+Separators of cells and items are boundaries on both sides: characters such as "|" and ";", bullets,
+arrows, boxes, emoji, a dash or slash between spaces, `","` between quoted cells, an escaped line
+break ("\\n"), and the number at the beginning of a line where lines are numbered consecutively.
+There are no lists of names. A boundary between two other words does no harm, so the task is to
+distinguish lists ("Ana Gil", "Luis Mora") from names split by line wrapping ("Ignacio", "Galán").
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-# White space of so many characters within a line separates columns; two are a typing mistake.
+# Number of spaces within a line that separate columns; two may be a typing mistake.
 COLUMN = 3
-# Signs, bullets, arrows, boxes and other shapes, emoji; and what may follow to make one sign of
-# several. No mark is among them that is part of names, such as ®, ™ and °.
+# Separator characters, bullets, arrows, boxes and other shapes, and emoji with their modifiers.
+# Excluded are symbols that occur in names, such as ®, ™ and °.
 _SIGN = (
     r"[|;>¦•‣⁃∙⋅∣‖｜；\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff"
     r"\U0001f000-\U0001faff][\ufe0e\ufe0f\u200d\u20e3]*"
 )
 _CELLS = r"""["'”»][,;]["'“«]"""  # between two cells in quotation marks
-_SPELLED_OUT = r"(?:\\r)?\\n"  # a line break in JSON that was not decoded
+_SPELLED_OUT = r"(?:\\r)?\\n"  # an escaped line break, from JSON that was not decoded
 SEPARATOR = re.compile(rf"(?:{_SIGN}|{_CELLS}|{_SPELLED_OUT})+")
-# Signs that are part of names ("Castilla-La Mancha"), and separate them between spaces.
+# Part of names ("Castilla-La Mancha"), but separators between spaces.
 SPACED = re.compile(r"[-/*]+|[–—·\\]")
-# So many line breaks to each side are asked whether they cut sentences.
+# Line breaks considered on each side, to decide whether lines are wrapped sentences.
 NEIGHBOURS = 2
 
 _BREAKS = r"\n\r\v\x1c-\x1e\x85\u2028"
@@ -55,20 +54,20 @@ _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 # "- Ana", "* Ana", "— Ana", "1. Ana", "2) Ana", "3.º Ana", "b) Ana", "[x] Ana"
 _BULLET = re.compile(r"(?:[-–—*·#+~]+|\[.?\]|\(?\d{1,3}(?:[.)]|\.?[ºª])|\(?[a-zA-Z]\))\s")
 _KEY = re.compile(r"[^\W\d_][^.:;,]{1,30}:(?:\s|$)")  # "Lugar de nacimiento: Bilbao"
-# What stands in lower case at the beginning of a line of an address.
+# Lower-case words at the beginning of an address line.
 _CONTACT = re.compile(r"www\.|https?:|\S+@|c/|(?:av|avda|pl|pza|pº|tel|tfno|apdo)\.", re.IGNORECASE)
 _OPENING = "\"'«“‘([¡¿"
 _CLOSING = "\"'»”’)]"
-# A full stop behind at most three letters may be that of an abbreviation ("Sr.", "M.").
+# A full stop after at most three letters may belong to an abbreviation ("Sr.", "M.").
 _QUOTE = f"[{re.escape(_CLOSING)}]"
 _STOP = rf"(?:(?:\w{{4,}}|\b[a-záéíóúñü]{{3}}|\d|{_QUOTE})\.|[!?…]){_QUOTE}*"
 _ENDS_SENTENCE = re.compile(rf"(?:{_STOP}|[:;])$")
 _HOLDS_STOP = re.compile(rf"{_STOP}(?:$|\s+[^\Wa-záéíóúñü])")
-# Words in lower case that are part of names and so make no running text.
+# Lower-case words that are part of names, so they do not indicate running text.
 _WITHIN_NAMES = frozenset(
     _WORD.findall("""de del la las los el y e i da das do dos di du van von der den le""")
 )
-# A line that ends with one of these goes on in the next.
+# A line that ends with one of these continues on the next line.
 _LEADS_ON = frozenset(
     _WORD.findall("""a al ante con contra como cuando de del desde donde e el en entre es esta este
     está fue ha han hacia hasta la las lo los más mientras ni no o para por porque que se según si
@@ -77,20 +76,20 @@ _LEADS_ON = frozenset(
 
 
 def boundaries(text: str, every_line: bool = False) -> np.ndarray:
-    """Places that no name spans.
+    """Boundaries that no entity crosses.
 
     Args:
-        text: any.
-        every_line: every line break is a boundary, whatever the lines look like.
+        text: any text.
+        every_line: make every line break a boundary.
 
     Returns:
-        (n,) int64, ascending: numbers of the characters that follow them.
+        (n,) int64, ascending: offsets of the characters after the boundaries.
     """
     if _STRUCTURE.search(text) is None:
         return np.zeros(0, dtype=np.int64)
     found: list[int] = []
     lines: list[str] = []
-    breaks: list[int] = []  # between the lines
+    breaks: list[int] = []  # between lines
     begins = [0]  # of the lines
     for match in _SPACE.finditer(text):
         space, (start, end) = match.group(), match.span()
@@ -115,8 +114,8 @@ def boundaries(text: str, every_line: bool = False) -> np.ndarray:
 
 
 def separates(word: str) -> bool:
-    """Whether a word can be no part of a name: it holds a separator, and nothing to read beside it
-    or something on both sides ("Gil;Bilbao")."""
+    """Whether a word cannot be part of an entity: it contains a separator, with other characters on
+    both sides or on none ("Gil;Bilbao")."""
     found = SEPARATOR.search(word)
     if found is None:
         return False
@@ -128,12 +127,12 @@ def separates(word: str) -> bool:
 def after_boundaries(
     text: str, begins: np.ndarray, ends: np.ndarray, every_line: bool = False
 ) -> np.ndarray:
-    """Which words a name cannot go on into from the one before.
+    """Which words follow a boundary.
 
     Args:
-        text: what they stand in.
-        begins: (n,) int64, first character of each word.
-        ends: (n,) int64, the one after its last.
+        text: the text of the words.
+        begins: (n,) int64, start offsets of the words.
+        ends: (n,) int64, end offsets (exclusive).
         every_line: as for `boundaries`.
 
     Returns:
@@ -151,8 +150,8 @@ def _chosen(breaks: Sequence[int], lines: Sequence[str]) -> list[int]:
 
 
 def _in_rows(begins: Sequence[int], lines: Sequence[str]) -> list[int]:
-    """Boundaries within lines that have others of their kind beside them: behind the numbers that
-    number them, and at gaps of two spaces."""
+    """Boundaries within lines next to similar lines: after the numbers of numbered lines, and at
+    gaps of two spaces."""
     found: list[int] = []
     numbers = [_NUMBERED.match(line) for line in lines]
     gaps = [[gap.start() for gap in _GAP.finditer(line)] for line in lines]
@@ -166,14 +165,14 @@ def _in_rows(begins: Sequence[int], lines: Sequence[str]) -> list[int]:
 
 
 class _Line(NamedTuple):
-    """What is to be known of a line.
+    """Features of a line.
 
     Attributes:
         text: the line.
         first: its first word.
         lower: it begins in lower case.
-        running: it holds words in lower case that are no part of a name, or begins with one.
-        leads_on: its last word asks for another.
+        running: it contains lower-case words that are not part of names, or begins with one.
+        leads_on: its last word cannot end a sentence.
     """
 
     text: str
@@ -197,16 +196,16 @@ class _Line(NamedTuple):
 
 
 def item_breaks(lines: Sequence[str]) -> list[bool]:
-    """Whether the break behind each line but the last separates items.
+    """Whether the break after each line except the last separates items.
 
-    A break cuts a sentence for certain where the next line begins in lower case, or this one ends
-    with a word such as "de". Any other line that holds but names, numbers and the like is an item
-    by itself unless most breaks near it cut sentences. Of the rest, which hold words in lower
-    case, those are running text that have near them a break that cuts a sentence, or go on until
-    a full stop in lines of the same kind that do not all begin alike.
+    A break certainly splits a sentence if the next line begins in lower case or this one ends with
+    a word such as "de". Any other line with only names, numbers and the like is an item, unless
+    most breaks near it split sentences. The other lines contain lower-case words. They are running
+    text if a break near them splits a sentence, or if they continue to a full stop in lines of the
+    same kind that do not all begin with the same word.
 
     Args:
-        lines: of a paragraph, without white space around them.
+        lines: stripped lines of a paragraph.
     """
     known = [_Line.of(line) for line in lines]
     cuts = [after.lower or before.leads_on for before, after in pairwise(known)]

@@ -1,4 +1,4 @@
-"""Text to word pieces: with character offsets, with segments, and fast for packing."""
+"""Tokenizing text: with offsets, with segments, and fast for packing."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ class TypedPieces(NamedTuple):
     types: np.ndarray
 
     def __len__(self) -> int:
-        """Number of pieces; counts pieces, not fields of the tuple."""
+        """Number of pieces, not of fields of the tuple."""
         return len(self.ids)
 
     def at(self, rows: np.ndarray) -> TypedPieces:
-        """Those at (n,) int64 places."""
+        """The pieces at (n,) int64 indices."""
         return TypedPieces(self.ids[rows], self.types[rows])
 
 
 @dataclass(frozen=True)
 class Template:
-    """The pieces a tokenizer puts around one text or around each text of a pair.
+    """The special pieces of a tokenizer around one text or a pair of texts.
 
-    A sequence is a left part, `before` and the text, and a right part: `between`, the second
-    text and `after` for pairs, `after` alone for single texts. For BERT and ELECTRA that is
-    [CLS] text [SEP] and [CLS] text [SEP] second [SEP].
+    A sequence is a left part, `before` and the text, and a right part: `between`, the second text
+    and `after` for pairs, only `after` for single texts. For BERT and ELECTRA these are [CLS] text
+    [SEP] and [CLS] text [SEP] second [SEP].
     """
 
     before: TypedPieces
@@ -79,7 +79,7 @@ class Template:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, *, pairs: bool) -> Template:
-        """Read the template off an encoded example, whatever post-processor the tokenizer has."""
+        """The template of any tokenizer, from an encoded example."""
         encoded = tokenizer.encode("a", "a") if pairs else tokenizer.encode("a")
         special = np.array(encoded.special_tokens_mask, dtype=bool)
         ids, types = np.array(encoded.ids, np.int64), np.array(encoded.type_ids, np.int64)
@@ -124,14 +124,14 @@ class Template:
 
 
 class PieceTokenizer:
-    """A tokenizer's backend with padding and truncation off, and what frames its sequences.
+    """A tokenizer's backend without padding and truncation, with the special pieces it adds.
 
-    A copy is taken: transformers switches padding and truncation on in the backend it was
-    called with, and a sequence that is padded unnoticed gives wrong vectors.
+    It is copied, because transformers turns on padding and truncation in the backend it uses, and
+    unnoticed padding would give wrong vectors.
 
     Attributes:
-        max_length: most pieces of a sequence, special ones included.
-        pad_id: id that fills padded arrays.
+        max_length: maximum pieces of a sequence, special ones included.
+        pad_id: id of padding.
         prefix: ids before every sequence, [CLS] in ELECTRA.
         suffix: ids after it, [SEP] in ELECTRA.
     """
@@ -150,11 +150,11 @@ class PieceTokenizer:
 
     @property
     def budget(self) -> int:
-        """Most pieces of text in one sequence."""
+        """Maximum pieces of text in a sequence."""
         return self.max_length - len(self.prefix) - len(self.suffix)
 
     def encode(self, texts: Sequence[str]) -> list[Pieces]:
-        """The pieces of every text; long texts are tokenized in parts cut at spaces."""
+        """The pieces of every text; long texts are split at spaces before tokenization."""
         parts = [_parts(text) for text in texts]
         cut = [
             text[begin:end]
@@ -176,7 +176,7 @@ class PieceTokenizer:
         return [self._names[number] for number in ids]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything `from_dict` needs, JSON-able."""
+        """The tokenizer as JSON values, for `from_dict`."""
         return {
             "definition": self.backend.to_str(),
             "max_length": self.max_length,
@@ -185,7 +185,7 @@ class PieceTokenizer:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PieceTokenizer:
-        """Rebuild what `to_dict` described."""
+        """The tokenizer from the result of `to_dict`."""
         return cls(Tokenizer.from_str(values["definition"]), values["max_length"], values["pad_id"])
 
 
@@ -194,12 +194,12 @@ def load_pieces(name: str | Path, options: Mapping[str, Any], config: Any) -> Pi
 
     Args:
         name: model directory or hub id.
-        options: if any, read by `AutoTokenizer.from_pretrained` with these and nothing
-            repaired; else `tokenizer.load_tokenizer`.
+        options: if any, arguments of `AutoTokenizer.from_pretrained`, and nothing is repaired;
+            otherwise the tokenizer is loaded by `tokenizer.load_tokenizer`.
         config: the encoder's configuration.
 
     Raises:
-        SelectraError: no tokenizer there, or one without a fast backend.
+        SelectraError: there is no tokenizer, or it has no fast backend.
     """
     options = {key: value for key, value in options.items() if key != "use_fast"}
     tokenizer: Any = load_unrepaired(name, **options) if options else load_tokenizer(name)
@@ -207,7 +207,7 @@ def load_pieces(name: str | Path, options: Mapping[str, Any], config: Any) -> Pi
 
 
 def pieces_like(tokenizer: Any, config: Any) -> PieceTokenizer:
-    """What transformers' tokenizer does to texts that an encoder of this configuration reads.
+    """The `PieceTokenizer` of transformers' tokenizer, for an encoder with this configuration.
 
     Raises:
         SelectraError: a tokenizer without a fast backend.
@@ -244,7 +244,7 @@ def transformers_tokenizer(pieces: PieceTokenizer) -> PreTrainedTokenizerFast:
 
 
 def pieces_of(encoding: Encoding) -> Pieces:
-    """Ids and characters of an encoding."""
+    """Ids and offsets of an encoding."""
     return Pieces(
         np.array(encoding.ids, dtype=np.int64),
         np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2),
@@ -252,20 +252,20 @@ def pieces_of(encoding: Encoding) -> Pieces:
 
 
 def encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[Encoding]:
-    """The encoding of each text, without special pieces and without truncation.
+    """The encoding of each text, without special pieces and truncation.
 
-    A few texts are tokenized at a time: enough to occupy all threads of the backend.
+    A few texts are tokenized at a time, enough to use all threads of the backend.
 
     Raises:
-        SelectraError: a text with a lone surrogate, which no UTF-8 can hold.
+        SelectraError: a text with a lone surrogate, which is not valid in UTF-8.
     """
     for group in _groups(texts):
         try:
             encoded = tokenizer.encode_batch(group, add_special_tokens=False)
-        except TypeError as error:  # what the backend says of anything that is not UTF-8
+        except TypeError as error:  # the backend's error for text that is not UTF-8
             raise SelectraError(
-                "a text holds half of a surrogate pair and is no valid Unicode; decode it "
-                "anew from its bytes, or replace such characters"
+                "a text has half of a surrogate pair and is not valid Unicode; decode it "
+                "again from its bytes, or replace such characters"
             ) from error
         yield from encoded
 
@@ -276,14 +276,14 @@ def encode_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
 
 
 def join(parts: Sequence[TypedPieces]) -> TypedPieces:
-    """One after the other."""
+    """Concatenate pieces."""
     return TypedPieces(
         np.concatenate([part.ids for part in parts]), np.concatenate([part.types for part in parts])
     )
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Neighbouring texts, together at most `CHARACTERS_PER_CALL` characters where possible."""
+    """Consecutive texts with at most `CHARACTERS_PER_CALL` characters in total, if possible."""
     group: list[str] = []
     characters = 0
     for text in texts:
@@ -309,17 +309,17 @@ def _parts(text: str) -> list[tuple[int, int]]:
     return parts
 
 
-# Text to piece ids, fast: each distinct word is tokenised once.
+# Fast tokenization for packing: each distinct word is tokenized once.
 
 
 _CACHE_SIZE = 1 << 20  # words; about 200 MB
 
 
 class CachedEncoder:
-    """Encodes texts without special tokens, remembering the pieces of words seen before.
+    """Encodes texts without special tokens, with a cache of words.
 
-    WordPiece never looks across a space, so a text's pieces are those of its parts
-    between spaces. Names of special tokens in the text ("[SEP]") are ordinary text.
+    WordPiece does not cross spaces, so a text's pieces are those of its parts between spaces. Names
+    of special tokens in the text ("[SEP]") are ordinary text.
 
     Args:
         tokenizer: a BERT-like WordPiece tokenizer; it is copied.

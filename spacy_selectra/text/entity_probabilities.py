@@ -1,10 +1,10 @@
-"""Probability of entities under independent tag scores and the rules of IOB2.
+"""Probabilities of entities, from the tag scores of words and the rules of IOB2.
 
-A word's tag scores say nothing of its neighbours; what ties them together is that I follows B or I
-of its type (see `text.iob`). So the probability of tags y is that of independent words, given that
-no rule is broken, and that of an entity is the sum over all tags in which it is one: the
-forward-backward algorithm (Rabiner 1989, "A tutorial on hidden Markov models", section III-A) over
-the transitions that are allowed.
+Tag scores of words are independent, except that I follows B or I of its type (see `text.iob`).
+So the probability of a tag sequence is that of independent words, conditional on valid sequences.
+The probability of an entity is the sum over all sequences with this entity, computed with the
+forward-backward algorithm over valid transitions (Rabiner 1989, "A tutorial on hidden Markov
+models", section III-A).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from spacy_selectra.util.arrays import runs
 # First word, the one after the last, type.
 Entity = tuple[int, int, int]
 
-# Log probabilities of single tags are not taken for lower ones, so that no sum of their powers is
-# zero in float64; softmax of a network's float32 scores does not come near.
+# Lowest log probability of a tag, so that no sum of exponentials is zero in float64; softmax of a
+# network's float32 scores does not come near it.
 _LEAST = -600.0
 
 
@@ -38,13 +38,13 @@ class Reading(NamedTuple):
 class EntityProbabilities:
     """Probabilities of the entities of several texts.
 
-    Words that `best_tags` takes for outside without a search are taken for outside here, too,
-    which changes no probability by more than one part in a thousand for each such neighbour.
+    Words that `best_tags` regards as outside without a search are outside here as well. This
+    changes a probability by at most one thousandth for each such neighbouring word.
 
     Args:
-        stretches: the texts' scores, and the words of them that may belong to an entity.
-        temperature: divides the scores (Guo et al. 2017, section 4.2). The most probable tags
-            are the same for every temperature.
+        stretches: the texts' scores, and the words that may belong to an entity.
+        temperature: divides the scores (Guo et al. 2017, section 4.2). It does not change the
+            most probable tags.
     """
 
     def __init__(self, stretches: Stretches, temperature: float = 1.0) -> None:
@@ -53,11 +53,11 @@ class EntityProbabilities:
         self._text_starts = np.cumsum([0, *stretches.lengths])[:-1]
 
     def of(self, entities: Sequence[Sequence[Entity]]) -> list[np.ndarray]:
-        """Probability of each entity of each text, as `entities_of` gives them.
+        """Probability of each entity of each text, for entities of `entities_of`.
 
         Returns:
-            For each text a (n,) float64 array; 0 for an entity that lies partly in words that are
-            taken for outside.
+            For each text a (n,) float64 array; 0 for an entity that is partly in words regarded as
+            outside.
         """
         counts = [len(found) for found in entities]
         flat = [entity for found in entities for entity in found]
@@ -74,7 +74,7 @@ class EntityProbabilities:
             return found
         by_start = np.argsort(starts)
         place = np.searchsorted(starts[by_start], begins, side="right") - 1
-        own = by_start[place]  # of those before the first stretch the last, which they end before
+        own = by_start[place]  # before the first stretch, the last one, whose end is after theirs
         within = (begins >= starts[own]) & (ends <= starts[own] + sizes[own])
         if within.any():
             looked_at = np.zeros(len(starts), dtype=bool)
@@ -88,7 +88,7 @@ class EntityProbabilities:
         return found
 
     def readings(self, least: float, kinds: int) -> list[list[Reading]]:
-        """All entities of each text whose probability is `least` or above, by their first word.
+        """All entities of each text with a probability of at least `least`, by their first word.
 
         Args:
             least: in (0, 1].
@@ -113,16 +113,16 @@ class EntityProbabilities:
 
 
 class _Passes:
-    """Forward and backward pass over some stretches, side by side and step by step.
+    """Forward and backward pass over several stretches in parallel.
 
-    The words of these stretches are numbered anew, one stretch after the other.
+    The words of these stretches are renumbered, stretch after stretch.
 
-    Both passes are one loop, since the backward one is the forward one over reversed words and
-    transposed transitions. Masses add up to 1 at every step, as in Rabiner's section V-A.
+    Both passes are one loop, because the backward pass is a forward pass over reversed words with
+    transposed transitions. Probabilities are normalised at every step, as in Rabiner's section V-A.
 
     Args:
-        stretches: all of them.
-        chosen: (C,) int64, ascending numbers of those that are looked at.
+        stretches: all stretches.
+        chosen: (C,) int64, ascending indices of the stretches to compute.
         temperature: divides the scores.
 
     Attributes:
@@ -137,14 +137,14 @@ class _Passes:
         lasts = np.cumsum(sizes)
         self.firsts = lasts - sizes
         self._ends = np.repeat(lasts, sizes)
-        # words by step: at each, the stretches that are long enough, which come first
+        # words by step; at each step, the stretches that are long enough come first
         active = np.searchsorted(-sizes, -np.arange(sizes[0]), side="left")
         which = runs(np.zeros_like(active), active)
         steps = np.repeat(np.arange(len(active)), active)
         words = np.stack([self.firsts[which] + steps, lasts[which] - 1 - steps])
         masses = np.exp(self._logs)[words]
         inside = slice(2, None, 2)
-        masses[0, : active[0], inside] = 0  # nothing has begun that could go on
+        masses[0, : active[0], inside] = 0  # I is invalid at the beginning
         allowed = _allowed(masses.shape[2])
         both = np.stack([allowed, allowed.T])
         sums = np.empty((2, len(which)))
@@ -164,11 +164,11 @@ class _Passes:
         alone = np.empty(len(which))
         with np.errstate(divide="ignore"):
             alone[words[1]] = np.log(masses[1, :, OUTSIDE] + masses[1, :, 1::2].sum(axis=1))
-        # log mass of what may follow an entity that ends before a word, over that of anything
+        # log of the probability that an entity can end before a word, over that of anything
         self._following = alone + beyond[self._ends] - beyond[:-1]
 
     def probabilities(self, begins: np.ndarray, ends: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        """(n,) float64 of entities within the stretches, from (n,) words and types."""
+        """(n,) float64 probabilities of entities in the stretches, from (n,) words and types."""
         sizes = ends - begins - 1
         inner = self._logs[runs(begins + 1, sizes), np.repeat(2 + 2 * kinds, sizes)]
         entity = np.repeat(np.arange(len(begins)), sizes)
@@ -186,8 +186,8 @@ class _Passes:
             probability = self._probability(mass, begins, ends)
             good = probability >= least
             found.append((begins[good], ends[good], types[good], probability[good]))
-            # what follows has a mass of at most 1, so no longer entity has more than this one's
-            # mass over that of the whole stretch
+            # the rest has a probability of at most 1, so this is an upper bound for all longer
+            # entities
             stop = self._ends[begins]
             most = np.exp(mass + self._forward[begins] - self._forward[stop])
             longer = (ends < stop) & (most >= least)
@@ -204,7 +204,7 @@ class _Passes:
 
 
 def _allowed(count: int) -> np.ndarray:
-    """(tags, tags) float64: 1 where a tag, by its row, may be followed by one, by its column."""
+    """(tags, tags) float64: 1 if the tag of the row may be followed by the tag of the column."""
     allowed = np.zeros((count, count))
     allowed[:, [OUTSIDE, *range(1, count, 2)]] = 1
     inside = np.arange(2, count, 2)
@@ -212,23 +212,23 @@ def _allowed(count: int) -> np.ndarray:
     return allowed
 
 
-# Temperatures that are tried: from four times as sure to a tenth as sure.
+# Range of temperatures: from four times as confident to a tenth as confident.
 _TEMPERATURES = np.geomspace(0.25, 10.0, 149)
 
 
 def best_temperature(scores: Sequence[np.ndarray], gold: Sequence[Sequence[Entity]]) -> float:
-    """The temperature at which the probabilities of the entities found fit best.
+    """The temperature that calibrates the probabilities of predicted entities best.
 
-    Minimises the negative log-likelihood of what the entities found are, right or wrong (Guo et
-    al. 2017, "On calibration of modern neural networks", section 4.2, on entities in place of
-    classes). To 2.5%, which no one will see in a probability.
+    Minimises the negative log-likelihood of predicted entities being correct or not (Guo et al.
+    2017, "On calibration of modern neural networks", section 4.2, for entities instead of classes).
+    The precision is 2.5%, which is enough for probabilities.
 
     Args:
         scores: (n, tags) logits of each text.
         gold: its true entities.
 
     Raises:
-        ValueError: no entity is found at all, so there is nothing to fit.
+        ValueError: there are no predicted entities.
     """
     lengths = [len(part) for part in scores]
     logits = np.concatenate(scores) if lengths else np.zeros((0, 1))

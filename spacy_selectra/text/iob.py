@@ -1,6 +1,6 @@
-"""Entities as one tag a word (IOB2: Tjong Kim Sang and Veenstra 1999) and back.
+"""Entity tags of words (IOB2: Tjong Kim Sang and Veenstra 1999), and Viterbi decoding.
 
-Tag 0 is O; entity type k begins with tag 1 + 2k and goes on with tag 2 + 2k.
+Tag 0 is O; tag 1 + 2k is B and tag 2 + 2k is I of entity type k.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from spacy_selectra.util.arrays import runs
 
 OUTSIDE = 0
 MISSING = -1
-# Probability of being outside from which `best_tags` looks no further.
+# Probability of O from which `best_tags` regards a word as outside.
 CERTAIN = 0.999
 
 
 def tag_count(types: int) -> int:
-    """Number of tags for so many entity types."""
+    """Number of tags for a number of entity types."""
     return 1 + 2 * types
 
 
@@ -41,11 +41,12 @@ def tags_of(biluo: Iterable[str | None], types: Sequence[str]) -> np.ndarray:
 
 
 def entities_of(tags: np.ndarray, lengths: Sequence[int]) -> list[list[tuple[int, int, int]]]:
-    """Entities of each text; a tag that goes on with nothing begins an entity, as in conlleval.
+    """Entities of each text; an I tag without a preceding tag of its type begins an entity, as in
+    conlleval.
 
     Args:
-        tags: (T,) int64, those of all texts one after the other.
-        lengths: words of each text.
+        tags: (T,) int64, concatenated for all texts.
+        lengths: number of words of each text.
 
     Returns:
         For each text (first word, the one after the last, type), in order.
@@ -62,7 +63,7 @@ def entities_of(tags: np.ndarray, lengths: Sequence[int]) -> list[list[tuple[int
     before[starts[starts < len(tags)]] = -1
     begins = inside & ((tags % 2 == 1) | (before != types))
     first = np.flatnonzero(begins)
-    # an entity ends where the next one begins or where no word goes on with it
+    # an entity ends where the next one begins or where the next tag does not continue it
     goes_on = np.append(inside & ~begins, False)
     stops = np.flatnonzero(~goes_on)
     after = stops[np.searchsorted(stops, first + 1)]
@@ -75,15 +76,15 @@ def entities_of(tags: np.ndarray, lengths: Sequence[int]) -> list[list[tuple[int
 
 
 def best_tags(scores: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
-    """The most probable tags of which none goes on with nothing (Viterbi 1967; every tag is scored
-    by itself, so the only rule between neighbours is that I follows B or I of its type).
+    """Viterbi decoding under IOB2 constraints: the most probable tags with I after B or I of its
+    type only (Viterbi 1967).
 
-    A word that is outside any entity with probability above `CERTAIN` is taken for that, which
-    leaves short stretches to search; they are searched side by side.
+    A word whose probability of O is above `CERTAIN` is regarded as outside. The remaining short
+    stretches are searched in parallel.
 
     Args:
-        scores: (T, tags) logits, the words of all texts one after the other.
-        lengths: words of each text.
+        scores: (T, tags) logits, concatenated for all texts.
+        lengths: number of words of each text.
 
     Returns:
         (T,) int64.
@@ -92,14 +93,15 @@ def best_tags(scores: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
 
 
 def begin_anew(scores: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """Scores under which no entity goes on into some words.
+    """Scores with which no entity continues into some words.
 
-    I is impossible there. What it had goes to B, since the word is no less part of an entity for
-    that; to all types in their proportions, since what type the entity before it has says little.
+    I gets a probability of 0 there. Its probability is given to B, because the word is just as
+    likely to be in an entity; to all types in proportion, because the type of the entity before
+    it says little.
 
     Args:
         scores: (T, tags) logits.
-        firsts: (n,) int64, the words.
+        firsts: (n,) int64, indices of the words.
 
     Returns:
         (T, tags) logits; `scores` itself if there are no such words.
@@ -122,15 +124,15 @@ def log_probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 class Stretches:
-    """Words in a row that may belong to an entity, longest stretch first.
+    """Stretches of consecutive words that may belong to an entity, longest first.
 
     Args:
-        scores: (T, tags) logits, the words of all texts one after the other.
-        lengths: words of each text; no stretch goes on into the next one.
+        scores: (T, tags) logits, concatenated for all texts.
+        lengths: number of words of each text; stretches end with a text.
 
     Attributes:
         starts: (S,) int64, first word of each stretch.
-        sizes: (S,) int64, words in it.
+        sizes: (S,) int64, number of its words.
     """
 
     def __init__(self, scores: np.ndarray, lengths: Sequence[int]) -> None:
@@ -148,7 +150,7 @@ class Stretches:
         self.starts, self.sizes = open_words[first][order], sizes[order]
 
     def best_tags(self) -> np.ndarray:
-        """(T,) int64, see the function of this name."""
+        """(T,) int64, see the function `best_tags`."""
         tags = np.zeros(len(self.scores), dtype=np.int64)
         if len(self.starts):
             tags[runs(self.starts, self.sizes)] = _search(self._logs, self.starts, self.sizes)
@@ -156,9 +158,9 @@ class Stretches:
 
 
 def _search(logs: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Tags of stretches that begin at `starts`, longest first, one after the other."""
+    """Concatenated tags of the stretches that begin at `starts`, longest first."""
     count = logs.shape[1]
-    alone = [OUTSIDE, *range(1, count, 2)]  # tags that may follow anything
+    alone = [OUTSIDE, *range(1, count, 2)]  # tags that may follow any tag
     inside = np.arange(2, count, 2)
     came_from = np.zeros((len(starts), sizes[0], count), dtype=np.int64)
     best = logs[starts].copy()
@@ -187,11 +189,11 @@ def _search(logs: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarr
 
 
 def tag_loss(scores: np.ndarray, tags: np.ndarray) -> tuple[float, np.ndarray]:
-    """Cross-entropy of softmax(scores), its mean over tagged words, and its gradient.
+    """Mean cross-entropy of softmax(scores) over tagged words, and its gradient.
 
     Args:
         scores: (T, tags) float32, numpy or cupy.
-        tags: (T,) int64 of the same kind; words with `MISSING` count for nothing.
+        tags: (T,) int64 of the same kind; words with `MISSING` are ignored.
 
     Returns:
         The loss, and (T, tags) float32.
@@ -199,7 +201,7 @@ def tag_loss(scores: np.ndarray, tags: np.ndarray) -> tuple[float, np.ndarray]:
     known = tags != MISSING
     count = max(1, int(known.sum()))
     shifted = scores - scores.max(axis=1, keepdims=True)
-    powers = np.exp(shifted)  # of cupy arrays this is cupy's own
+    powers = np.exp(shifted)  # for cupy arrays this calls cupy
     totals = powers.sum(axis=1, keepdims=True)
     gradient = powers / totals
     (rows,) = known.nonzero()

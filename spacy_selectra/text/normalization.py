@@ -1,7 +1,7 @@
-"""What happens to text before it is split into words, and what a vocabulary says about it.
+"""Normalisation of text before tokenization, and its repair.
 
-Case and accents that entries of a vocabulary spell must not be taken from the text: those entries
-would never be produced, and never trained.
+If a vocabulary has case and accents, normalisation must keep them. Otherwise entries with upper
+case or accents would never be produced or trained.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 from tokenizers import Tokenizer, normalizers
 
-CONTINUATION = "##"  # begins an entry that stands inside a word
+CONTINUATION = "##"  # prefix of entries that continue a word
 
 
 def normalizer(
     *, lowercase: bool = False, strip_accents: bool = False, isolate_chinese: bool = True
 ) -> normalizers.Normalizer:
-    """What happens to text before it is split; by default nothing that a reader would see."""
-    # The stubs of tokenizers know neither arguments nor setters of several classes.
+    """BERT's normalizer; by default without visible changes to the text."""
+    # The type stubs of tokenizers lack arguments and setters of several classes.
     sequence: Any = normalizers.Sequence
     return sequence(
         [
@@ -38,15 +38,15 @@ def normalizer(
 def repair_normalizer(
     backend: Any, declared: Mapping[str, Any], special: Iterable[str]
 ) -> dict[str, Any] | None:
-    """Give a tokenizer the normalisation that its vocabulary calls for.
+    """Set the normalisation of a tokenizer to what its vocabulary requires.
 
     Args:
-        backend: a tokenizer; changed unless it is not BERT's WordPiece.
-        declared: what its directory declares, with the names of tokenizer_config.json.
-        special: entries that tell nothing about the text.
+        backend: a tokenizer; changed only if it is a BERT WordPiece tokenizer.
+        declared: settings of its directory, with the names of tokenizer_config.json.
+        special: entries to ignore.
 
     Returns:
-        What holds now, under the same names; None of another kind of tokenizer.
+        The new settings, by the same names; None for another kind of tokenizer.
     """
     state = _bert_state(backend)
     if state is None:
@@ -80,7 +80,7 @@ def _bert_state(backend: Tokenizer) -> dict[str, Any] | None:
 
 
 def _has_upper_case(word: str) -> bool:
-    name = word.startswith("[") and word.endswith("]")  # of any special token, or reserved
+    name = word.startswith("[") and word.endswith("]")  # a special or reserved token
     return word != word.lower() and not name
 
 
@@ -92,27 +92,27 @@ def has_accent(word: str) -> bool:
 
 
 def strip_accents(text: str) -> str:
-    """Without combining marks, as BERT's tokenizer strips accents: "ñ" becomes "n"."""
+    """Strip accents like BERT's tokenizer, by removing combining marks: "ñ" becomes "n"."""
     decomposed = unicodedata.normalize("NFD", text)
     return "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
 
 
 def is_reserved(entry: str) -> bool:
-    """Whether an entry stands for no text, as BERT's [unused1]."""
+    """Whether an entry is reserved, such as BERT's [unused1]."""
     return entry.startswith("[unused") and entry.endswith("]")
 
 
-# Cutting an entry of a vocabulary into other entries.
+# Splitting an entry of a vocabulary into other entries.
 
 
 def split_entry(entry: str, known: Container[str]) -> list[str]:
-    """The pieces WordPiece would cut `entry` into if its vocabulary were `known`.
+    """The pieces into which WordPiece would split `entry` with the vocabulary `known`.
 
-    Longest match first, as in Wu et al. 2016. An entry that begins with ## is the rest of a word,
-    so all its pieces are, too.
+    Longest match first, as in Wu et al. 2016. An entry with ## continues a word, so all its pieces
+    do, too.
 
     Returns:
-        Empty if `known` does not cover the entry.
+        Empty if `entry` cannot be split.
     """
     body = entry.removeprefix(CONTINUATION)
     prefix = CONTINUATION if len(body) < len(entry) else ""

@@ -1,8 +1,7 @@
-"""Which pieces of a text belong together: those that are read at once, and those of a word.
+"""Windows of long texts, and the alignment of pieces and words.
 
-Words and pieces are given by their characters: the first one, and the one after the last. A piece
-belongs to every word with which it shares a character, and one without characters (a special
-piece) to none.
+Words and pieces are given by offsets: the first character and the one after the last. A piece
+belongs to every word with which it has a character in common; special pieces belong to none.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 
 from spacy_selectra.util.arrays import runs
 
-# A cut may move this share of a window away from the even cut to fall between sentences.
+# Share of a window by which a cut may be moved to fall between sentences.
 _SLACK = 1 / 8
 
 _SENTENCE_END = frozenset(".!?…\n")
@@ -24,8 +23,8 @@ class Window(NamedTuple):
 
     Attributes:
         begin, end: its first piece and the one after its last.
-        first, last: the first piece it answers for and the one after the last; those around
-            them are context. Every piece of a text is answered for by one window.
+        first, last: the first piece whose result is used and the one after the last; the others
+            are context. The result of every piece comes from exactly one window.
     """
 
     begin: int
@@ -41,19 +40,19 @@ def overlapping_windows(
     placing: Literal["strides", "full", "even"],
     starts: np.ndarray | None = None,
 ) -> list[Window]:
-    """Windows of at most `size` pieces, so close that they overlap by at least `size - stride`.
+    """Windows of at most `size` pieces with an overlap of at least `size - stride`.
 
-    Neighbours share their overlap in halves, so every piece is answered for by the window in
+    The overlap is divided in the middle, so the result of every piece comes from the window in
     which it has more context. A text without pieces has one empty window.
 
     Args:
-        count: pieces of the text.
-        size: most pieces of a window.
-        stride: most pieces from the beginning of a window to that of the next.
-        placing: "strides" has windows begin at multiples of `stride`, and the last one may be
-            shorter; "full" moves that one back until it is not; "even" leaves equal distances.
-        starts: (w,) int64 ascending, pieces that begin a word: a window begins with the next of
-            them if that is less than an eighth of `size` away.
+        count: number of pieces of the text.
+        size: maximum pieces of a window.
+        stride: maximum distance between the beginnings of windows, in pieces.
+        placing: with "strides", windows begin at multiples of `stride`, and the last one may be
+            shorter; "full" moves the last one back so that it is not; "even" gives equal distances.
+        starts: (w,) int64 ascending, pieces that begin a word: a window begins at the next one if
+            it is less than an eighth of `size` away.
     """
     steps = max(0, -(-(count - size) // stride))
     begins = np.arange(steps + 1) * stride
@@ -79,11 +78,11 @@ def sentence_windows(
     """As few windows as possible, of nearly equal size, that begin after a sentence or at a space.
 
     Args:
-        offsets: (n, 2) int64 characters of the pieces in `text`.
-        text: what was tokenized.
-        size: most pieces of a window.
-        stride: most pieces a window answers for, the others being those before them as context;
-            None for no overlap.
+        offsets: (n, 2) int64 offsets of the pieces in `text`.
+        text: the text.
+        size: maximum pieces of a window.
+        stride: maximum number of pieces of a window whose results are used; those before them are
+            context. None for no overlap.
     """
     total = len(offsets)
     if total <= size:
@@ -119,22 +118,22 @@ def _best_cut(offsets: np.ndarray, text: str, begin: int, even: int, latest: int
     return even if at_space is None else at_space
 
 
-# Words: which pieces are theirs, and what they get from these.
+# Alignment of words and pieces.
 
 
 def touched_words(
     begins: np.ndarray, ends: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The words that share a character with each stretch of text.
+    """The words that have a character in common with each span of text.
 
     Args:
         begins: (T,) int64, first character of each word, ascending.
-        ends: (T,) int64, the one after its last; no word reaches into the next. A word of no
-            characters is touched by what goes on around it.
-        offsets: (n, 2) int64, first character of each stretch and the one after its last.
+        ends: (T,) int64, the character after its last; words do not overlap. An empty word
+            belongs to a span that contains its position.
+        offsets: (n, 2) int64, first character of each span and the one after its last.
 
     Returns:
-        (n,) int64 first word, and the one after the last; equal where there is none.
+        (n,) int64 first word, and the one after the last; equal if there are none.
     """
     first = np.searchsorted(ends, offsets[:, 0], side="right")
     after = np.searchsorted(begins, offsets[:, 1], side="left")
@@ -144,11 +143,11 @@ def touched_words(
 def pieces_of_words(
     begins: np.ndarray, ends: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pieces of each word; arguments as for `touched_words`, which stretches are pieces.
+    """The pieces of each word; arguments as for `touched_words`, with pieces as spans.
 
     Returns:
-        (P,) int64 pieces, word after word and in ascending order for each, and (T,) int64 how
-        many each word has.
+        (P,) int64 pieces, word after word and ascending for each word, and (T,) int64 number of
+        pieces of each word.
     """
     first, after = touched_words(begins, ends, offsets)
     counts = after - first
@@ -159,9 +158,9 @@ def pieces_of_words(
 
 
 def first_pieces(begins: np.ndarray, ends: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """(n,) int64, the word whose first piece each one is, -1 for none.
+    """(n,) int64, the index of the word of which each piece is the first, -1 for none.
 
-    Of several words that begin in one piece it is the last; arguments as for `pieces_of_words`.
+    If several words begin in a piece, it is the last; arguments as for `pieces_of_words`.
     """
     pieces, counts = pieces_of_words(begins, ends, offsets)
     words = np.flatnonzero(counts)
@@ -171,19 +170,18 @@ def first_pieces(begins: np.ndarray, ends: np.ndarray, offsets: np.ndarray) -> n
 
 
 def word_maxima(rows: np.ndarray, counts: np.ndarray, width: int, values: np.ndarray) -> np.ndarray:
-    """The highest value of each word's pieces, when windows may show a word repeatedly.
+    """The highest value of each word's pieces, if a word may occur in several windows.
 
-    Of the windows that show a word, the one counts in which it has more pieces of context on
-    its poorer side; the ends of the document are no lack of context. Windows that give it
-    equally much all count. So does every part of a word that was cut: it touches the edge of
-    each of its windows and has no context in any.
+    The window counts in which the word has the most context, measured on the side with less; the
+    ends of the document do not limit context. If several windows are equal, all of them count. All
+    parts of a split word count, because each is at the edge of its window, without context.
 
     Args:
-        rows: (P,) int64, places of the pieces in the windows of one document laid end to
-            end: word after word, in ascending order for each word.
-        counts: (T,) int64, how many of these each word has.
-        width: places of each window, padding included; more than any of `rows` if there is
-            but one window.
+        rows: (P,) int64, indices of the pieces in the concatenated windows of a document: word
+            after word, ascending for each word.
+        counts: (T,) int64, number of pieces of each word.
+        width: length of each window, padding included; greater than all `rows` for a single
+            window.
         values: (P,) float32, of the pieces at `rows`.
 
     Returns:
@@ -200,7 +198,7 @@ def word_maxima(rows: np.ndarray, counts: np.ndarray, width: int, values: np.nda
     np.maximum.at(last, window, place)
     first[window[0]], last[window[-1]] = -np.inf, np.inf
 
-    # one occurrence: the pieces of one word in one window
+    # occurrence: the pieces of one word in one window
     changes = (np.diff(word) != 0) | (np.diff(window) != 0)
     starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
     stops = np.append(starts[1:], len(rows)) - 1

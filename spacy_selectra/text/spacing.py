@@ -1,4 +1,4 @@
-"""Where spaces were in Spanish text that only comes as a list of words."""
+"""Guessing the spaces between the words of tokenized Spanish text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EITHER_SIDE = frozenset("\"'")
 def guess_spaces(words: Sequence[str]) -> list[bool]:
     """Whether a space follows each word, by the rules of Spanish punctuation.
 
-    Straight quotation marks open and close in turn. The last word is followed by none.
+    Straight quotation marks alternately open and close. There is none after the last word.
     """
     spaces = [True] * len(words)
     open_quotes: set[str] = set()

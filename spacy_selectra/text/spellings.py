@@ -1,18 +1,17 @@
-"""Case and accents that a text lacks, from the usual spelling of its words.
+"""Restoring the usual case and accents of a text.
 
-Headlines, forms and old systems write in capitals, and many people without accents. An encoder that
-tells case and accents apart has hardly ever seen such words. What is put in their place has the
-same number of characters, so that characters count as before.
+Headlines and forms are often in capitals, and many people write without accents. A cased encoder
+has hardly been trained on such words. Replacements have the same number of characters, so offsets
+do not change.
 
-1. Case. Words without a lower-case letter that follow each other are a stretch in capitals if
-   half of them, and at least three (two where they fill their lines), are usually written
-   otherwise. Each gets its usual case; words that are not known are taken for names. Acronyms are
-   usually in capitals, and stay.
-2. Accents. A text without any accent lacks them if it holds a word in lower case that is no word
-   without one ("politica"). Then all such words get theirs, names too; where both are words
+1. Case. Consecutive words without a lower-case letter are converted if half of them, and at least
+   three (two if they fill their lines), are usually written otherwise. Each gets its usual case;
+   unknown words become names. Acronyms are usually in capitals and are kept.
+2. Accents. A text without any accent lacks them if it has a word in lower case that does not exist
+   without one ("politica"). Then all such words get accents, including names. If both forms exist
    ("esta", "está"), nothing is changed.
 
-Each word is judged by itself, the simplest of the methods in Lita et al. 2003 ("tRuEcasIng").
+Words are treated independently, the simplest method in Lita et al. 2003 ("tRuEcasIng").
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from spacy_selectra.text.normalization import strip_accents
 from spacy_selectra.util.files import atomic_file, expanded, refuse_pointer
 
 WORD = re.compile(r"[^\W\d_]+")
-# Words of a stretch that are usually not in capitals: how many at least, in a line with others and
-# where they fill their lines, and which share. "EL PERIÓDICO" within a sentence is a name.
+# Minimum number of words of a stretch that are usually not in capitals, within a line and if they
+# fill their lines, and minimum share. "EL PERIÓDICO" within a sentence is a name.
 LEAST_WITHIN = 3
 LEAST_ALONE = 2
 LEAST_SHARE = 0.5
 
 _TWO_CAPITALS = re.compile(r"[^\W\d_a-z]{2}")
 _ACCENTED = re.compile(r"[áéíóúüñÁÉÍÓÚÜÑ\u0300\u0301\u0303\u0308]")
-# What stands before the first word of a sentence.
+# Characters before the first word of a sentence.
 _SENTENCE = re.compile(r"(?:^|[.!?…:][\"'»”’)]*\s|\n\s*\n)\W*$")
-_BEFORE = 12  # characters in which that is looked for
+_BEFORE = 12  # number of characters to search for these
 _ROMAN = re.compile(r"[IVX]{2,}")
 _WORDS_OF_ONE_LETTER = frozenset("aáeoóuy")
-_INITIAL = frozenset(".'’")  # what follows a letter that stands for a name
+_INITIAL = frozenset(".'’")  # after a letter that abbreviates a name
 
 
 class Spellings:
-    """Usual spellings of words, the most frequent first: each word once, as it is written within
+    """Usual spellings of words, most frequent first: each word once, as it is written within
     sentences ("casa", "Madrid", "ONU").
 
     Args:
@@ -64,12 +63,12 @@ class Spellings:
             self._plain.setdefault(_plain(lower), word)
 
     def restored(self, text: str, *, case: bool = True, accents: bool = True) -> str:
-        """The text with the case and the accents it lacks, of the same length; mostly itself.
+        """The text with restored case and accents, of the same length; usually unchanged.
 
         Args:
-            text: a whole document, since it is the whole that lacks accents or does not.
-            case: whether words in capitals are changed.
-            accents: whether words without accents are.
+            text: a whole document, as accents are missing in a whole text or not at all.
+            case: whether to change words in capitals.
+            accents: whether to change words without accents.
         """
         recased = self._with_case(text) if case else text
         if accents and _ACCENTED.search(text) is None:
@@ -77,8 +76,8 @@ class Spellings:
         return recased
 
     def usual(self, word: str) -> str | None:
-        """The usual spelling of a word, whatever its case; of one that only exists with accents,
-        that with them; None if it is not known."""
+        """The usual spelling of a word in any case, with accents if it only exists with these;
+        None if it is unknown."""
         lower = word.lower()
         return self._exact.get(lower) or self._plain.get(_plain(lower))
 
@@ -119,18 +118,18 @@ class Spellings:
 
 
 def save_spellings(spellings: Spellings, path: str | Path) -> None:
-    """Write one word a line, compressed if the name ends in .gz."""
+    """Write one word per line, compressed if the name ends in .gz."""
     data = "".join(f"{word}\n" for word in spellings.words).encode()
     with atomic_file(path) as temporary:
-        # no time in it: the same words give the same file
+        # without a time stamp, so that equal words give equal files
         temporary.write_bytes(gzip.compress(data, mtime=0) if _is_gzip(path) else data)
 
 
 def load_spellings(path: str | Path) -> Spellings:
-    """Read what `save_spellings` wrote.
+    """Read the output of `save_spellings`.
 
     Raises:
-        SelectraError: no such file, or it holds something else.
+        SelectraError: no such file, or a file of another kind.
     """
     path = expanded(path)
     refuse_pointer(path)
@@ -140,13 +139,13 @@ def load_spellings(path: str | Path) -> Spellings:
     except FileNotFoundError as error:
         raise SelectraError(f"{path}: no such file") from error
     except (OSError, EOFError, ValueError) as error:
-        raise SelectraError(f"{path}: no list of spellings ({error})") from error
+        raise SelectraError(f"{path}: not a list of spellings ({error})") from error
     return Spellings(_checked(text, path))
 
 
 @cache
 def spanish_spellings() -> Spellings:
-    """The list that comes with the library (`assets/README.md`); read when first needed."""
+    """The list in the library (`assets/README.md`), read on first use."""
     data = (files("spacy_selectra.text") / "spellings_es.txt.gz").read_bytes()
     return Spellings(gzip.decompress(data).decode("utf-8").splitlines())
 
@@ -168,7 +167,7 @@ def _plain(word: str) -> str:
 
 
 def _capitals(text: str) -> Iterator[list[re.Match[str]]]:
-    """Words that follow each other, none of which has a lower-case letter."""
+    """Stretches of consecutive words without lower-case letters."""
     stretch: list[re.Match[str]] = []
     for match in WORD.finditer(text):
         if match[0].isupper():
@@ -181,7 +180,7 @@ def _capitals(text: str) -> Iterator[list[re.Match[str]]]:
 
 
 def _alone(text: str, stretch: list[re.Match[str]]) -> bool:
-    """Whether the lines on which a stretch lies hold no other words."""
+    """Whether the lines of a stretch have no other words."""
     begin, end = stretch[0].start(), stretch[-1].end()
     line = text.rfind("\n", 0, begin) + 1
     rest = text.find("\n", end)
@@ -190,7 +189,7 @@ def _alone(text: str, stretch: list[re.Match[str]]) -> bool:
 
 
 def _cased(word: str, usual: str | None, following: str) -> str:
-    """A word in capitals in its usual case; a name if there is none."""
+    """A word in capitals in its usual case; as a name if it is unknown."""
     if _ROMAN.fullmatch(word) or (
         len(word) == 1 and (word.lower() not in _WORDS_OF_ONE_LETTER or following in _INITIAL)
     ):
@@ -209,24 +208,24 @@ def _like(form: str, word: str) -> str:
     )
 
 
-# How words are usually spelled, counted in text.
+# Counting the usual spelling of words.
 
 
-# A form so many times rarer than one with other accents is taken for a mistake.
+# A form this many times rarer than one with other accents counts as a mistake.
 TIMES_RARER = 5.0
-# Sentences of fewer words are titles and lists, where case means something else.
+# Shorter sentences are titles and list items, which have other rules for case.
 _FEWEST_WORDS = 4
 _SENTENCE_END = re.compile(r"(?<=[.!?…:»\"])\s+|\n+")
 
 
 def count_spellings(texts: Iterable[str], min_count: int = 3) -> Spellings:
-    """The usual spelling of every word of some texts that are in the usual case.
+    """Count the usual spelling of words in text with normal case.
 
-    The first word of each sentence does not count, nor do sentences that are mostly in capitals.
+    The first word of each sentence and sentences mostly in capitals are ignored.
 
     Args:
         texts: documents.
-        min_count: occurrences a word needs, in all its spellings.
+        min_count: minimum frequency of a word, over all spellings.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -239,7 +238,7 @@ def count_spellings(texts: Iterable[str], min_count: int = 3) -> Spellings:
 
 
 def usual_spellings(counts: Counter[str], min_count: int = 3) -> Spellings:
-    """The same from counts of spellings."""
+    """The usual spellings from counts."""
     cases: dict[str, Counter[str]] = defaultdict(Counter)
     for word, count in counts.items():
         cases[word.lower()][word] += count
@@ -254,5 +253,5 @@ def usual_spellings(counts: Counter[str], min_count: int = 3) -> Spellings:
         if count >= min_count and count * TIMES_RARER > most[strip_accents(lower)]
     ]
     kept.sort(key=lambda lower: (-totals[lower], lower))
-    # the first of equals in alphabetical order, whatever came first in the text
+    # ties are resolved alphabetically, independent of the order of the text
     return Spellings([min(cases[low], key=lambda w: (-cases[low][w], w)) for low in kept])

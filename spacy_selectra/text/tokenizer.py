@@ -1,14 +1,13 @@
-"""The one definition of the tokenizer, from vocabulary training to serving.
+"""The definition of the tokenizer, for all stages from vocabulary training to serving.
 
-Cased WordPiece with accents kept: clean text, isolate CJK characters, compose
-accents (NFC), split at white space and punctuation, longest match first
-(Devlin et al. 2019; Wu et al. 2016). The order is that of transformers' slow
-`ElectraTokenizer`, so that both give the same ids also for decomposed text.
+Cased WordPiece that keeps accents: clean text, isolate CJK characters, compose accents (NFC), split
+at white space and punctuation, longest match first (Devlin et al. 2019; Wu et al. 2016). The order
+is that of transformers' slow `ElectraTokenizer`, so that both give the same ids for decomposed text
+as well.
 
-SELECTRA's published checkpoints were pretrained with accents stripped from the
-text while the vocabulary kept them. `load_tokenizer` and `load_backend` make that
-mistake impossible to repeat: what the vocabulary spells is never normalised away,
-whatever the files of the directory declare.
+SELECTRA's published checkpoints were pretrained with accents stripped from the text, but kept in
+the vocabulary. `load_tokenizer` and `load_backend` prevent this mistake: if the vocabulary has case
+and accents, they are kept, whatever the files of the directory declare.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_LENGTH = 512
 
-# transformers writes 1e30 when no length is known, which switches truncation off.
+# transformers' value for an unknown length is 1e30, which turns truncation off.
 _NO_LENGTH = 1_000_000
 
 
 def make_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
-    """The tokenizer of a vocabulary; the id of an entry is its place in the sequence.
+    """The tokenizer of a vocabulary; ids are positions in the sequence.
 
     Raises:
         SelectraError: the special tokens are not the first five, or an entry occurs twice.
@@ -63,7 +62,7 @@ def make_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
 def save_tokenizer(
     tokenizer: Tokenizer, directory: str | Path, max_length: int = MAX_LENGTH
 ) -> None:
-    """Write what transformers needs to load the same tokenizer, every setting explicit.
+    """Write the files from which transformers loads the same tokenizer, with all settings explicit.
 
     Writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and vocab.txt.
     """
@@ -105,20 +104,19 @@ def save_tokenizer(
 
 
 def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
-    """The transformers tokenizer of a directory or hub model, its normalisation repaired.
+    """The transformers tokenizer of a directory or hub model, with repaired normalisation.
 
-    Any tokenizer transformers knows can be loaded; WordPiece tokenizers get the
-    settings their vocabulary calls for (see the module), all get a finite
-    `model_max_length`.
+    Works for any tokenizer of transformers. The normalisation of WordPiece tokenizers is set to
+    what their vocabulary requires (see the module), and all get a finite `model_max_length`.
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: there is no tokenizer.
     """
     tokenizer = load_unrepaired(directory)
     settings = repair_normalizer(tokenizer.backend_tokenizer, tokenizer.init_kwargs, SPECIAL_TOKENS)
     if settings is not None:
         tokenizer.init_kwargs.update(settings)
-        for key, value in settings.items():  # transformers 5 saves these in place of the former
+        for key, value in settings.items():  # transformers 5 saves these instead of the former
             setattr(tokenizer, key, value)
     if tokenizer.model_max_length > _NO_LENGTH:
         config = Path(directory) / "config.json"
@@ -130,22 +128,21 @@ def load_tokenizer(directory: str | Path) -> PreTrainedTokenizerFast:
 
 
 def load_declared(directory: str | Path) -> Tokenizer:
-    """The bare tokenizer exactly as transformers loads it, mistakes included (for audits).
+    """The backend exactly as transformers loads it, without repairs (for audits).
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: there is no tokenizer.
     """
     return without_batching(load_unrepaired(directory).backend_tokenizer)
 
 
 def load_backend(directory: str | Path) -> Tokenizer:
-    """The bare tokenizer of a directory, without padding, truncation and transformers.
+    """The backend of a directory, without padding, truncation and transformers.
 
-    A fresh copy at each call: transformers leaves padding switched on in the
-    backend it has used, which must never leak to anyone else.
+    Each call returns a new copy, because transformers turns on padding in the backend it uses.
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: there is no tokenizer.
     """
     directory = expanded(directory)
     config_file = directory / "tokenizer_config.json"
@@ -155,12 +152,12 @@ def load_backend(directory: str | Path) -> Tokenizer:
     if (directory / "tokenizer.json").is_file():
         try:
             backend = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        except Exception as error:  # tokenizers raises bare Exception
+        except Exception as error:  # tokenizers raises plain Exception
             raise SelectraError(f"{directory}/tokenizer.json: {error}") from error
     elif (directory / "vocab.txt").is_file():
         words = (directory / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
         special = [token for token in SPECIAL_TOKENS if token in words]
-        # transformers' own defaults for ELECTRA, where the directory declares nothing
+        # transformers' defaults for ELECTRA, for settings that the directory does not declare
         lowercase = declared.get("do_lower_case", True)
         strip = declared.get("strip_accents")
         rules = normalizer(lowercase=lowercase, strip_accents=lowercase if strip is None else strip)
@@ -175,13 +172,13 @@ def load_backend(directory: str | Path) -> Tokenizer:
 
 
 def fingerprint(directory: str | Path) -> str:
-    """SHA-256 (hex) of everything that decides the ids a text gets.
+    """SHA-256 (hex) of everything that determines the ids of a text.
 
-    Two directories with equal fingerprints give every text the same pieces; saving and
-    loading does not change it, nor do decoder and template, which add no pieces of text.
+    Equal fingerprints mean equal pieces for every text. Saving and loading do not change it, nor
+    do decoder and template.
 
     Raises:
-        SelectraError: no tokenizer there.
+        SelectraError: there is no tokenizer.
     """
     return fingerprint_of(load_backend(directory))
 
@@ -199,7 +196,7 @@ def entries(tokenizer: Tokenizer) -> list[str]:
     """All entries in the order of their ids.
 
     Raises:
-        SelectraError: ids with gaps, which neither vocab.txt nor an embedding matrix can hold.
+        SelectraError: there are gaps between ids, which vocab.txt and embeddings do not allow.
     """
     ids = tokenizer.get_vocab(with_added_tokens=True)
     words = sorted(ids, key=ids.__getitem__)
@@ -220,7 +217,7 @@ def wordpiece(ids: dict[str, int]) -> WordPiece:
 
 
 def plain_copy(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that neither pads nor truncates, and takes names such as "[SEP]" for text."""
+    """A copy without padding and truncation, for which names such as "[SEP]" are ordinary text."""
     copy: Any = without_batching(tokenizer)
     copy.encode_special_tokens = True
     return copy
@@ -243,14 +240,14 @@ def _assemble(
 
 
 def load_unrepaired(directory: str | Path, **options: Any) -> Any:
-    """The transformers tokenizer of a directory or hub model as it declares itself.
+    """The transformers tokenizer of a directory or hub model, without repairs.
 
     Args:
         directory: of the tokenizer, or a hub id.
         options: of `AutoTokenizer.from_pretrained`.
 
     Raises:
-        SelectraError: no tokenizer there, or one without a fast backend.
+        SelectraError: there is no tokenizer, or it has no fast backend.
     """
     from transformers import AutoTokenizer
 
@@ -272,49 +269,49 @@ def without_batching(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def usable_positions(config: Any) -> int:
-    """Longest sequence that a model's table of positions allows, from its configuration."""
+    """Longest sequence that a model's position embeddings allow, from its configuration."""
     positions = int(getattr(config, "max_position_embeddings", None) or _NO_LENGTH)
-    # RoBERTa and its relatives count positions from behind the padding id on, by default 1
+    # positions of RoBERTa and similar models begin after the padding id, by default 1
     if getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert"):
         padding = getattr(config, "pad_token_id", None)
         positions -= (1 if padding is None else int(padding)) + 1
     return positions
 
 
-# The longest sequence a model was made for, as its tokenizer declares it.
+# The longest sequence for a model, as declared by its tokenizer.
 #
-# A table of positions may have rows that no text has ever reached: sequences of that length can be
-# computed, and come out wrong. `model_max_length` in tokenizer_config.json says how far a model
-# may be trusted, and transformers cuts there as well.
+# Some position embeddings may be untrained, so that longer sequences give wrong results.
+# `model_max_length` in tokenizer_config.json is the number of trained positions; transformers
+# truncates there as well.
 
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
 def longest_sequence(directory: str | Path, positions: int) -> int:
-    """Most pieces of a sequence: what the tokenizer declares, but no more than `positions`."""
+    """Maximum pieces of a sequence: that of the tokenizer, but no more than `positions`."""
     path = Path(directory) / TOKENIZER_CONFIG
     declared = read_json(path).get("model_max_length") if path.is_file() else None
     return positions if declared is None else min(positions, int(declared))
 
 
 def declare_longest_sequence(directory: str | Path, length: int) -> None:
-    """Have a tokenizer directory declare `length`, unless it declares less or nothing at all."""
+    """Set `model_max_length` of a tokenizer directory to `length`, unless it is less or missing."""
     path = Path(directory) / TOKENIZER_CONFIG
     if path.is_file():
         longest = longest_sequence(directory, length)
         write_json(path, {**read_json(path), "model_max_length": longest})
 
 
-# What pretraining has to know of a tokenizer.
+# The vocabulary, for pretraining.
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a tokenizer's directory says, read once.
+    """Properties of a tokenizer directory, read once.
 
     Attributes:
-        directory: where it was read.
+        directory: of the tokenizer.
         fingerprint: see `fingerprint`.
         pieces: the entries, in order of their ids.
         special_ids: ids of the special tokens, never masked.
@@ -339,7 +336,7 @@ def read_vocabulary(directory: str | Path) -> Vocabulary:
     """Read a tokenizer directory.
 
     Raises:
-        SelectraError: no tokenizer there, or a special token is missing.
+        SelectraError: there is no tokenizer, or a special token is missing.
     """
     backend = load_backend(directory)
     ids = {token: backend.token_to_id(token) for token in SPECIAL_TOKENS}

@@ -1,1 +1,1 @@
-"""Files, settings, progress, signals and processes: what every stage needs, and no stage owns."""
+"""Files, settings, progress, signals and processes, for all stages."""

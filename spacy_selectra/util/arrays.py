@@ -1,4 +1,4 @@
-"""Arithmetic with numpy that several floors need."""
+"""Numpy helpers of several packages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def runs(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Runs of numbers, one after the other, from their (S,) first ones and (S,) lengths; int64.
+    """Concatenated ranges of consecutive numbers, int64, from their (S,) begins and (S,) sizes.
 
-    From 7 and 0, 2 and 3 long: 7, 8, 0, 1, 2.
+    For begins 7 and 0, and sizes 2 and 3: 7, 8, 0, 1, 2.
     """
     ends = np.cumsum(sizes)
     return np.repeat(begins - (ends - sizes), sizes) + np.arange(sizes.sum())

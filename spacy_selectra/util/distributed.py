@@ -1,7 +1,7 @@
-"""Several processes: one model trained by all of them, or trials shared out over them.
+"""Several processes: data-parallel training of one model, or independent trials.
 
-Every process has the whole model and a part of each batch; gradients are summed before the
-step, so all processes stay the same to the bit. The models here have at most some hundred million
+Every process has the whole model and a part of each batch. Gradients are summed before the step, so
+the weights are the same in all processes, bit for bit. Models have at most some hundred million
 parameters, so nothing needs to be sharded.
 """
 
@@ -21,19 +21,19 @@ from torch import Tensor
 from spacy_selectra.errors import SelectraError
 
 Value = TypeVar("Value")
-# Gradients travel in stretches of this many elements: large enough to use the network, small
-# enough not to double the memory.
+# Number of elements of gradients that are sent at once: enough to use the network, but not so many
+# that memory doubles.
 _STRETCH = 1 << 24
 
 
 @dataclass(frozen=True)
 class Process:
-    """This process among those that torchrun, `accelerate launch` or a scheduler has started.
+    """This process among those started by torchrun, `accelerate launch` or a scheduler.
 
     Attributes:
         rank: its number, from 0.
-        size: how many there are.
-        local_rank: its number on its machine, and so of its GPU.
+        size: number of processes.
+        local_rank: its number on its machine, which is also that of its GPU.
     """
 
     rank: int = 0
@@ -42,10 +42,10 @@ class Process:
 
     @classmethod
     def of_environment(cls) -> Process:
-        """What RANK, WORLD_SIZE and LOCAL_RANK say; alone without them.
+        """From RANK, WORLD_SIZE and LOCAL_RANK; a single process without them.
 
         Raises:
-            SelectraError: values that are no numbers or do not fit together.
+            SelectraError: values are not numbers or do not fit together.
         """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         try:
@@ -60,15 +60,15 @@ class Process:
         return cls(rank, size, local)
 
     def own(self, numbers: Iterable[int]) -> list[int]:
-        """Those of the numbers that this process takes, every `size`-th, where work is shared out.
+        """This process's share of numbers of independent work: every `size`-th.
 
-        Such processes never talk to each other.
+        The processes do not communicate.
         """
         return list(numbers)[self.rank :: self.size]
 
 
 class World(Process):
-    """Processes that train one model, and how they talk to each other."""
+    """Processes that train one model, and their communication."""
 
     @property
     def is_main(self) -> bool:
@@ -76,7 +76,7 @@ class World(Process):
         return self.rank == 0
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
-        """Add up tensors of one type and device over all processes, in place."""
+        """Sum tensors of the same type and device over all processes, in place."""
         if self.size == 1:
             return
         bucket: list[Tensor] = []
@@ -91,13 +91,13 @@ class World(Process):
             _sum_together(bucket)
 
     def copy_from_main_(self, tensors: Sequence[Tensor]) -> None:
-        """Give all processes the main process's values, in place."""
+        """Copy the main process's values to all processes, in place."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def in_main(self, compute: Callable[[], Value]) -> Value | None:
-        """Compute something in the main process alone; None in the others.
+        """Compute something in the main process only; None in the others.
 
         Raises:
             SelectraError: in all processes, if `compute` raised it in the main one.
@@ -121,7 +121,7 @@ class World(Process):
         return values[0]
 
     def greatest(self, values: Sequence[float]) -> list[float]:
-        """The greatest of each value over all processes."""
+        """The maximum of each value over all processes."""
         if self.size == 1:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64)
@@ -137,20 +137,20 @@ class World(Process):
         return torch.stack(found)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             self.greatest([0.0])
 
 
 @contextmanager
 def join_world(process: Process, device: torch.device) -> Iterator[World]:
-    """All processes as one world, of which each has a GPU of its own or all compute on CPUs.
+    """Connect all processes; each has its own GPU, or all use CPUs.
 
-    CPU tensors travel by Gloo, CUDA tensors by NCCL. A GPU becomes torch's current one: streams
-    and events are made on that.
+    CPU tensors are sent with Gloo, CUDA tensors with NCCL. The GPU becomes torch's current device,
+    for streams and events.
 
     Raises:
-        SelectraError: there are more processes than GPUs, or they do not find each other.
+        SelectraError: there are more processes than GPUs, or processes cannot connect.
     """
     if device.type == "cuda":
         if process.local_rank >= torch.cuda.device_count():
@@ -168,8 +168,8 @@ def join_world(process: Process, device: torch.device) -> Iterator[World]:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise SelectraError(
-            f"process {process.rank} of {process.size} finds no others ({error}); start all of "
-            "them with torchrun"
+            f"process {process.rank} of {process.size} cannot connect to the others ({error}); "
+            "start all of them with torchrun"
         ) from error
     try:
         yield world
@@ -178,9 +178,9 @@ def join_world(process: Process, device: torch.device) -> Iterator[World]:
 
 
 def pick_device(name: str, process: Process | None = None) -> torch.device:
-    """The device a setting names; "auto" is a GPU if there is one.
+    """The device of a setting; "auto" is a GPU if there is one.
 
-    The GPUs of a machine are shared out over its processes, unless the name has a number.
+    Without a number, the GPUs of a machine are distributed over its processes.
 
     Raises:
         SelectraError: there is no such device.
@@ -210,10 +210,10 @@ def _sum_together(tensors: list[Tensor]) -> None:
 
 
 def leave(status: int) -> None:
-    """End a process that torchrun started, without taking the interpreter apart.
+    """Exit a process started by torchrun without finalising the interpreter.
 
-    Threads of the communication library may still be there then, and abort the process now and
-    then, which makes torchrun call a finished run failed. Alone this returns.
+    Threads of the communication library sometimes abort the process during finalisation, and
+    torchrun would report a finished run as failed. For a single process this returns.
     """
     if Process.of_environment().size > 1:
         sys.stdout.flush()

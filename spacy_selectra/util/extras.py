@@ -1,4 +1,4 @@
-"""Packages of the extras, imported where they are needed, and what to install if one is missing."""
+"""Importing packages of the extras, with a helpful error if one is missing."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from spacy_selectra.errors import SelectraError
 
 
 def required(name: str, extra: str = "train", what: str = "this") -> Any:
-    """Import a module of an extra, or an object of it.
+    """Import a module of an extra, or an object in it.
 
     Args:
         name: `module`, or `module:object`.
         extra: the extra of spacy-selectra that installs it.
-        what: what cannot be done without it, as the subject of the error.
+        what: what needs it, the subject of the error message.
 
     Raises:
-        SelectraError: it is not installed; names the command that installs it.
+        SelectraError: it is not installed; the message has the command to install it.
     """
     module, _, member = name.partition(":")
     try:
-        # a folder of a package's name is imported as a module without members
+        # a folder with the package's name is imported as an empty module
         return pkgutil.resolve_name(f"{module}:{member}")
     except (ImportError, AttributeError) as error:
         raise SelectraError(

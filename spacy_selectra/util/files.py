@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a kill never loses what was there before."""
+"""Atomic writing of files: after a crash or on a full disk, the earlier version is still there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from spacy_selectra.errors import SelectraError
 
-# How the file begins that stands for another (github.com/git-lfs/git-lfs, docs/spec.md).
+# First line of a Git LFS pointer (github.com/git-lfs/git-lfs, docs/spec.md).
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -30,24 +30,24 @@ def expanded(path: str | Path) -> Path:
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A name of this process beside `path`: on the same file system renaming is atomic."""
+    """A temporary name in the directory of `path`, where renaming is atomic."""
     return path.with_name(f".{path.name}.tmp-{os.getpid()}")
 
 
 def partial_directory(output: Path) -> Path:
-    """Where an unfinished output is kept from which the same command goes on: beside its place."""
+    """Directory of an unfinished output, for resuming the same command."""
     return output.with_name(output.name + ".partial")
 
 
 @contextmanager
 def atomic_file(path: str | Path, within: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to; on success it replaces `path` in one step.
+    """Yield a temporary path to write to; on success it atomically replaces `path`.
 
-    On any error the temporary file is removed and whatever stood at `path` stays.
+    On any error the temporary file is deleted and `path` is unchanged.
 
     Args:
         path: the file.
-        within: directory of the temporary file, on the same file system; beside `path` by default.
+        within: directory of the temporary file, on the same file system; default that of `path`.
 
     Raises:
         SelectraError: the disk is full or the file cannot be written.
@@ -69,11 +69,11 @@ def atomic_file(path: str | Path, within: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary directory; on success it takes the place of `path`.
+    """Yield a temporary directory; on success it replaces `path`.
 
-    An existing directory is moved aside first and deleted only once the new one
-    is in place, so that at every moment one complete version is on disk. Files that only their
-    owner may read, as safetensors writes them, become readable to all whom the umask allows.
+    An existing directory is renamed first and deleted when the new one is in place, so there is
+    always a complete version on disk. Permissions of files are set according to the umask, as
+    safetensors makes them readable for their owner only.
 
     Raises:
         SelectraError: the disk is full or the directory cannot be written.
@@ -101,14 +101,13 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def only_user_of(directory: str | Path) -> Iterator[None]:
-    """Keep other processes that ask for the same out of `directory` as long as this lasts.
+    """Lock `directory` against other processes that call this.
 
-    The directory is made if need be, and removed again if it is empty at the end. The system
-    frees it when the process ends, however it ends. Where there are no such locks, nothing
-    happens.
+    The directory is created if it is missing, and deleted again if it is empty at the end. The
+    system releases the lock when the process ends. Without support for locks, nothing happens.
 
     Raises:
-        SelectraError: another process works there, or it cannot be made.
+        SelectraError: another process has the lock, or the directory cannot be created.
     """
     directory = Path(directory)
     try:
@@ -134,7 +133,7 @@ def _lock(descriptor: int, directory: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise SelectraError(
-            f"{directory}: another process is working there; wait for it or stop it"
+            f"{directory}: another process is using this directory; wait for it or stop it"
         ) from error
     except OSError:
         return  # a file system without locks
@@ -147,19 +146,19 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON atomically: UTF-8, two spaces of indentation, accents as they are."""
+    """Write JSON atomically: UTF-8, indented by two spaces, accents not escaped."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def refuse_pointer(path: str | Path, data: bytes | None = None) -> None:
-    """Say so if a file is not itself but what Git LFS has left in its place.
+    """Raise an error if a file is a Git LFS pointer.
 
     Args:
-        path: file; one that is missing is not looked at, nor a named pipe, which is read only once.
-        data: how the file begins, if it has been read already.
+        path: file; ignored if it is missing or a named pipe, which can be read only once.
+        data: the beginning of the file, if it has been read already.
 
     Raises:
-        SelectraError: it is a pointer of Git LFS.
+        SelectraError: it is a Git LFS pointer.
     """
     if data is None:
         if not Path(path).is_file():
@@ -171,8 +170,8 @@ def refuse_pointer(path: str | Path, data: bytes | None = None) -> None:
             return
     if data.startswith(LFS_POINTER):
         raise SelectraError(
-            f"{path}: only the Git LFS pointer of this file is here; run 'git lfs install' and "
-            "'git lfs pull' in its repository, or download the file itself"
+            f"{path}: is only a Git LFS pointer; run 'git lfs install' and 'git lfs pull' in its "
+            "repository, or download the file itself"
         )
 
 
@@ -192,7 +191,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_json_lines(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write one JSON object a line, complete or not at all; returns how many."""
+    """Write one JSON object per line, atomically; returns their number."""
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     write_text(path, "".join(lines))
     return len(lines)
@@ -213,7 +212,7 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def sha256_of(*paths: str | Path) -> str:
-    """Hex SHA-256 of the contents of the files, one after the other."""
+    """Hex SHA-256 of the concatenated contents of files."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as stream:
@@ -245,7 +244,7 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _flush_directory(path: Path) -> None:
-    """Without this a loss of power may undo a rename."""
+    """Make a rename permanent, also after a power failure."""
     if os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -257,5 +256,5 @@ def _flush_directory(path: Path) -> None:
 
 def _write_error(path: Path, error: OSError) -> SelectraError:
     return SelectraError(
-        f"{path}: could not be written ({error.strerror or error}); nothing changed"
+        f"{path}: could not be written ({error.strerror or error}); nothing was changed"
     )

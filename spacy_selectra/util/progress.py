@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: how far, how fast, how long still."""
+"""Progress of long work on stderr: amount, speed and remaining time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from tqdm import tqdm
 
 
 class Progress(tqdm):
-    """A bar on a terminal; elsewhere, as in a log file, a line every 10 s.
+    """A bar on a terminal; otherwise, as in a log file, a line every 10 s.
 
     Args:
-        description: what is being done.
-        total: amount of work in `unit`, or None when it is not known.
-        unit: name of what is counted, in the plural.
-        quiet: print nothing at all.
+        description: title.
+        total: amount of work in `unit`, None if unknown.
+        unit: of the work, in the plural.
+        quiet: print nothing.
     """
 
-    monitor_interval = 0  # no thread beside processes that fork
+    monitor_interval = 0  # no thread, as processes may fork
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Progress(tqdm):
             desc=description,
             total=total,
             unit=f" {unit}",
-            unit_scale=True,  # of the speed
+            unit_scale=True,  # for the speed
             disable=quiet,
             file=sys.stderr if terminal else _Lines(),
             mininterval=0.2 if terminal else 10.0,
@@ -52,17 +52,17 @@ class Progress(tqdm):
         """Add `n` units of finished work; `note` replaces the text at the end of the line."""
         if note is not None:
             self.set_postfix_str(note, refresh=False)
-        if self.total:  # which an estimate of seconds may turn out to fall short of
+        if self.total:  # a total in seconds is an estimate and may be exceeded
             self.total = max(self.total, self.n + (n or 0))
         super().update(n)
 
 
 class _Lines:
-    """Stderr for a log: a line for every state, where tqdm would write over the last one."""
+    """Stderr for a log: a new line for every state, where tqdm would overwrite the last one."""
 
     def write(self, text: str) -> None:
         if text.strip():
             print(text.strip(), file=sys.stderr, flush=True)
 
     def flush(self) -> None:
-        """Every line has been flushed."""
+        """Nothing to do, as every line is flushed when it is written."""

@@ -1,4 +1,4 @@
-"""Ray: the cluster that a command joins, or the one of its own that it starts."""
+"""Connecting to a Ray cluster, or starting Ray on this machine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.extras import required
 
-ADDRESS = "RAY_ADDRESS"  # Ray's own name for it
-STARTS = 3  # of a Ray of this machine, at most
+ADDRESS = "RAY_ADDRESS"  # Ray's own variable
+STARTS = 3  # attempts to start Ray on this machine
 _NO_START = f"Ray does not start here in {STARTS} tries; is the machine too busy?"
 
 
@@ -22,18 +22,18 @@ _NO_START = f"Ray does not start here in {STARTS} tries; is the machine too busy
 def ray_cluster(processors: int) -> Iterator[Any]:
     """Yield the package `ray`, with `ray.data`, connected to a cluster.
 
-    RAY_ADDRESS in the environment names a cluster; it is joined, and left as it is. Without it Ray
-    is started on this machine, and stopped at the end. A program that is connected already stays
-    connected. What Ray and its workers print is kept out of the command's output; their exceptions
-    arrive. While connected, Ray handles signals: enter `StopRequest` within this.
+    With RAY_ADDRESS in the environment, it connects to that cluster. Otherwise Ray is started on
+    this machine and stopped at the end. An existing connection is kept. The output of Ray and its
+    workers is suppressed, but not their exceptions. While connected, Ray handles signals, so enter
+    `StopRequest` within this.
 
     Args:
-        processors: of this machine, for a Ray that is started here.
+        processors: number of processors for Ray on this machine.
 
     Raises:
         SelectraError: Ray is not installed, or there is no cluster at the address.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of its C++ part, on stderr
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray = required("ray", "ray", "the engine ray")
@@ -61,18 +61,17 @@ def _connect(ray: Any, processors: int) -> None:
             ray.init(address=address, **quiet)
         else:
             _start(ray, num_cpus=processors, include_dashboard=False, **quiet)
-    except Exception as error:  # a bare one when it takes too long to start
+    except Exception as error:  # a plain Exception if it takes too long to start
         place = f"no Ray cluster at {ADDRESS}={address}" if address else _NO_START
         raise SelectraError(f"{place} ({error})") from error
 
 
 def _start(ray: Any, **options: Any) -> None:
-    """Start Ray, more than once where that takes it too long.
+    """Start Ray, with further attempts if it takes too long.
 
-    Its raylet gives up unless a helper process has written its ports after 15 seconds, which
-    nothing can change (ray-project/ray#65983, seen with 2.60). With several busy programs for each
-    core, importing Ray takes that helper longer. What a start in vain leaves behind ends with this
-    process.
+    Its raylet fails if a helper process has not written its ports after 15 seconds, which cannot be
+    configured (ray-project/ray#65983, in 2.60). On a busy machine, importing Ray in this helper can
+    take longer. Processes of a failed attempt end with this process.
     """
     for left in reversed(range(STARTS)):
         try:

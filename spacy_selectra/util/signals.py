@@ -17,16 +17,16 @@ _SAME_REQUEST = 3.0  # seconds
 
 
 class Stopped(Exception):  # noqa: N818 - no error, and never shown
-    """Raised within work that is given up on a request to stop."""
+    """Raised within work that is abandoned on a request to stop."""
 
 
 class StopRequest:
     """While active, the first SIGINT or SIGTERM only sets `requested`; a later one interrupts.
 
-    One that follows within three seconds is the same request: terminals, schedulers and
-    launchers often send both signals, or one of them to the whole group and to its leader.
+    A signal within three seconds after the first is ignored: terminals, schedulers and launchers
+    often send both signals, or one to the whole process group and to its leader.
 
-    Outside the main thread, where Python allows no signal handlers, it never triggers.
+    It has no effect outside of the main thread, where Python allows no signal handlers.
     """
 
     def __init__(self) -> None:
@@ -46,21 +46,21 @@ class StopRequest:
         self._previous.clear()
 
     def check(self) -> None:
-        """Raise `Stopped` if it was requested."""
+        """Raise `Stopped` if a stop was requested."""
         if self.requested:
             raise Stopped
 
     def until(
         self, items: Iterable[Item], what: Callable[[], str] = lambda: "nothing was written"
     ) -> Iterator[Item]:
-        """The items; once it was requested, an error takes the place of the next one.
+        """Yield the items until a stop is requested, then raise an error.
 
         Args:
-            items: work to be done.
-            what: says what becomes of the work that was done.
+            items: work to do.
+            what: returns what happens to the finished work, for the error.
 
         Raises:
-            SelectraError: it was requested.
+            SelectraError: a stop was requested.
         """
         for item in items:
             if self.requested:

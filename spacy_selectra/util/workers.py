@@ -1,7 +1,7 @@
-"""Work shared out to processes of this machine or of a Ray cluster.
+"""Distributing work to processes of this machine or of a Ray cluster.
 
-Results come in the order of submission. What a function returns must depend on its argument only:
-then they are the same for every engine and any number of workers.
+Results are in the order of submission. They are the same for every engine and any number of workers
+if the function depends on its argument only.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Workers(ABC, Generic[Item, Result]):
     """Calls a function on items.
 
     Attributes:
-        most_waiting: items that should be submitted before the first result is fetched: a little
-            work for every worker, as more would only fill memory.
+        most_waiting: number of items to submit before the first result is fetched: some work for
+            every worker, but not more, to save memory.
     """
 
     most_waiting = 0
@@ -41,22 +41,22 @@ class Workers(ABC, Generic[Item, Result]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give up what was submitted and not fetched."""
+        """Cancel items whose results were not fetched."""
 
     @abstractmethod
     def submit(self, item: Item) -> None:
-        """Have the function called."""
+        """Submit an item."""
 
     @abstractmethod
     def result(self) -> Result:
         """Wait for the oldest result that was not fetched.
 
         Raises:
-            SelectraError: a worker died. What the function raised is raised again.
+            SelectraError: a worker died. Exceptions of the function are raised again.
         """
 
     def results(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-        """Each item with its result, in order, reading only a little ahead."""
+        """Each item with its result, in order, with a little read-ahead."""
         submitted: deque[Item] = deque()
         for item in items:
             self.submit(item)
@@ -68,17 +68,17 @@ class Workers(ABC, Generic[Item, Result]):
 
 
 class Engine:
-    """Where work is done; a context, which connects to Ray if need be.
+    """A context with worker processes, which connects to Ray if necessary.
 
-    Enter `StopRequest` within it, as Ray handles signals too.
+    Enter `StopRequest` within it, because Ray handles signals too.
 
     Args:
-        name: `local`: processes of this machine. `ray`: those of a Ray cluster, which RAY_ADDRESS
-            names, or which is started on this machine.
-        processes: worker processes; a single local one is this process.
+        name: `local`: processes of this machine. `ray`: processes of the Ray cluster in
+            RAY_ADDRESS, or of one that is started on this machine.
+        processes: number of workers; a single local one is this process.
 
     Raises:
-        SelectraError: unknown name, or no process.
+        SelectraError: unknown name, or fewer than one process.
     """
 
     def __init__(self, name: str = "local", processes: int = 1) -> None:
@@ -103,7 +103,7 @@ class Engine:
         """Workers for a function.
 
         Args:
-            make: makes the function; called once in each worker, so it may be expensive. It must
+            make: returns the function; called once in each worker, so it may be expensive. It must
                 be a function of a module, a class or a `partial` of these.
         """
         if self._name == "ray":
@@ -129,7 +129,7 @@ class _Processes(Workers[Item, Result]):
     def __init__(self, make: Callable[[], Callable[[Item], Result]], processes: int) -> None:
         self.most_waiting = 2 * processes
         self._futures: deque[Future[Result]] = deque()
-        # spawn, because forking a process with running threads (tokenizers, torch) may hang
+        # spawn, because a fork of a process with threads (tokenizers, torch) can hang
         self._pool = ProcessPoolExecutor(
             processes,
             mp_context=multiprocessing.get_context("spawn"),
@@ -154,7 +154,7 @@ class _Processes(Workers[Item, Result]):
 
 
 class _RayWorkers(Workers[Item, Result]):
-    """Actors, which get the items in turn; one that dies is started again and repeats its items."""
+    """Actors, which get items in turn; one that dies is restarted and repeats its items."""
 
     _LIVES = 3
 
@@ -208,8 +208,8 @@ _function: Callable[[Any], Any] | None = None
 
 def _start_worker(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _function
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # The processes are the parallelism.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are several processes already
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all get Ctrl-C, but the parent handles it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _function = make()
 
@@ -218,7 +218,7 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)  # Nobody would ever fetch the results of an orphan.
+        os._exit(1)  # the parent is gone and cannot fetch results
 
 
 def _call(item: Any) -> Any:

@@ -75,13 +75,15 @@ def test_a_pipeline_without_discriminator(pipeline: Path, package: Path):
     shutil.rmtree(pipeline / "replaced")
     shutil.rmtree(package / "es_prueba_del_disco-1.0.0" / "replaced")
     for name in (str(pipeline), "es_prueba_del_disco"):
-        with pytest.raises(SelectraError, match=r"holds no discriminator .*as `source` of \[comp"):
+        with pytest.raises(SelectraError, match=r"has no discriminator .*as `source` of \[comp"):
             resolve_model(name)
 
 
 @pytest.mark.parametrize("name", ["json", "xml", "sin_instalar"])
 def test_other_names_are_looked_for_on_the_hub(name: str):
-    with pytest.raises(SelectraError, match="no such directory or installed pipeline, and the"):
+    with pytest.raises(
+        SelectraError, match="no such directory or installed pipeline, and not found"
+    ):
         resolve_model(name)
 
 

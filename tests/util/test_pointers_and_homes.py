@@ -54,7 +54,7 @@ def test_pointers_are_named(model: Path, tmp_path: Path, name: str):
     path = tmp_path / "model" / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(POINTER, encoding="utf-8")
-    with pytest.raises(SelectraError, match=rf"{name}: only the Git LFS pointer .*git lfs pull"):
+    with pytest.raises(SelectraError, match=rf"{name}: is only a Git LFS pointer.*git lfs pull"):
         READERS[name](path)
 
 
@@ -65,7 +65,7 @@ def test_pointers_in_place_of_a_packed_corpus_shards(model: Path, tmp_path: Path
     pack_corpus([str(text)], tmp_path / "packed", model, PackSettings(length=16, heldout=0.0))
     [shard] = (tmp_path / "packed").glob(f"train-*.{part}")
     shard.write_text(POINTER, encoding="utf-8")
-    with pytest.raises(SelectraError, match=rf"{shard.name}: only the Git LFS pointer"):
+    with pytest.raises(SelectraError, match=rf"{shard.name}: is only a Git LFS pointer"):
         PackedCorpus(tmp_path / "packed", "train")
 
 

@@ -1,4 +1,4 @@
-"""Attention over a packed batch on CPUs, forward and backward, written out."""
+"""Attention for packed batches on CPUs, with a hand-written backward pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from spacy_selectra.encoder.layout import AttentionGroup, PackedLayout
 
 _aten = torch.ops.aten
 
-# Scores of all heads that inference computes in one call: 2 MB of float32, which fits into the
-# caches of a few cores. Sequences of 512 are read 1.5 (float32) to 2 times (bfloat16) as fast
-# one at a time as four at a time; short ones do not mind.
+# Attention scores of all heads per call in inference: 2 MB of float32, which fits into the caches
+# of a few cores. Sequences of 512 pieces are 1.5 (float32) to 2 times (bfloat16) as fast one at a
+# time as four at a time; for short ones it makes no difference.
 SCORES_AT_ONCE = 1 << 19
-_SAVED = 5  # tensors that the gradient of a group needs
+_SAVED = 5  # tensors saved per group for the backward pass
 
 
 def attention_forward(
@@ -29,14 +29,14 @@ def attention_forward(
     Products are computed in the type of `qkv`, the softmax in float32 at least.
 
     Args:
-        qkv: (R, 3H) queries, keys and values side by side.
-        layout: which rows form a sequence.
+        qkv: (R, 3H) concatenated queries, keys and values.
+        layout: of the batch.
         heads: number of heads; divides H.
         dropout: probability on attention weights, 0 outside training.
-        masks: where their masks come from.
+        masks: source of dropout masks.
 
     Returns:
-        (R, H), and what `attention_backward` needs.
+        (R, H), and the tensors for `attention_backward`.
     """
     apart = _apart(qkv, layout, heads)
     mixed = torch.empty_like(apart[0])
@@ -47,15 +47,15 @@ def attention_forward(
 
 
 def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """`attention_forward` for those who need no gradient: (R, 3H) to (R, H).
+    """`attention_forward` without a backward pass: (R, 3H) to (R, H).
 
-    Long sequences attend a few at a time, so that scores stay in the cache.
+    Long sequences are processed a few at a time, so that scores stay in the cache.
     """
     apart = _apart(qkv, layout, heads)
     mixed = torch.empty_like(apart[0])
     for group, rows in _by_group(layout, heads):
         fitting = max(1, SCORES_AT_ONCE // (heads * group.length**2))
-        at_once = 1 << (fitting.bit_length() - 1)  # a power of two, as counts are
+        at_once = 1 << (fitting.bit_length() - 1)  # a power of two, like the counts of sequences
         line = heads * group.length
         for begin in range(0, group.count, at_once):
             end = min(begin + at_once, group.count)
@@ -68,7 +68,7 @@ def attention_inference(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor
 def attention_backward(
     grad: Tensor, layout: PackedLayout, heads: int, dropout: float, saved: Sequence[Any]
 ) -> Tensor:
-    """(R, H) gradient of the result of `attention_forward` to (R, 3H) of its `qkv`."""
+    """(R, H) gradient of the result of `attention_forward` to the (R, 3H) gradient of `qkv`."""
     mixed = _gradient_apart(grad, layout, heads)
     if dropout:
         mixed.mul_(DropoutMasks.scale(dropout))
@@ -87,7 +87,7 @@ def _attend(
     dropout: float = 0.0,
     masks: DropoutMasks | None = None,
 ) -> list[Tensor | None]:
-    """(3, count * heads * length, size) to `result`; returns what the gradient needs."""
+    """(3, count * heads * length, size) to `result`; returns the tensors for the backward pass."""
     count, length, size = group.count, group.length, apart.shape[-1]
     query, key, value = apart.view(3, count * heads, length, size).unbind(0)
     if group.bias is None:
@@ -96,7 +96,7 @@ def _attend(
         bias = group.bias.to(apart.dtype).expand(count, heads, 1, length)
         bias, beta = bias.reshape(count * heads, 1, length), 1
     scores = torch.baddbmm(bias, query, key.transpose(1, 2), beta=beta, alpha=_scale(size))
-    # in float32 even of bfloat16 numbers, whose own softmax is slower than this detour
+    # in float32 also for bfloat16, whose softmax is slower than converting
     weights = torch.softmax(scores, dim=-1, dtype=_softmax_type(apart.dtype)).to(apart.dtype)
     mask = None if masks is None else masks.take(dropout, weights.shape)
     mixed = result.view(count * heads, length, size)
@@ -124,7 +124,7 @@ def _attend_backward(
 
 
 def _by_group(layout: PackedLayout, heads: int) -> Iterator[tuple[AttentionGroup, slice]]:
-    """Each group, and where its shares are among all (C * heads)."""
+    """Each group, and the slice of its parts among all (C * heads)."""
     begin = 0
     for group in layout.groups:
         end = begin + group.count * heads * group.length
@@ -133,7 +133,7 @@ def _by_group(layout: PackedLayout, heads: int) -> Iterator[tuple[AttentionGroup
 
 
 def _apart(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """(R, 3H) to the (3, C * heads, size) shares of queries, keys and values."""
+    """(R, 3H) to (3, C * heads, size) queries, keys and values by head."""
     size = qkv.shape[1] // (3 * heads)
     if layout.map is None:
         (group,) = layout.groups
@@ -144,7 +144,7 @@ def _apart(qkv: Tensor, layout: PackedLayout, heads: int) -> Tensor:
 
 
 def _together(mixed: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """(C * heads, size) shares to (R, H); what is in padding rows is finite and means nothing."""
+    """(C * heads, size) by head to (R, H); padding rows have arbitrary finite values."""
     size = mixed.shape[1]
     if layout.map is None:
         (group,) = layout.groups
@@ -155,7 +155,7 @@ def _together(mixed: Tensor, layout: PackedLayout, heads: int) -> Tensor:
 
 
 def _gradient_apart(grad: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """(R, H) to (C * heads, size) shares, zero where there is no piece."""
+    """(R, H) to (C * heads, size) by head, zero for empty cells."""
     size = grad.shape[1] // heads
     if layout.map is None:
         (group,) = layout.groups
@@ -166,7 +166,7 @@ def _gradient_apart(grad: Tensor, layout: PackedLayout, heads: int) -> Tensor:
 
 
 def _gradient_together(apart: Tensor, layout: PackedLayout, heads: int) -> Tensor:
-    """(3, C * heads, size) shares to (R, 3H), zero in padding rows."""
+    """(3, C * heads, size) by head to (R, 3H), zero in padding rows."""
     size = apart.shape[-1]
     if layout.map is None:
         (group,) = layout.groups

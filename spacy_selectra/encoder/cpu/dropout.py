@@ -1,8 +1,8 @@
-"""Dropout whose masks are made from raw random bits.
+"""Fast dropout on CPUs, with masks from raw random bits.
 
-Drawing a float for every element, comparing it and multiplying by the outcome dominates the cost
-of dropout on a CPU. Sixteen random bits decide as well, and a comparison turns them into patterns
-of all ones or all zeros, which a bitwise "and" applies to numbers of any type.
+Most of the cost of dropout on a CPU is a random float, a comparison and a product for every
+element. Here 16 random bits per element are enough. A comparison turns them into all ones or all
+zeros, and a bitwise "and" applies this mask to floats of any type.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class DropoutMasks:
-    """Masks for several tensors from one stretch of random bits.
+    """Masks for several tensors from one array of random bits.
 
-    The bits come from SFC64, seeded from torch's global generator: one draw of that generator,
-    however many masks. The probability is rounded to a multiple of 2^-16, and the scale is exact
-    for the rounded one.
+    The bits are from SFC64, with a seed from torch's global generator: one draw, for any number of
+    masks. The probability is rounded to a multiple of 2^-16, and the scale is exact for the rounded
+    probability.
 
     Args:
-        counts: number of elements needed for each probability.
+        counts: number of elements for each probability.
     """
 
     def __init__(self, counts: Mapping[float, int]) -> None:
@@ -57,20 +57,20 @@ class DropoutMasks:
 
     @staticmethod
     def scale(probability: float) -> float:
-        """What kept elements are multiplied with, so that the mean stays."""
+        """Factor of kept elements that preserves the mean."""
         return _LEVELS / (_LEVELS - _dropped(probability))
 
 
 def apply_mask(
     values: Tensor, mask: Tensor | None, scale: float = 1.0, copy: bool = False
 ) -> Tensor:
-    """Zero what a mask drops and multiply the rest, in place unless `copy`.
+    """Zero the dropped elements and scale the others, in place unless `copy`.
 
     Args:
         values: contiguous floats of any type.
-        mask: int16 of the same shape from `DropoutMasks.take`, or None for nothing.
+        mask: int16 of the same shape from `DropoutMasks.take`; None drops nothing.
         scale: factor.
-        copy: leave `values` as they are.
+        copy: do not change `values`.
     """
     if mask is None:
         return values
@@ -99,9 +99,9 @@ class _MaskedDropout(torch.autograd.Function):
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
-    """Zero each element with `probability` and scale the rest so that the mean stays.
+    """Zero each element with `probability` and scale the others to preserve the mean.
 
-    On the CPU see `DropoutMasks`; elsewhere this is `torch.nn.functional.dropout`.
+    On CPUs by `DropoutMasks`, elsewhere by `torch.nn.functional.dropout`.
     """
     if values.device.type != "cpu":
         return F.dropout(values, probability, training=True)

@@ -1,4 +1,4 @@
-"""An encoder layer where nobody asks for a gradient, on CPUs.
+"""Inference with an encoder layer on CPUs, without gradients.
 
 The mathematics is that of `electra.Layer`. Products come from weights prepared once, a few
 thousand rows at a time, and nothing is kept for a backward pass.
@@ -78,24 +78,21 @@ def _after_attention(
     return result
 
 
-# A layer's weights in the form inference multiplies fastest with, made once and never stale.
-
-
-# Rows multiplied at once: the widest tensor of a layer stays small for any number of pieces.
-# Int8 takes fewer, so that what lies between two products stays in the cache and a large number
-# somewhere coarsens the scale of few others.
+# A cache of a layer's weights in the layout that is fastest for inference.
+# Rows per product, to limit the size of intermediate tensors. With int8 there are fewer, so that
+# these stay in the cache and an outlier coarsens the scale of fewer values.
 FLOAT_ROWS = 2048
 INT8_ROWS = 512
 
 
 class LayerProducts:
-    """The four products of a `electra.Layer`, as its weights were when this was made.
+    """The four products of an `electra.Layer`, with a copy of its weights.
 
     Args:
-        layer: where the weights are.
-        make: builds a product from (out, in) weight and (out,) bias.
-        rows: how many rows to multiply at once.
-        inner: the type in which `output` takes what `intermediate` gives.
+        layer: the layer with its weights.
+        make: makes a product from (out, in) weight and (out,) bias.
+        rows: rows per product.
+        inner: type of the values between `intermediate` and `output`.
     """
 
     def __init__(
@@ -114,34 +111,34 @@ class LayerProducts:
 
 
 class _Prepared:
-    """Products of a layer by kind, and what its weights looked like when they were made."""
+    """Cached products of a layer by kind, with version counters and first rows of its weights."""
 
     def __init__(self, weights: list[Tensor]) -> None:
         self.kinds: dict[str, LayerProducts] = {}
         self._written = [_writes(weight) for weight in weights]
-        # the first row of each, seen through views that stay good as long as the storage does
+        # views of the first rows, which stay valid as long as the storage
         self._views = [weight.detach()[:1].reshape(-1) for weight in weights]
         self._sample = torch.cat(self._views)
 
     def is_current(self, weights: list[Tensor]) -> bool:
-        """Whether the weights are still the same, as far as a look at them tells."""
-        # torch counts writes, but not those of its fused optimisers, which write everywhere
+        """Whether the weights are unchanged, by version counter and first rows."""
+        # torch's version counter misses fused optimisers, but these change all rows
         return self._written == [_writes(weight) for weight in weights] and torch.equal(
             torch.cat(self._views), self._sample
         )
 
 
 def layer_products(layer: Layer, dtype: torch.dtype, int8: bool) -> LayerProducts:
-    """The products of `layer` in the precision now set.
+    """The products of `layer` in the precision that is set.
 
-    Prepared weights are made anew whenever the layer's have changed: optimisers, loading,
-    training mode and writes to whole tensors are noticed. After writing to single rows through
-    `.data`, which goes uncounted, call `forget`.
+    The cache is renewed when weights have changed: by optimisers, loading, training mode and writes
+    to whole tensors. Writes to single rows through `.data` are not counted; call `forget` after
+    these.
 
     Args:
-        layer: a `electra.Layer` on a CPU.
+        layer: an `electra.Layer` on a CPU.
         dtype: type of its products.
-        int8: with weights of 8 bits.
+        int8: use 8-bit weights.
     """
     if not int8 and not takes_onednn(dtype):
         return LayerProducts(layer, lambda w, b: PlainLinear(w, b, dtype), FLOAT_ROWS, dtype)
@@ -163,13 +160,13 @@ def layer_products(layer: Layer, dtype: torch.dtype, int8: bool) -> LayerProduct
 
 
 def forget(module: nn.Module) -> None:
-    """Drop what was prepared for all layers in `module`."""
+    """Delete the cached weights of all layers in `module`."""
     for part in module.modules():
         _prepared.pop(part, None)
 
 
 def _writes(weight: Tensor) -> tuple[int, int]:
-    # tensors made in inference mode cannot be written to outside it, and count nothing
+    # tensors created in inference mode have no version counter and cannot be changed outside of it
     return weight.data_ptr(), 0 if weight.is_inference() else weight._version
 
 

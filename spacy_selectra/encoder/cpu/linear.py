@@ -1,7 +1,7 @@
-"""Products on CPUs: the sizes they come in, and those with weights that ask for no gradient.
+"""Products on CPUs: products with a layer's weights without gradients, and rounding of sizes.
 
-Each kind computes x -> x W^T + b from whatever form of W the processor likes best, with an
-activation or a residual added while results are in registers.
+Each class computes x -> x W^T + b with W in the fastest layout for the processor. Activation or
+residual are fused into the product.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 _laid_out: ContextVar[bool] = ContextVar("laid_out_weights", default=False)
 
-# oneDNN lays weights out for a number of rows; this layout serves from a handful to thousands.
+# oneDNN chooses the layout of weights for a number of rows; that for this number is good from a few
+# to thousands.
 _ROWS_EXPECTED = 512
 
 
@@ -27,7 +28,7 @@ class Linear(Protocol):
     """A product that does not record gradients."""
 
     def __call__(self, values: Tensor, dtype: torch.dtype, activation: str | None = None) -> Tensor:
-        """(T, in) to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
+        """(T, in) to (T, out) in `dtype`, followed by "gelu", "gelu_new" or "relu"."""
         ...
 
     def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ class Linear(Protocol):
 
 
 class PlainLinear:
-    """The weights as they are, through torch's own product.
+    """Torch's own product, with unchanged weights.
 
     Args:
         weight: (out, in).
@@ -58,12 +59,12 @@ class PlainLinear:
 
 
 class OneDnnLinear:
-    """Weights converted and laid out once, multiplied by oneDNN.
+    """oneDNN's product, with weights converted to its layout once.
 
     Args:
         weight: (out, in).
         bias: (out,).
-        dtype: type of the product, one for which `takes_onednn`.
+        dtype: type of the product, for which `takes_onednn` is true.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
@@ -82,7 +83,7 @@ class OneDnnLinear:
     def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
         """See `Linear`."""
         if residual.dtype != self.dtype:
-            # converting first: additions of mixed types are three times as slow
+            # converted first, because additions of mixed types take three times as long
             return self(values, residual.dtype).add_(residual)
         return torch.ops.mkldnn._linear_pointwise.binary(
             values.to(self.dtype), residual, self.weight, self.bias, "add"
@@ -91,7 +92,7 @@ class OneDnnLinear:
 
 @contextmanager
 def laid_out_weights() -> Iterator[None]:
-    """Within the block, layers that record no gradient multiply float32 by `OneDnnLinear`, too."""
+    """Within the block, layers without gradients also compute float32 with `OneDnnLinear`."""
     token = _laid_out.set(True)
     try:
         yield
@@ -100,12 +101,12 @@ def laid_out_weights() -> Iterator[None]:
 
 
 def laid_out_weights_are_on() -> bool:
-    """Whether this is within `laid_out_weights`."""
+    """Whether `laid_out_weights` is active."""
     return _laid_out.get()
 
 
 def takes_onednn(dtype: torch.dtype) -> bool:
-    """Whether `OneDnnLinear` multiplies this type, in the precision now set."""
+    """Whether `OneDnnLinear` supports this type in the precision that is set."""
     if not _has_operators():
         return False
     if dtype == torch.bfloat16:
@@ -117,16 +118,14 @@ def takes_onednn(dtype: torch.dtype) -> bool:
 def _has_operators() -> bool:
     names = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
     return (
-        platform.machine() in ("x86_64", "AMD64")  # float32 is rounded elsewhere
+        platform.machine() in ("x86_64", "AMD64")  # on others float32 is rounded
         and torch.backends.mkldnn.is_available()
         and all(hasattr(torch.ops.mkldnn, name) for name in names)
     )
 
 
-# Activation functions, by themselves and as the end of a product.
-
-
-# Name and algorithm of oneDNN's operation after a product.
+# Activation functions, separate and fused.
+# Name and algorithm of oneDNN's fused operations.
 POST_OPERATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
 
 
@@ -137,27 +136,25 @@ def activated(values: Tensor, name: str) -> Tensor:
     return F.gelu(values, approximate="tanh" if name == "gelu_new" else "none")
 
 
-# Products with weights of 8 bits, for inference on CPUs.
+# Products with 8-bit weights, for inference on CPUs.
 #
-# The four products with a layer's weights are sums of 8-bit integers, which processors with VNNI
-# instructions compute about twice as fast as those of bfloat16. Attention, LayerNorm, softmax and
-# the residual stream stay floating-point.
+# The four products with a layer's weights are in 8-bit integers, which processors with VNNI
+# instructions compute about twice as fast as bfloat16. Attention, LayerNorm, softmax and the
+# residual stream are floating-point.
 #
-# Weights are quantised once, symmetrically, with a scale for each output channel; activations in
-# each forward pass, symmetrically, with one scale for a block of rows (Wu et al. 2020, "Integer
-# quantization for deep learning inference", sections 3.1 and 3.2). Float weights stay as they are.
-
-
-_LARGEST = 127  # symmetric codes: -128 is not used
-_ZERO = 128  # oneDNN's fast products take unsigned activations: codes are shifted by this
-_SMALLEST = 1e-20  # keeps the scale of zeros finite
+# Quantisation is symmetric: weights once, with a scale per output channel; activations in each
+# forward pass, with a scale per block of rows (Wu et al. 2020, "Integer quantization for deep
+# learning inference", sections 3.1 and 3.2). Float weights are kept.
+_LARGEST = 127  # symmetric: -128 is not used
+_ZERO = 128  # offset of activations, which must be unsigned for oneDNN's fast products
+_SMALLEST = 1e-20  # for the scale of zeros
 
 _in_integers: ContextVar[bool] = ContextVar("int8_products", default=False)
 
 
 @contextmanager
 def int8_products() -> Iterator[None]:
-    """Within the block, layers on a CPU that record no gradient compute in int8."""
+    """Within the block, layers on a CPU without gradients compute in int8."""
     token = _in_integers.set(True)
     try:
         yield
@@ -166,14 +163,14 @@ def int8_products() -> Iterator[None]:
 
 
 def int8_is_on() -> bool:
-    """Whether this is within `int8_products`."""
+    """Whether `int8_products` is active."""
     return _in_integers.get()
 
 
 @cache
 def why_not_int8() -> str | None:
-    """Why this processor or this torch has no fast int8 products; None if they have."""
-    supported = getattr(torch.cpu, "_is_vnni_supported", None)  # torch before 2.6 does not tell
+    """Why there are no fast int8 products on this processor or in this torch; None if there are."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)  # since torch 2.6
     if not torch.backends.mkldnn.is_available():
         return "this torch was built without oneDNN"
     if supported is not None and not supported():
@@ -203,7 +200,7 @@ class QuantisedLinear:
     def __call__(
         self, values: Tensor, dtype: torch.dtype = torch.float32, activation: str | None = None
     ) -> Tensor:
-        """(T, in) to (T, out) in `dtype`, with "gelu", "gelu_new" or "relu" on top."""
+        """(T, in) to (T, out) in `dtype`, followed by "gelu", "gelu_new" or "relu"."""
         codes, scale = quantised(values.float())
         name, how = ("none", "") if activation is None else POST_OPERATIONS[activation]
         return torch.ops.onednn.qlinear_pointwise(
@@ -214,7 +211,7 @@ class QuantisedLinear:
     def add_to(self, residual: Tensor, values: Tensor) -> Tensor:
         """`residual` (T, out) float32 plus the product of (T, in)."""
         codes, scale = quantised(values.float())
-        # the operator writes over what it adds to
+        # the operator overwrites its residual
         return torch.ops.onednn.qlinear_pointwise.binary(
             *(codes, scale, _ZERO, self.codes, self.scales, self.zeros, residual.clone()),
             *(self.bias, 1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], ""),
@@ -222,14 +219,14 @@ class QuantisedLinear:
 
 
 def quantised(values: Tensor) -> tuple[Tensor, float]:
-    """Codes and scale of float32 values: values = (codes - 128) * scale, up to rounding.
+    """Quantise float32 values: values = (codes - 128) * scale, up to rounding.
 
     Returns:
         uint8 codes in [1, 255] of the same shape, and the scale, max|values| / 127.
     """
     low, high = torch.aminmax(values)
     scale = max(-float(low), float(high), _SMALLEST) / _LARGEST
-    # by way of int8: torch's conversion to uint8 takes several times as long
+    # via int8, because torch's conversion to uint8 takes several times as long
     codes = torch.mul(values, 1 / scale).round_().to(torch.int8)
     return codes.view(torch.uint8).bitwise_xor_(_ZERO), scale
 
@@ -245,20 +242,20 @@ def _products_are_right() -> bool:
     return torch.equal(linear(values), expected) and torch.equal(summed, expected + 1)
 
 
-# The few sizes of products.
+# Rounding of sizes.
 #
-# oneDNN generates code for every new shape of a product, which takes milliseconds, and a packed
-# batch hardly ever has as many pieces as another one. So batches are rounded up to sizes that come
-# again: padding rows cost little, and code is generated once.
+# oneDNN generates code for every new shape of a product, which takes milliseconds, and packed
+# batches hardly ever have the same number of pieces. So sizes are rounded up to a few: padding rows
+# cost little, and code is generated once.
 
 
-_ROWS = 16  # of a tile of AMX
-_SHORTEST = 8  # side of the smallest attention rectangle
+_ROWS = 16  # of an AMX tile
+_SHORTEST = 8  # pieces of the smallest attention rectangle
 
 
 def few_sizes_pay() -> bool:
-    """Whether products on CPUs are now computed by oneDNN, here and in the precision now set."""
-    if torch.compiler.is_compiling():  # one compilation is for all sizes
+    """Whether oneDNN computes products on this CPU in the precision that is set."""
+    if torch.compiler.is_compiling():  # compiled code handles any size
         return False
     laid_out = laid_out_weights_are_on() and not torch.is_grad_enabled()
     backend = getattr(torch.backends.mkldnn, "matmul", None)  # since torch 2.9
@@ -267,19 +264,18 @@ def few_sizes_pay() -> bool:
 
 
 def rounded_rows(rows: int) -> int:
-    """The number of rows a product gets for `rows` of them.
+    """Round up a number of rows.
 
-    Steps of 16 up to 128 rows, of 32 up to 512, of 80 up to 1024 (which is one itself) and of 64 up
-    to 2048; from there on a step is a 32nd of the next power of two, so that less than a sixteenth
-    is padding. What is left of a rounded number when blocks of 2048 are taken off it is a multiple
-    of 128: the last block comes in few sizes, too.
+    Steps are 16 up to 128 rows, 32 up to 512, 80 up to 1024 (also a size) and 64 up to 2048; above,
+    a 32nd of the next power of two, so that less than a sixteenth is padding. The remainder after
+    blocks of 2048 is a multiple of 128, so the last block has few sizes, too.
     """
     if rows <= 128:
         step = _ROWS
     elif rows <= 512:
         step = 32
     elif rows <= 1024:
-        step = 80  # steps of 64 are two sizes more where the batches of a small pretraining lie
+        step = 80  # with steps of 64 the batches of a small pretraining would have two more sizes
     else:
         step = max(64, _power_of_two(rows) // 32)
     rounded = -(-rows // step) * step
@@ -287,25 +283,25 @@ def rounded_rows(rows: int) -> int:
 
 
 def rounded_length(pieces: int) -> int:
-    """The side of the attention rectangle of a sequence: steps of 8 up to 64 pieces, above that
-    of an eighth of the next power of two."""
+    """Round up the length of an attention rectangle: steps of 8 up to 64 pieces, above that an
+    eighth of the next power of two."""
     step = max(_SHORTEST, _power_of_two(pieces) // 8)
     return -(-pieces // step) * step
 
 
 def rounded_count(sequences: int) -> int:
-    """The number of sequences that attend in one product: a power of two."""
+    """Round up the number of sequences in an attention product to a power of two."""
     return _power_of_two(sequences)
 
 
 def pad_rows(values: Tensor) -> Tensor:
-    """(N, ...) with zeros below, up to a rounded number, where few sizes pay; else as it is."""
+    """(N, ...) padded with zeros to a rounded number of rows, if `few_sizes_pay`."""
     return pad_for_activation(values) if few_sizes_pay() else values
 
 
 def pad_for_activation(values: Tensor) -> Tensor:
-    """(N, ...) with zeros below, up to a rounded number, on CPUs: GELU is oneDNN's in every
-    precision, wherever products are computed."""
+    """(N, ...) padded with zeros to a rounded number of rows, on CPUs, where GELU is oneDNN's in
+    every precision."""
     if values.device.type != "cpu" or torch.compiler.is_compiling():
         return values
     missing = rounded_rows(len(values)) - len(values)
@@ -314,5 +310,5 @@ def pad_for_activation(values: Tensor) -> Tensor:
 
 
 def _power_of_two(number: int) -> int:
-    """The smallest one that is not below `number`."""
+    """The smallest power of two that is at least `number`."""
     return 1 << max(0, number - 1).bit_length()

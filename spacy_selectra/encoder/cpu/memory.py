@@ -1,4 +1,4 @@
-"""What becomes of memory that torch has freed: kept for the next tensors, or given back."""
+"""Keeping memory that torch has freed for the next tensors, or returning it to the system."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep the memory of freed tensors for the next ones.
+    """Keep the memory of freed tensors for the next ones in this process.
 
-    A training step allocates and frees the same sizes again and again. By default glibc maps every
-    large one anew and gives it back at once, and the system clears each page when it is first
-    touched: for a 50 MB tensor eight times as long as it takes to fill it. Kept, the pages stay.
-    The process holds the memory of its busiest moment until it ends, so this is for
-    processes that do nothing but train.
+    Training steps allocate and free the same sizes repeatedly. By default glibc maps and unmaps
+    large blocks each time, and the system clears each page on first use, which for a 50 MB tensor
+    takes eight times as long as filling it. With this the process holds its peak memory until it
+    ends, so it is for training processes only.
 
     Returns:
-        Whether it worked; False where the C library is not glibc.
+        Whether it worked; False if the C library is not glibc.
     """
     mallopt = _glibc("mallopt")
     return bool(mallopt and mallopt(_MMAP_THRESHOLD, _NEVER) and mallopt(_TRIM_THRESHOLD, _NEVER))
 
 
 def return_freed_memory() -> None:
-    """Hand freed memory back to the system, where the C library can (glibc).
+    """Return freed memory to the system (glibc only).
 
-    It keeps what was freed in pieces of up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and
-    batches of different sizes leave gaps that add up to several times the largest of them.
+    glibc keeps freed blocks of up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and batches of
+    different sizes leave gaps that add up to several times the largest batch.
     """
     trim = _glibc("malloc_trim")
     if trim is not None:
@@ -40,7 +39,7 @@ def return_freed_memory() -> None:
 
 @cache
 def _glibc(name: str) -> Callable[..., int] | None:
-    """A function that only glibc has; None with other C libraries and on other systems."""
+    """A function of glibc; None with other C libraries and on other systems."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):

@@ -1,9 +1,9 @@
-"""A whole encoder layer, forward and backward, as one step of automatic differentiation.
+"""An encoder layer, forward and backward, as a single autograd function.
 
-On a CPU the products of a small encoder take little more time than what surrounds them: casts
-that autocast repeats, additions of mixed types, dropout by multiplication, gradients of views.
-Writing both directions out leaves the products and a few cheap passes. The mathematics is
-that of `electra.Layer`, which devices other than CPUs run as it stands.
+On a CPU the products of a small encoder take little more time than the rest: repeated casts of
+autocast, additions of mixed types, dropout by multiplication, gradients of views. A hand-written
+forward and backward pass avoids most of these. The mathematics is that of `electra.Layer`, which is
+used on devices other than CPUs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _aten = torch.ops.aten
 class LayerFunction(torch.autograd.Function):
     """(R, H) and a layer's twelve weights to (R, H).
 
-    Products are computed in `dtype`, sums, LayerNorm and softmax in the type of the hidden
-    states (Micikevicius et al. 2018, section 3.3, with bfloat16, which needs no loss scaling).
+    Products are in `dtype`; sums, LayerNorm and softmax in the type of the hidden states
+    (Micikevicius et al. 2018, section 3.3, with bfloat16, which needs no loss scaling).
     """
 
     @staticmethod
@@ -54,13 +54,13 @@ class LayerFunction(torch.autograd.Function):
 
 
 class LayerOptions:
-    """What a layer computes with, beside its weights.
+    """Settings of a layer.
 
     Args:
         dtype: type of the products.
         activation: "gelu", "gelu_new" or "relu".
         eps: epsilon of LayerNorm.
-        hidden_dropout: probability after both branches, 0 outside training.
+        hidden_dropout: probability after attention and feed-forward, 0 outside training.
         attention_dropout: probability on attention weights, 0 outside training.
     """
 
@@ -85,9 +85,9 @@ def layer_function(
 
     Args:
         hidden: (R, H), the rows of `layout`.
-        layout: which rows form a sequence.
+        layout: of the batch.
         heads: number of heads; divides H.
-        options: see there.
+        options: settings of the layer.
         weights: those of `electra.Layer.weights`.
     """
     result = LayerFunction.apply(hidden, layout, heads, options, *weights)
@@ -182,9 +182,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _rounded_buffer(like: Tensor, width: int) -> Tensor:
-    """For the products of as many rows as `like` has, and zeros up to a rounded number of rows.
+    """A buffer with the rows of `like`, and zeros up to a rounded number of rows.
 
-    oneDNN generates code for every new size of GELU, in types whose products are not oneDNN's, too.
+    oneDNN generates code for every new size of GELU, also for types whose products are not its own.
     """
     buffer = like.new_empty((rounded_rows(len(like)), width))
     buffer[len(like) :].zero_()
@@ -193,7 +193,7 @@ def _rounded_buffer(like: Tensor, width: int) -> Tensor:
 
 def _add_dropped(hidden: Tensor, branch: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """hidden + dropout(branch); `branch` is overwritten."""
-    # converting first: additions of mixed types are three times as slow
+    # converted first, because additions of mixed types take three times as long
     return torch.add(hidden, apply_mask(branch, mask).to(hidden.dtype), alpha=scale)
 
 
@@ -202,12 +202,12 @@ def _add_product(values: Tensor, left: Tensor, right: Tensor) -> None:
     if left.dtype == values.dtype:
         values.addmm_(left, right)
     else:
-        # converting first: additions of mixed types are three times as slow
+        # converted first, because additions of mixed types take three times as long
         values.add_((left @ right).to(values.dtype))
 
 
 def _dropped(grad: Tensor, dtype: torch.dtype, mask: Tensor | None, scale: float) -> Tensor:
-    """The gradient of dropout, for reading only: without a mask it may be `grad` itself."""
+    """The gradient of dropout; must not be changed, as without a mask it may be `grad` itself."""
     if mask is None:
         return grad.to(dtype)
     return apply_mask(grad.to(dtype, copy=True), mask, scale)
