@@ -1,1 +1,1 @@
-"""spaCy's side: architectures, components, readers and callbacks, registered as entry points."""
+"""spaCy architectures, components, corpus readers and callbacks, registered as entry points."""

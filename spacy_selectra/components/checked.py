@@ -1,4 +1,4 @@
-"""What users give to components, checked whenever they give it: settings and columns."""
+"""Validation of user input to components: settings and columns."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ T = TypeVar("T")
 
 
 class Checked(Generic[T]):
-    """An attribute that takes certain values only, and keeps the one it has if given another.
+    """A descriptor that validates assigned values; after an error the old value stays.
 
     Args:
-        fits: whether a value is one of them.
-        meaning: what they are, for the error: "threshold = 2 is not MEANING".
+        fits: whether a value is valid.
+        meaning: description of valid values, for the error: "threshold = 2 is not MEANING".
     """
 
     def __init__(self, fits: Callable[[Any], bool], meaning: str) -> None:
         self._fits, self._meaning = fits, meaning
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Remember the attribute's name."""
+        """Store the attribute's name."""
         self._name = name
 
     def __get__(self, component: Any, owner: type | None = None) -> T:
-        """The value that was set."""
+        """The current value."""
         if component is None:
             raise AttributeError(self._name)
         return vars(component)[self._name]
@@ -39,7 +39,7 @@ class Checked(Generic[T]):
         """Set a value.
 
         Raises:
-            SelectraError: it is not one that fits.
+            SelectraError: invalid value.
         """
         if not self._fits(value):
             raise SelectraError(
@@ -59,17 +59,17 @@ def is_flag(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value is a string with something to see."""
+    """Whether a value is a string that is not blank."""
     return isinstance(value, str) and bool(value.strip())
 
 
 def flag() -> Checked[bool]:
-    """A setting that is on or off."""
+    """A boolean setting."""
     return Checked(is_flag, "True or False")
 
 
 def one_of(choices: tuple[str, ...]) -> Checked[str]:
-    """A setting that is one of some names."""
+    """A setting with a fixed set of names."""
     return Checked(
         lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}"
     )
@@ -82,16 +82,16 @@ def strings(
 
     Args:
         what: "labels" or "texts", for errors.
-        values: a list, generator, or column of pandas or numpy.
-        text_of: gives the text of an item; that of a string is itself.
+        values: a list, generator, pandas column or numpy array.
+        text_of: from an item to its text; identity for strings.
 
     Raises:
-        SelectraError: it is a single string, a table or a mapping, cannot be looped over, or holds
-            something else than strings that are text.
+        SelectraError: it is a single string, a table or a mapping, is not iterable, or contains
+            anything other than valid strings.
     """
     if isinstance(values, str | bytes):
         raise SelectraError(f"{what} must be a list of strings, not the string {values!r}")
-    # looping over these gives names of columns, keys, or rows
+    # iterating over these yields column names, keys or rows
     if isinstance(values, Mapping) or getattr(values, "ndim", 1) != 1:
         raise SelectraError(
             f"{what} must be a list or a single column of strings, not a {type(values).__name__}"
@@ -112,10 +112,10 @@ def strings(
 
 
 def mapping(what: str, value: Any) -> Mapping[Any, Any]:
-    """What has to be a mapping.
+    """Check that a value is a mapping.
 
     Raises:
-        SelectraError: it is none.
+        SelectraError: it is not.
     """
     if not isinstance(value, Mapping):
         raise SelectraError(f"{what} must be a mapping, not {type(value).__name__}")
@@ -123,10 +123,10 @@ def mapping(what: str, value: Any) -> Mapping[Any, Any]:
 
 
 def check_flag(what: str, value: Any) -> bool:
-    """What has to be True or False.
+    """Check that a value is True or False.
 
     Raises:
-        SelectraError: it is neither.
+        SelectraError: it is not.
     """
     if not is_flag(value):
         raise SelectraError(f"{what} = {value!r} is not True or False")
@@ -134,23 +134,23 @@ def check_flag(what: str, value: Any) -> bool:
 
 
 def own_extension(kind: Any, name: str, default: Any) -> None:
-    """See that an attribute that a component writes is registered as the component means it.
+    """Register a component's extension attribute, or check that it is registered compatibly.
 
-    It takes well under a microsecond if nothing is amiss, so it can be asked before every batch:
-    users may register another one at any time (`force=True`).
+    This takes well under a microsecond, so call it before every batch: users may register another
+    one at any time (`force=True`).
 
     Args:
         kind: Doc, Span or Token.
-        name: of the attribute, after `._.`.
-        default: its value where the component has written none.
+        name: name of the attribute, after `._.`.
+        default: its default.
 
     Raises:
-        SelectraError: it is registered with a getter, setter or method, so what the component
-            writes could not be read.
+        SelectraError: it is registered with a getter, setter or method, which would hide the
+            values of the component.
 
     Warns:
-        UserWarning: it is registered with another default, so values of another meaning may be
-            overwritten, and be read where the component has written none. Said once.
+        UserWarning: it is registered with another default, so it may be used for something else.
+            Shown once.
     """
     if not kind.has_extension(name):
         kind.set_extension(name, default=default)
@@ -159,22 +159,22 @@ def own_extension(kind: Any, name: str, default: Any) -> None:
     where = f"{kind.__name__}._.{name}"
     if any(functions):
         raise SelectraError(
-            f"{where} is registered with a getter, setter or method of another origin, which hides "
-            f"what this component writes: remove it with {kind.__name__}.remove_extension('{name}')"
-            " or give it another name"
+            f"{where} is already registered with a getter, setter or method, which hides the "
+            f"values of this component: remove it with {kind.__name__}.remove_extension('{name}')"
+            " or rename it"
         )
     if given is default or (type(given) is type(default) and given == default):
         return
     if where not in _announced:
         _announced.add(where)
         warnings.warn(
-            f"{where} is registered with the default {given!r} by something else; a component "
-            f"writes its own values to it, over those that are there, and where it writes none "
-            f"{given!r} is read and not {default!r}: give your attribute another name (said once)",
+            f"{where} is already registered with the default {given!r} instead of {default!r}. "
+            f"A component overwrites its values, and where it sets none, the default is {given!r}: "
+            f"rename your attribute (shown once)",
             UserWarning,
             stacklevel=2,
         )
 
 
-# Attributes of which `own_extension` has warned.
+# Attributes with a warning from `own_extension`.
 _announced: set[str] = set()

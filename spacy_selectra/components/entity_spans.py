@@ -1,4 +1,4 @@
-"""Entities on documents: which words can be part of one, and where probabilities are written."""
+"""Entities of documents: which words can be part of one, and where probabilities are stored."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from spacy_selectra.components.checked import is_share, own_extension
 from spacy_selectra.text.boundaries import SEPARATOR, SPACED, after_boundaries, separates
 from spacy_selectra.text.entity_probabilities import Reading
 
-# What `Token.ent_iob` is of the first word of an entity, or of a blocked word, which has no type.
+# `Token.ent_iob` of the first word of an entity, or of a blocked word, which has no type.
 _BLOCKED = 3
-_INSIDE = 1  # and of its other words
+_INSIDE = 1  # of the other words
 
-# The attribute of spans that holds their probability.
+# Extension attribute of spans with their probability.
 _SCORE = "score"
 
-# What entities do not reach over: sentence starts that are set, paragraphs, cells and lines that
-# look like items; sentence starts only; the former and every line break; nothing.
+# Boundaries that entities do not cross. "auto": sentence starts, paragraphs, table cells and list
+# items; "sentences": sentence starts; "lines": as "auto", and every line break; "none".
 BOUNDARIES = ("auto", "sentences", "lines", "none")
 
 
 class FoundEntities(NamedTuple):
-    """What was found in a document: (first word, the one after the last, type) of each entity,
-    their probabilities if they were asked for, and other readings."""
+    """Entities found in a document, as (start, end, type), with optional probabilities, and
+    alternatives."""
 
     entities: list[tuple[int, int, int]]
     probabilities: list[float] | None
@@ -43,7 +43,7 @@ class FoundEntities(NamedTuple):
         probabilities: np.ndarray | None,
         others: list[Reading],
     ) -> FoundEntities:
-        """From entities among the words at `places`, numbered as if there were no others."""
+        """From entities whose bounds are indices into `places`, not into the document."""
         entities = [(int(places[b]), int(places[e - 1]) + 1, kind) for b, e, kind in found]
         readings = [
             r._replace(start=int(places[r.start]), end=int(places[r.end - 1]) + 1) for r in others
@@ -52,15 +52,15 @@ class FoundEntities(NamedTuple):
 
 
 def readable(doc: Doc) -> np.ndarray:
-    """(n,) bool: words of which there is something to read, unlike white space and control
-    characters, of which the encoder reads nothing."""
+    """(n,) bool: words with visible characters. The encoder has no pieces for white space and
+    control characters."""
     return _looked_at(doc).seen
 
 
 class _Look(NamedTuple):
-    """What is to be known of a word by itself: there is something to read; it separates, also
-    only between spaces; it is a short number, which is no name where it stands alone; it may be
-    structure, as white space or with a separator in it."""
+    """Features of a word without context: it has visible characters; it is a separator, or one if
+    between spaces; it is a short number, which is not an entity by itself; it may be structure,
+    as white space or with a separator."""
 
     seen: bool
     separates: bool
@@ -83,8 +83,8 @@ def _look(text: str) -> _Look:
 
 
 class _Words(NamedTuple):
-    """Of n words which are to be read, separate, and are short numbers, each (n,) bool; and
-    whether there may be structure."""
+    """Masks of words that are visible, separators and short numbers, each (n,) bool; and whether
+    there may be structure."""
 
     seen: np.ndarray
     separate: np.ndarray
@@ -93,7 +93,7 @@ class _Words(NamedTuple):
 
 
 def _looked_at(doc: Doc) -> _Words:
-    seen = doc.to_array(IS_ALPHA) == 1  # letters are to be read, and are most of the words
+    seen = doc.to_array(IS_ALPHA) == 1  # fast path: words with only letters are visible
     separate, numbers = np.zeros((2, len(doc)), dtype=bool)
     structure = False
     for place in np.flatnonzero(~seen).tolist():
@@ -113,16 +113,16 @@ def _between_spaces(doc: Doc, place: int) -> bool:
 def readable_words(
     docs: Sequence[Doc], bounds: str, keep: bool = False
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Words that can be read, and where entities end.
+    """Words that can be part of entities, and boundaries between them.
 
     Args:
         docs: documents.
         bounds: one of `BOUNDARIES`.
-        keep: words of entities that are there, and words that are ruled out, count as well.
+        keep: include words of existing entities and blocked words.
 
     Returns:
-        For each document the places of its readable words; the (T,) place of each of them among
-        the words of all documents; and the numbers of those T which no entity goes on into.
+        The indices of readable words per document; the (T,) index of each among the words of all
+        documents; and which of the T words follow a boundary.
     """
     looks = bounds in ("auto", "lines")
     places, rows, firsts = [], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
@@ -144,7 +144,7 @@ def readable_words(
 
 
 def _taken(doc: Doc) -> np.ndarray:
-    """(n,) bool: words of entities, and words that are ruled out (`blocked` of `doc.set_ents`)."""
+    """(n,) bool: words of entities, and blocked words (`blocked` of `doc.set_ents`)."""
     bounds = doc.to_array(ENT_IOB)
     return (bounds == _INSIDE) | (bounds == _BLOCKED)
 
@@ -152,11 +152,11 @@ def _taken(doc: Doc) -> np.ndarray:
 def _behind_boundaries(
     doc: Doc, places: np.ndarray, bounds: str, taken: np.ndarray, structure: bool
 ) -> np.ndarray:
-    """(n,) bool: which of the words at `places` stand behind a boundary that the word before does
-    not, or behind a word that is `taken`.
+    """(n,) bool: whether there is a boundary or a `taken` word between each word of `places` and
+    the one before it.
 
-    Without `structure`, there are only letters, signs and single spaces, hence no boundary but the
-    starts of sentences.
+    Without `structure` there are only words, punctuation and single spaces, so that sentence starts
+    are the only boundaries.
     """
     apart = np.zeros(len(places), dtype=bool)
     if not len(places):
@@ -177,16 +177,16 @@ def _is_seen(char: str) -> bool:
 
 
 def blocked_words(doc: Doc) -> list[Span]:
-    """Words that no entity may contain (`blocked` of `doc.set_ents`)."""
+    """Words that must not be part of entities (`blocked` of `doc.set_ents`)."""
     bounds, types = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
     places = np.flatnonzero((bounds == _BLOCKED) & (types == 0))
     return [doc[place : place + 1] for place in places.tolist()]
 
 
 def set_scores(doc: Doc, key: str, entities: list[Span], probabilities: list[float]) -> None:
-    """Write the probability of each entity, as `ent._.score` and as `spancat` does.
+    """Store the probability of each entity in `ent._.score` and, like `spancat`, in a span group.
 
-    `claim_score` must have been called before.
+    Call `claim_score` first.
     """
     for entity, probability in zip(entities, probabilities, strict=True):
         doc.user_data[_score_key(entity)] = probability
@@ -194,37 +194,37 @@ def set_scores(doc: Doc, key: str, entities: list[Span], probabilities: list[flo
 
 
 def claim_score() -> None:
-    """See that `Span._.score` is registered, and that reading it gives what `set_scores` writes.
+    """Register `Span._.score`, or check that it is registered compatibly.
 
     Raises:
-        SelectraError: it does not.
+        SelectraError: it is registered with a getter, setter or method.
     """
     own_extension(Span, _SCORE, None)
 
 
 def score_of(entity: Span) -> float | None:
-    """The probability that `selectra_ner` gave to an entity; None if it gave none."""
+    """The probability of an entity from `selectra_ner`, or None."""
     score: Any = entity.doc.user_data.get(_score_key(entity))
     return float(score) if is_share(score) else None
 
 
 def _score_key(entity: Span) -> Any:
-    """Where in `doc.user_data`, whose keys are not all strings, spaCy keeps `entity._.score`; to
-    go through `entity._` takes ten times as long."""
+    """spaCy's key for `entity._.score` in `doc.user_data`; access through `entity._` takes ten
+    times as long."""
     return "._.", _SCORE, entity.start_char, entity.end_char
 
 
 def displacy_entities(doc: Doc) -> dict[str, Any]:
-    """Entities with their scores, to be drawn by displaCy.
+    """Entities with their scores, for displaCy.
 
         displacy.render(displacy_entities(doc), style="ent", manual=True)
 
     Args:
-        doc: a document that `selectra_ner` has read with `scores`.
+        doc: a document annotated by `selectra_ner` with `scores`.
 
     Returns:
-        What `displacy.render` takes with `manual=True`; where the id in a knowledge base would
-        stand, beside the label, there is the score.
+        Input for `displacy.render` with `manual=True`; the score replaces the knowledge base id
+        beside the label.
     """
     data = displacy.parse_ents(doc)
     for entity, drawn in zip(doc.ents, data["ents"], strict=True):
@@ -236,7 +236,7 @@ def displacy_entities(doc: Doc) -> dict[str, Any]:
 def set_alternatives(
     doc: Doc, key: str, labels: Sequence[str], readings: list[Reading], entities: list[Span]
 ) -> None:
-    """List the readings that are not among the entities, in the group `key` + "_alternatives"."""
+    """Store alternatives that are not among the entities in the group `key` + "_alternatives"."""
     chosen = {(entity.start, entity.end, entity.label_) for entity in entities}
     left = [r for r in readings if (r.start, r.end, labels[r.kind]) not in chosen]
     spans = [Span(doc, r.start, r.end, label=labels[r.kind]) for r in left]

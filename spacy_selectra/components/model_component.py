@@ -1,7 +1,7 @@
-"""What the components that own a model share: where it comes from and how it is stored.
+"""Base class of components with a model: loading, saving and batching.
 
-Imported whenever spaCy makes its first pipeline, so torch, transformers and our own encoder
-are imported inside functions only.
+spaCy imports this module with its first pipeline, so torch, transformers and our encoder are
+imported only within functions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spacy.util import minibatch
 from spacy_selectra.errors import SelectraError
 
 CONFIG_FILE = "config.json"
-# The files transformers' tokenizers are made of.
+# Files of transformers' tokenizers.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -36,9 +36,9 @@ TOKENIZER_FILES = (
 class ModelComponent(Pipe):
     """A component around one model directory.
 
-    The model is read when it is first needed, from the directory or hub id in the
-    configuration, or from what `from_disk` or `from_bytes` brought. Stored, it is a
-    directory in transformers' format: safetensors, `config.json` and tokenizer.
+    The model is loaded lazily, from the directory or hub id in the configuration, or from
+    `from_disk` or `from_bytes`. It is saved in transformers' format: safetensors, `config.json`
+    and tokenizer.
 
     Args:
         name: name in the pipeline.
@@ -52,33 +52,33 @@ class ModelComponent(Pipe):
         self._tokenizer_files: dict[str, bytes] = {}
 
     def annotate(self, docs: list[Doc]) -> None:
-        """Write this component's annotations to the documents."""
+        """Set this component's annotations."""
         raise NotImplementedError
 
     def load(self, directory: Path) -> Any:
-        """Read the model of a directory."""
+        """Load the model from a directory."""
         raise NotImplementedError
 
     def __call__(self, doc: Doc) -> Doc:
         """Annotate one document."""
         try:
             self.annotate([doc])
-        except Exception as error:  # spaCy's handler decides what errors mean
+        except Exception as error:  # for spaCy's error handler
             self.get_error_handler()(self.name, self, [doc], error)
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Annotate a stream of documents, `batch_size` at a time.
+        """Annotate a stream of documents in batches.
 
-        If a batch fails, its documents are tried one by one; those that fail again go to the
-        error handler of spaCy and, should that not raise, are left out.
+        If a batch fails, its documents are retried one by one. Documents that fail again go to
+        spaCy's error handler and are dropped if it does not raise.
         """
         handle: Callable[..., Any] = self.get_error_handler()
         for batch in minibatch(stream, size=batch_size):
             docs = list(batch)
             try:
                 self.annotate(docs)
-            except Exception as error:  # spaCy's handler decides what errors mean
+            except Exception as error:  # for spaCy's error handler
                 if len(docs) == 1:
                     handle(self.name, self, docs, error)
                 else:
@@ -88,12 +88,12 @@ class ModelComponent(Pipe):
 
     @property
     def loaded_model(self) -> Any:
-        """The model, read now if it was not yet.
+        """The model, loaded on first access.
 
-        Not called `model`: spaCy looks at that attribute of every component when one is added.
+        Not called `model`, since spaCy reads that attribute whenever a component is added.
 
         Raises:
-            SelectraError: there is none, or it cannot be read.
+            SelectraError: there is none, or it cannot be loaded.
         """
         if self._model is None:
             if self._source is None:
@@ -107,17 +107,17 @@ class ModelComponent(Pipe):
         return self._model
 
     def round_to_half(self) -> None:
-        """Round the weights to half precision, in which they are then stored.
+        """Round the weights to half precision, and save them so from now on.
 
         Raises:
-            SelectraError: a weight that half precision cannot hold.
+            SelectraError: a weight is too large for half precision.
         """
         from spacy_selectra.encoder.serialization import round_to_half
 
         round_to_half(self._network())
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """Write the model directory; nothing but an empty directory if there is no model."""
+        """Write the model directory, or an empty directory if there is no model."""
         path = Path(path)
         if self._source is None and self._model is None:
             path.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ class ModelComponent(Pipe):
         self._save(path)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> ModelComponent:
-        """Take the model from a directory written by `to_disk`; an empty one changes nothing."""
+        """Use the model of a directory written by `to_disk`; an empty one changes nothing."""
         path = Path(path)
         if (path / CONFIG_FILE).is_file():
             self._source, self._model = path, None
@@ -134,7 +134,7 @@ class ModelComponent(Pipe):
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """The files `to_disk` writes, as one msgpack mapping of name to content."""
+        """The files of `to_disk`, as a msgpack mapping of name to content."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "model"
             self.to_disk(path)
@@ -142,7 +142,7 @@ class ModelComponent(Pipe):
         return srsly.msgpack_dumps(files)
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> ModelComponent:
-        """Take the model from what `to_bytes` returned."""
+        """Use the model from `to_bytes`."""
         files: Any = srsly.msgpack_loads(data)
         with tempfile.TemporaryDirectory() as directory:
             for name, content in files.items():
@@ -152,15 +152,15 @@ class ModelComponent(Pipe):
         return self
 
     def _needed_at_once(self) -> bool:
-        """Whether `from_disk` reads the weights instead of remembering where they are."""
+        """Whether `from_disk` loads the weights immediately instead of lazily."""
         return True
 
     def _network(self) -> Any:
-        """The torch module that is stored."""
+        """The torch module to save."""
         return self.loaded_model
 
     def _save(self, directory: Path) -> None:
-        """Write what `load` reads."""
+        """Write a directory for `load`."""
         from spacy_selectra.encoder.checkpoint import save_model
 
         save_model(self._network(), directory)
@@ -177,18 +177,18 @@ class ModelComponent(Pipe):
         self._source = None
 
 
-# torch in forked processes, as `nlp.pipe(n_process=2)` starts them on Linux.
+# For torch in forked processes, as started by `nlp.pipe(n_process=2)` on Linux.
 
 
 _process = os.getpid()
 
 
 def use_one_thread_if_forked() -> None:
-    """Let torch compute with one thread if this process is a fork.
+    """Limit torch to one thread if this process is a fork.
 
-    A fork has none of the threads its parent's OpenMP had started, which GNU's would wait for
-    without end. One thread of torch starts no others, and the processes are what shares out
-    the processors. Whoever sets the number of threads in the fork later gets them.
+    A fork does not inherit its parent's OpenMP threads, but GNU OpenMP would wait for them
+    forever. With several processes, one thread each is enough. The fork can still set another
+    number of threads later.
     """
     global _process
     if os.getpid() != _process:

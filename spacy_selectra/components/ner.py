@@ -1,7 +1,7 @@
-"""`selectra_ner`: named entities by one linear layer over the words' vectors.
+"""`selectra_ner`: named entities with one linear layer over word vectors.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level. Annotations
-are not postponed, because spaCy reads the factory's own as types.
+spaCy imports this module with its first pipeline: no heavy imports at module level. No postponed
+annotations, because spaCy reads those of factories at run time.
 """
 
 import warnings
@@ -90,12 +90,11 @@ def make_entity_tagger(
 
 
 def entity_tagger(tok2vec: Model, nO: int | None = None) -> Model:  # noqa: N803 - thinc's name
-    """`spacy-selectra.EntityTagger.v1`: scores of all tags for every word (Devlin et al. 2019,
-    section 5.3).
+    """`spacy-selectra.EntityTagger.v1`: tag logits per word (Devlin et al. 2019, section 5.3).
 
     Args:
         tok2vec: a layer from documents to one (words, width) array each.
-        nO: number of tags; from the labels if None.
+        nO: number of tags; inferred from the labels if None.
 
     Returns:
         A layer from documents to one (words, nO) array each.
@@ -108,34 +107,31 @@ def entity_tagger(tok2vec: Model, nO: int | None = None) -> Model:  # noqa: N803
 
 
 class EntityTagger(TrainablePipe):
-    """Sets `doc.ents`. A choice beside spaCy's `ner`: every word is scored by itself, all at once.
+    """Sets `doc.ents`: an alternative to spaCy's `ner`, as token classification.
 
-    It takes the place of `ner`: the same annotations to learn from, labels, scores and
-    treatment of entities that are there already (they stay, and nothing overlaps them).
-    Words whose annotation is missing do not count in training.
+    It is a drop-in replacement for `ner`, with the same annotations, labels and scores. Existing
+    entities are preserved. Words without annotation are ignored in training.
 
-    With `scores` every entity gets the probability that it is one, with these bounds and this
-    type: `ent._.score`, and in `doc.spans[spans_key]` with `attrs["scores"]`, as `spancat` gives
-    them. Entities that were there before have no score (`None`). `calibrate` fits the one number
-    that makes probabilities mean what they say.
+    With `scores` every entity gets the probability that its bounds and type are right:
+    `ent._.score`, and as in `spancat`, `doc.spans[spans_key].attrs["scores"]`. Entities of other
+    components have the score `None`. `calibrate` fits a temperature to calibrate probabilities.
 
     Args:
-        vocab: the pipeline's.
+        vocab: the pipeline's vocabulary.
         model: from documents to one (words, 1 + 2 * labels) array each, see `entity_tagger`.
         name: name in the pipeline.
         scores: compute the probability of each entity.
-        threshold: entities of a lower probability are not set; in [0, 1].
-        alternatives: other readings of at least this probability, in (0, 1], are put into
-            `doc.spans[spans_key + "_alternatives"]`; None lists none.
-        spans_key: where in `doc.spans` scored entities are put.
-        boundaries: what entities do not reach over: "auto", sentence starts that are set already,
-            paragraphs, table cells, and line breaks between what looks like separate items (see
+        threshold: minimum probability of entities, in [0, 1].
+        alternatives: minimum probability, in (0, 1], of alternatives to store in
+            `doc.spans[spans_key + "_alternatives"]`; None for no alternatives.
+        spans_key: key of scored entities in `doc.spans`.
+        boundaries: boundaries that entities do not cross: "auto", existing sentence starts,
+            paragraphs, table cells, and line breaks between list items (see
             `spacy_selectra.text.boundaries`); "lines", the same and every line break;
-            "sentences", sentence starts alone; "none". Training does not look at it.
+            "sentences", only sentence starts; "none". Ignored in training.
 
     Raises:
-        SelectraError: a threshold or a least probability outside its range, or no such way with
-            boundaries.
+        SelectraError: `threshold` or `alternatives` out of range, or unknown `boundaries`.
     """
 
     scores: Checked[bool] = flag()
@@ -159,7 +155,7 @@ class EntityTagger(TrainablePipe):
         boundaries: str = "auto",
     ) -> None:
         super().__init__(vocab, model, name, labels=[], temperature=1.0)
-        self._unknown: set[str] = set()  # types of which a warning has been given
+        self._unknown: set[str] = set()  # unknown types that were warned about
         self.scores = scores
         self.threshold = threshold
         self.alternatives = alternatives
@@ -168,31 +164,31 @@ class EntityTagger(TrainablePipe):
 
     @property
     def temperature(self) -> float:
-        """What tag scores are divided by before they become probabilities; see `calibrate`."""
+        """Temperature of the softmax over tags; see `calibrate`."""
         return self.cfg["temperature"]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Types of entities."""
+        """Entity types."""
         return tuple(self.cfg["labels"])
 
     @property
     def label_data(self) -> list[str]:
-        """What `initialize` takes as `labels`."""
+        """The argument `labels` of `initialize`."""
         return list(self.labels)
 
     def add_label(self, label: str) -> int:
-        """Add a type of entities before initialisation; 0 if it is there already, else 1.
+        """Add an entity type before initialisation; 0 if it exists already, else 1.
 
         Raises:
-            SelectraError: the model has been initialised without it.
+            SelectraError: the model is already initialised without it.
         """
         if label in self.labels:
             return 0
         if self.model.get_ref("output_layer").has_dim("nO"):
             raise SelectraError(
                 f"component '{self.name}' was initialised for {', '.join(self.labels)}; "
-                f"'{label}' cannot be added: train it anew with all labels"
+                f"'{label}' cannot be added: train a new component with all labels"
             )
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
@@ -205,15 +201,15 @@ class EntityTagger(TrainablePipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Find the labels and make the weights.
+        """Initialise labels and weights.
 
         Args:
-            get_examples: gives annotated documents.
+            get_examples: returns annotated documents.
             nlp: the pipeline.
-            labels: types of entities; those of the examples if None.
+            labels: entity types; those of the examples if None.
 
         Raises:
-            SelectraError: no label at all.
+            SelectraError: no labels.
         """
         validate_get_examples(get_examples, "EntityTagger.initialize")
         if labels is None:
@@ -224,17 +220,17 @@ class EntityTagger(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise SelectraError(
-                f"component '{self.name}' has no labels: there is not one entity in the data"
+                f"component '{self.name}' has no labels: there are no entities in the data"
             )
         documents = [example.x for example in islice(get_examples(), 10)]
         self.model.get_ref("output_layer").set_dim("nO", tag_count(len(self.labels)))
         self.model.initialize(X=documents)
 
     def predict(self, docs: Iterable[Doc]) -> list[FoundEntities]:
-        """Entities of each document; nothing is set.
+        """Entities of each document, without setting annotations.
 
-        Words are judged as if no white space stood between them: no entity begins or ends with
-        it, but one may go on behind it, unless that is one of `boundaries`.
+        White-space tokens are skipped: entities do not begin or end with one but may continue
+        after it, unless it is one of `boundaries`.
         """
         docs = list(docs)
         places, logits = self._readable_scores(docs)
@@ -252,7 +248,7 @@ class EntityTagger(TrainablePipe):
         return [FoundEntities.of(*part) for part in parts]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Iterable[FoundEntities]) -> None:
-        """Set the entities that `predict` found, where there are none yet and none are ruled out
+        """Set the entities from `predict`, except where there are entities or blocked words
         (`blocked` of `doc.set_ents`)."""
         labels = self.labels
         if self.scores:
@@ -276,18 +272,18 @@ class EntityTagger(TrainablePipe):
                 set_alternatives(doc, self.spans_key, labels, found.others, new)
 
     def calibrate(self, examples: Iterable[Example]) -> float:
-        """Fit `temperature` on annotated text that the model was not trained on.
+        """Fit `temperature` on held-out annotated text (temperature scaling).
 
-        The entities found stay the same; only their probabilities change.
+        The predicted entities do not change, only their probabilities.
 
         Args:
-            examples: their `predicted` must have been read by the components before this one.
+            examples: `predicted` with the annotations of the components before this one.
 
         Returns:
-            The temperature, which is stored with the component.
+            The temperature, which is saved with the component.
 
         Raises:
-            SelectraError: the component finds no entity in them.
+            SelectraError: no predicted entities.
         """
         examples = list(examples)
         validate_examples(examples, "EntityTagger.calibrate")
@@ -307,7 +303,7 @@ class EntityTagger(TrainablePipe):
         return self.temperature
 
     def _readable_scores(self, docs: list[Doc], keep: bool = False) -> tuple[list[Any], np.ndarray]:
-        """Places of the words that can be read, of each document, and (T, tags) scores of all."""
+        """Indices of readable words per document, and their (T, tags) logits."""
         places, rows, firsts = readable_words(docs, self.boundaries, keep)
         if not len(rows):
             return places, np.zeros((0, tag_count(len(self.labels))), dtype=np.float32)
@@ -317,8 +313,7 @@ class EntityTagger(TrainablePipe):
     def get_loss(self, examples: Iterable[Example], scores: list[Any]) -> tuple[float, list[Any]]:
         """Mean cross-entropy over the annotated words, and the gradient of each array.
 
-        White space, and entities of types that the component does not have, count for nothing;
-        of the latter a warning is given once.
+        White space and entities of unknown types are ignored, the latter with one warning.
         """
         examples = list(examples)
         validate_examples(examples, "EntityTagger.get_loss")
@@ -338,14 +333,14 @@ class EntityTagger(TrainablePipe):
         if new:
             self._unknown.update(new)
             warnings.warn(
-                f"component '{self.name}' learns nothing of {', '.join(new)}: it was initialised "
-                f"for {', '.join(self.labels)} (said once)",
+                f"component '{self.name}' ignores {', '.join(new)}: it was initialised "
+                f"for {', '.join(self.labels)} (shown once)",
                 UserWarning,
                 stacklevel=2,
             )
 
     def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
-        """Precision, recall and F1 of entities, as spaCy's `ner` computes them."""
+        """Precision, recall and F1 of entities, as for spaCy's `ner`."""
         return get_ner_prf(examples, **options)
 
 

@@ -1,4 +1,4 @@
-"""Adam with layer-wise learning rates for the encoder and another rate for heads."""
+"""Adam with layer-wise learning rate decay for the encoder and a separate rate for heads."""
 
 # No postponed annotations here: confection reads those of registered functions at run time.
 
@@ -17,19 +17,19 @@ Rate = float | list[float] | Generator
 
 
 class LayerwiseAdam(Optimizer):
-    """A thinc optimizer that steps a whole encoder at once.
+    """A thinc optimizer that updates the whole encoder in one step.
 
-    A parameter of the encoder at depth d (embeddings 0, layers 1 to L) learns at
-    `learn_rate * layer_decay ** (L + 1 - d)`: the head at the full rate, the top layer one
-    factor below it. Source and the known error in ELECTRA's own code:
-    `finetuning.layer_rates.layer_rate`.
+    The learning rate of an encoder parameter at depth d (embeddings 0, layers 1 to L) is
+    `learn_rate * layer_decay ** (L + 1 - d)`: the full rate for heads, one factor less for the top
+    layer. See `finetuning.layer_rates.layer_rate` for the source, and for the known error in
+    ELECTRA's own code.
 
-    The encoder's gradients are clipped together, by their norm over all parameters; thinc's
-    own layers, which hand in one array at a time, are clipped array by array as in thinc.
-    Biases and LayerNorm (all vectors) are not decayed. Weights are not averaged.
+    The encoder's gradients are clipped by their global norm. Gradients of thinc's layers are
+    clipped per array, as in thinc. Biases and LayerNorm (all vectors) have no weight decay. Weights
+    are not averaged.
 
-    The encoder is stepped by torch's fused AdamW: one pass over the memory of weights,
-    gradients and moments.
+    The encoder is updated by torch's fused AdamW, in one pass over the memory of weights, gradients
+    and moments.
     """
 
     __slots__ = ["_modules", "head_learn_rate", "layer_decay", "weight_decay"]
@@ -52,7 +52,7 @@ class LayerwiseAdam(Optimizer):
         eps: float,
     ) -> None:
         if not 0 < layer_decay <= 1:
-            raise SelectraError(f"layer_decay = {layer_decay} is not above 0 and at most 1")
+            raise SelectraError(f"layer_decay = {layer_decay} is not in (0, 1]")
         if weight_decay < 0 or grad_clip < 0:
             raise SelectraError("weight_decay and grad_clip cannot be negative")
         super().__init__(
@@ -74,7 +74,7 @@ class LayerwiseAdam(Optimizer):
     def __call__(
         self, key: tuple[int, str], weights: Any, gradient: Any, *, lr_scale: float = 1.0
     ) -> tuple[Any, Any]:
-        """Step one array of a thinc layer (the head)."""
+        """Update one array of a thinc layer (the head)."""
         rate = self.learn_rate
         self.L2 = self.weight_decay if weights.ndim > 1 else 0.0
         if self.head_learn_rate is not None:
@@ -85,13 +85,13 @@ class LayerwiseAdam(Optimizer):
             self.learn_rate, self.L2 = rate, self.weight_decay
 
     def step_module(self, key: int, encoder: Any) -> None:
-        """Step all parameters of an encoder that have a gradient, and clear the gradients.
+        """Update all parameters of an encoder that have a gradient, and clear the gradients.
 
-        A step whose gradients hold an infinity or NaN is left out.
+        Steps with infinite or NaN gradients are skipped.
 
         Args:
-            key: id of the shim that holds it.
-            encoder: torch module whose `config` says `num_hidden_layers`.
+            key: id of the encoder's shim.
+            encoder: torch module with `config.num_hidden_layers`.
         """
         trained = [p for p in encoder.parameters() if p.grad is not None]
         if not trained:
@@ -129,22 +129,22 @@ def layerwise_adam(
     beta2: float = 0.999,
     eps: float = 1e-6,
 ) -> LayerwiseAdam:
-    """Registered as `spacy-selectra.LayerwiseAdam.v1`; see `LayerwiseAdam`.
+    """`spacy-selectra.LayerwiseAdam.v1`; see `LayerwiseAdam`.
 
     Defaults are ELECTRA's for fine-tuning small models (Clark et al. 2020, appendix B:
     layer-wise decay 0.8, Adam epsilon 1e-6, betas 0.9 and 0.999, clipping at norm 1 as in
-    its code), the learning rate SELECTRA's 1e-4, weight decay 0.01 as in its pretraining.
+    its code), SELECTRA's learning rate of 1e-4, and weight decay 0.01 as in its pretraining.
 
     Args:
-        learn_rate: of the encoder, a number or a schedule such as `warmup_linear.v1`.
+        learn_rate: learning rate, a number or a schedule such as `warmup_linear.v1`.
         layer_decay: factor from one layer to the one below it; 1 for none.
-        head_learn_rate: of everything that is no torch module, a number or a schedule of
-            its own; `learn_rate` if None.
-        weight_decay: decoupled weight decay (AdamW), on matrices only.
-        grad_clip: longest allowed gradient, see `LayerwiseAdam`; 0 for no clipping.
+        head_learn_rate: learning rate of thinc layers, a number or a schedule; `learn_rate` if
+            None.
+        weight_decay: decoupled weight decay (AdamW), only for matrices.
+        grad_clip: maximum gradient norm, see `LayerwiseAdam`; 0 for no clipping.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
-        eps: term that keeps Adam's division finite.
+        eps: Adam's epsilon.
 
     Raises:
         SelectraError: a decay out of range.

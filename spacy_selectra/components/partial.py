@@ -1,12 +1,12 @@
-"""`selectra_textcat` and `selectra_senter`: spaCy's `textcat` and `senter` beside components that
-learn from other documents.
+"""`selectra_textcat` and `selectra_senter`: spaCy's `textcat` and `senter` for corpora with partial
+annotation.
 
-spaCy's own take a document that lacks their annotation for one that has none of it: without
-categories, without a sentence start. Trained on a mixed corpus they would unlearn from every
-document that was annotated for something else. Its other components leave such documents out.
+spaCy's own treat missing annotation as negative: no category, no sentence start. In a mixed corpus
+they would learn this from every document annotated for another task. spaCy's other components
+ignore such documents.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level. Annotations
-are not postponed, because spaCy reads the factory's own as types.
+spaCy imports this module with its first pipeline: no heavy imports at module level. No postponed
+annotations, because spaCy reads those of factories at run time.
 """
 
 from collections.abc import Iterable
@@ -60,34 +60,34 @@ def make_senter(nlp: Language, name: str, model: Model, overwrite: bool) -> "Par
 
 
 class PartialTextCategorizer(TextCategorizer):
-    """spaCy's `textcat` (one category of several); documents without categories do not count,
-    neither in training nor in scores.
+    """spaCy's `textcat` (exclusive categories) that ignores documents without categories, in
+    training and scores.
 
-    The gradient is the mean over the documents that count.
+    The gradient is the mean over documents with categories.
     """
 
     @property
     def support_missing_values(self) -> Any:
-        """Whether categories that a document does not mention count for nothing."""
+        """Whether missing categories of a document are ignored."""
         return True
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
-        """Mean squared error, and the gradient, both over the documents that count."""
+        """Mean squared error and its gradient, over documents with categories."""
         examples = list(examples)
         loss, gradient = super().get_loss(examples, scores)
         count = max(1, sum(bool(example.reference.cats) for example in examples))
         return loss * len(examples) / count, gradient / count
 
     def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
-        """Scores as spaCy's `textcat` computes them, of the documents that count."""
+        """Scores of spaCy's `textcat`, over documents with categories."""
         return super().score([one for one in examples if one.reference.cats], **options)
 
 
 class PartialSenter(SentenceRecognizer):
-    """spaCy's `senter`; documents without any sentence start do not count in training."""
+    """spaCy's `senter` that ignores documents without sentence starts in training."""
 
     def get_loss(self, examples: Iterable[Example], scores: Any) -> tuple[float, Any]:
-        """Sum of the cross-entropies of the words that count, and their gradients."""
+        """Sum of cross-entropy over words of documents with sentence starts, and the gradients."""
         examples = list(examples)
         counting = [one.reference.has_annotation("SENT_START") for one in examples]
         gradients = [self.model.ops.xp.zeros_like(own) for own in scores]

@@ -1,7 +1,7 @@
-"""`selectra_replaced`: words that do not fit, by the discriminator's own head.
+"""`selectra_replaced`: detection of replaced words with the pretrained discriminator head.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level. Annotations
-are not postponed, because spaCy reads the factory's own as types.
+spaCy imports this module with its first pipeline: no heavy imports at module level. No postponed
+annotations, because spaCy reads those of factories at run time.
 """
 
 import weakref
@@ -40,22 +40,21 @@ def make_replaced(
     upstream: str | None,
     restore_case: bool,
 ) -> "ReplacedWordDetector | ReplacedWordTagger":
-    """Make the component: `ReplacedWordDetector` of a directory, hub id or None, or
-    `ReplacedWordTagger` of an architecture in the configuration.
+    """Make the component: `ReplacedWordDetector` for a directory, hub id or None,
+    `ReplacedWordTagger` for an architecture.
 
     Raises:
-        SelectraError: a model of neither kind, or `upstream` beside an architecture.
+        SelectraError: another kind of model, or `upstream` with an architecture.
     """
     if isinstance(model, Model):
         if upstream is not None:
             raise SelectraError(
-                f"component '{name}': an architecture listens to a transformer by itself; leave "
-                "'upstream' out"
+                f"component '{name}': an architecture has its own listener; remove 'upstream'"
             )
         return ReplacedWordTagger(nlp.vocab, model, name, threshold=threshold)
     if not isinstance(model, str | None):
         raise SelectraError(
-            f"component '{name}': its model is neither a directory or hub id nor an architecture"
+            f"component '{name}': 'model' must be a directory, a hub id or an architecture"
         )
     return ReplacedWordDetector(
         name,
@@ -68,26 +67,25 @@ def make_replaced(
 
 
 class ReplacedWordDetector(ModelComponent):
-    """Sets `token._.replaced`, the probability that a word was put in place of another.
+    """Sets `token._.replaced`, the probability that a word replaces the original one.
 
-    A word's probability is the highest of its pieces', so that a word is flagged exactly when
-    the discriminator flags one of its pieces. (The chance that at least one piece was replaced,
-    1 - Π(1 - p), holds for independent pieces; those of one word are not, and long words would
-    be flagged for their length.) White space has probability 0.
+    A word's probability is the maximum over its pieces, so it is flagged exactly when the
+    discriminator flags a piece. (The probability that at least one piece is replaced, 1 - Π(1 - p),
+    assumes independent pieces. Those of a word are dependent, so long words would be flagged for
+    their length.) White space has probability 0.
 
-    Words above the threshold are also in `doc.spans["replaced"]`, one span a word, with their
+    Words above the threshold are also in `doc.spans["replaced"]`, one span per word, with their
     probabilities in the group's `attrs["scores"]`.
 
-    Without `upstream` the component runs a discriminator of its own. Documents longer than it
-    takes are read in windows that overlap by a quarter; of two windows a piece's probability
-    comes from the one in which it has more context.
+    Without `upstream` the component runs its own discriminator. Longer documents are split into
+    windows that overlap by a quarter. In an overlap, the probability of a piece comes from the
+    window with more context.
 
-    With `upstream` it runs the discriminator's head only, over the vectors that the transformer
-    of that name left in `doc._.trf_data`, so that a pipeline computes its encoder once. The
-    transformer must hold the discriminator's encoder, not fine-tuned, and come first. Windows
-    are the transformer's; of several a word's probability comes from the one in which the word
-    has more context (see `spacy_selectra.text.pieces.word_maxima`). Words the transformer left out,
-    because spans were truncated, have probability 0. What is stored is the head and a
+    With `upstream` it runs only the discriminator head, on `doc._.trf_data` of that transformer, so
+    that the encoder runs once per pipeline. The transformer must come earlier, with the
+    discriminator's encoder, not fine-tuned. Windows are the transformer's; the probability of a
+    word comes from the window with most context (see `spacy_selectra.text.pieces.word_maxima`).
+    Words in truncated parts of spans have probability 0. The component saves the head and a
     fingerprint of the encoder.
 
     Args:
@@ -95,12 +93,12 @@ class ReplacedWordDetector(ModelComponent):
         threshold: probability in [0, 1] above which a word counts as replaced.
         model: directory or hub id of a discriminator, None if it comes with the pipeline.
         upstream: name of the transformer component to read from, None for an own encoder.
-        restore_case: without `upstream`, read stretches in capitals in their usual case (see
+        restore_case: without `upstream`, restore the usual case of text in capitals (see
             `spacy_selectra.text.spellings`), so that headlines do not count as replaced.
         nlp: the pipeline whose transformer is compared with the fingerprint.
 
     Raises:
-        SelectraError: a threshold that is no probability.
+        SelectraError: `threshold` out of range.
     """
 
     threshold: Checked[float] = Checked(is_share, "in [0, 1]")
@@ -126,16 +124,16 @@ class ReplacedWordDetector(ModelComponent):
         own_extension(Token, "replaced", 0.0)
 
     def annotate(self, docs: list[Doc]) -> None:
-        """Set the tokens' probabilities and the spans of the documents."""
+        """Set the probabilities of tokens, and the span groups."""
         for doc, words in zip(docs, self.predict(docs), strict=True):
             set_replaced(doc, words, self.threshold)
 
     def predict(self, docs: list[Doc]) -> list[np.ndarray]:
-        """Probability of every token, (tokens,) float32 for each document; nothing is set.
+        """(tokens,) float32 probabilities for each document, without setting annotations.
 
         Raises:
-            SelectraError: no model, or with `upstream` documents without the transformer's
-                vectors or with those of another encoder.
+            SelectraError: no model, or with `upstream`, documents without the transformer's
+                output or with that of another encoder.
         """
         use_one_thread_if_forked()
         words = self._from_text(docs) if self.upstream is None else self._from_upstream(docs)
@@ -144,12 +142,12 @@ class ReplacedWordDetector(ModelComponent):
         return words
 
     def initialize(self, get_examples: Any, *, nlp: Language | None = None) -> None:
-        """Nothing to learn; from now on this is the pipeline whose transformer is compared."""
+        """Set the pipeline whose transformer is compared with the fingerprint."""
         self._pipeline = _PipelineReference(nlp)
         self._compared = False
 
     def load(self, directory: Path) -> Any:
-        """Read a discriminator and its tokenizer, or with `upstream` a head."""
+        """Load a discriminator and its tokenizer, or with `upstream` a head."""
         from spacy_selectra.encoder.rtd_head import holds_only_head, load_head
 
         self._compared = False
@@ -182,7 +180,7 @@ class ReplacedWordDetector(ModelComponent):
 
         model: Discriminator = self.loaded_model
         tokenizer = self._tokenizer
-        assert tokenizer is not None  # read together with the model
+        assert tokenizer is not None  # loaded with the model
         texts = [doc.text for doc in docs]
         if self.restore_case:
             texts = [spanish_spellings().restored(text, accents=False) for text in texts]
@@ -225,7 +223,7 @@ class ReplacedWordDetector(ModelComponent):
         ]
 
     def _compare_encoders(self, head: "DetectionHead", docs: list[Doc]) -> None:
-        """Once: is the pipeline's transformer, where it can be seen, the head's encoder?"""
+        """Check once that the pipeline's transformer, if accessible, is the head's encoder."""
         nlp = self._pipeline.get()
         if self._compared or nlp is None or not docs or docs[0].vocab is not nlp.vocab:
             return
@@ -239,7 +237,7 @@ class ReplacedWordDetector(ModelComponent):
 
     def _other_encoder(self) -> SelectraError:
         return SelectraError(
-            f"component '{self.name}': transformer '{self.upstream}' does not hold the encoder "
+            f"component '{self.name}': transformer '{self.upstream}' does not have the encoder "
             "of the discriminator, because it was fine-tuned or is another model; remove "
             "'upstream' and set 'model' to the discriminator, so that it runs an encoder of its "
             "own"
@@ -247,7 +245,7 @@ class ReplacedWordDetector(ModelComponent):
 
 
 class _PipelineReference:
-    """A pipeline if it is still there; forgotten in copies and other processes."""
+    """A weak reference to a pipeline, empty in copies and other processes."""
 
     def __init__(self, nlp: Language | None = None) -> None:
         self._nlp = None if nlp is None else weakref.ref(nlp)

@@ -1,6 +1,6 @@
-"""`selectra_replaced` that learns with the pipeline, over the encoder of its other components.
+"""`selectra_replaced` as a trainable component on the shared encoder.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
+spaCy imports this module with its first pipeline: no heavy imports at module level.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ SPAN_LABEL = "REPLACED"
 
 
 class ReplacedWordTagger(TrainablePipe):
-    """Sets `token._.replaced`, the probability that a word was put in place of another, and
-    `doc.spans["replaced"]` as `ReplacedWordDetector` does.
+    """Sets `token._.replaced`, the probability that a word replaces the original one, and
+    `doc.spans["replaced"]`, like `ReplacedWordDetector`.
 
-    It learns from documents whose `doc.spans["replaced"]` says which words were exchanged, such as
-    `spacy-selectra.Replaced.v1` makes; others do not count.
+    Training data are documents with replaced words in `doc.spans["replaced"]`, such as from
+    `spacy-selectra.Replaced.v1`; other documents are ignored.
 
     Args:
-        vocab: the pipeline's.
+        vocab: the pipeline's vocabulary.
         model: from documents to one (words, 1) array of logits each.
         name: name in the pipeline.
         threshold: probability in [0, 1] above which a word counts as replaced.
 
     Raises:
-        SelectraError: a threshold that is no probability.
+        SelectraError: `threshold` out of range.
     """
 
     threshold: Checked[float] = Checked(is_share, "in [0, 1]")
@@ -50,14 +50,14 @@ class ReplacedWordTagger(TrainablePipe):
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None
     ) -> None:
-        """Make the weights; there is nothing to find in the examples."""
+        """Initialise the weights; there are no labels."""
         validate_get_examples(get_examples, "ReplacedWordTagger.initialize")
         self.model.get_ref("output_layer").set_dim("nO", 1)
         documents = [example.x for _, example in zip(range(10), get_examples(), strict=False)]
         self.model.initialize(X=documents)
 
     def predict(self, docs: Iterable[Doc]) -> list[np.ndarray]:
-        """Probability of every token, (tokens,) float32 for each document; nothing is set."""
+        """(tokens,) float32 probabilities for each document, without setting annotations."""
         docs = list(docs)
         found = []
         for doc, logits in zip(docs, self.model.predict(docs), strict=True):
@@ -67,7 +67,7 @@ class ReplacedWordTagger(TrainablePipe):
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Iterable[np.ndarray]) -> None:
-        """Set what `predict` found."""
+        """Set the probabilities from `predict`, and the span groups."""
         for doc, words in zip(docs, scores, strict=True):
             set_replaced(doc, words, self.threshold)
 
@@ -102,8 +102,7 @@ class ReplacedWordTagger(TrainablePipe):
 
 
 def set_replaced(doc: Doc, words: np.ndarray, threshold: float) -> None:
-    """Set the probabilities, (tokens,), of a document's words and the spans of those above the
-    threshold."""
+    """Set (tokens,) probabilities of a document's words, and spans of words above the threshold."""
     own_extension(Token, "replaced", 0.0)
     flagged = np.flatnonzero(words > threshold).tolist()
     for token, probability in zip(doc, words.tolist(), strict=True):
@@ -117,8 +116,8 @@ def set_replaced(doc: Doc, words: np.ndarray, threshold: float) -> None:
 
 
 def _truth(example: Example) -> np.ndarray | None:
-    """(tokens,) float32 of the predicted document, 1 for exchanged words; None if the reference
-    does not say."""
+    """(tokens,) float32 for the predicted document, 1 for replaced words; None without
+    annotation."""
     reference = example.reference
     if SPANS_KEY not in reference.spans:
         return None

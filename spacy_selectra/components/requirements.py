@@ -1,6 +1,5 @@
-"""`spacy-selectra.requirements.v1`: what a pipeline needs to run, nothing of its past."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.requirements.v1`: dependencies of a pipeline in its metadata, without paths."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 import re
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from spacy.language import Language
 
 from spacy_selectra import __version__
 
-# What a pipeline imports when it is loaded.
+# Packages imported when a pipeline is loaded.
 RUNTIME = ("spacy", "spacy-transformers", "transformers", "tokenizers", "torch", "safetensors")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -20,15 +19,13 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 def requirements_callback(remove_paths: bool = True) -> Callable[[Language], Language]:
     """A callback for `[training.before_to_disk]` or `[nlp.after_pipeline_creation]`.
 
-    It writes `meta["requirements"]`, which `spacy package` turns into the dependencies of
-    the wheel: the ranges of versions our own package declares, not just the version that
-    happens to be installed.
+    It sets `meta["requirements"]`, which `spacy package` uses as dependencies of the wheel: the
+    version ranges declared by our package instead of the installed version.
 
     Args:
-        remove_paths: also clear, in the configuration that is saved, the `name` the encoder
-            was read from and all of `[paths]`. A trained pipeline needs none of them, and
-            they mean nothing on another machine. Not for `after_pipeline_creation`, where
-            training still needs them.
+        remove_paths: also clear the encoder's `name` and all of `[paths]` in the saved
+            configuration. A trained pipeline does not need them, and they are invalid on other
+            machines. Use False in `after_pipeline_creation`, since training needs them.
     """
 
     def add(nlp: Language) -> Language:
@@ -42,14 +39,14 @@ def requirements_callback(remove_paths: bool = True) -> Callable[[Language], Lan
 
 
 def runtime_requirements() -> list[str]:
-    """Ranges for `RUNTIME` as our package's metadata declares them, and for ourselves.
+    """Version ranges for `RUNTIME` from our package's metadata, and for our package.
 
-    Ourselves: from the running version up to the next one that may break things (the next
-    minor version before 1.0, as semantic versioning has it).
+    The latter is from the running version to the next with breaking changes (before 1.0 the next
+    minor version, as in semantic versioning).
     """
     try:
         declared = requires("spacy-selectra") or []
-    except PackageNotFoundError:  # run from a source tree that is not installed
+    except PackageNotFoundError:  # a source tree that is not installed
         declared = []
     by_name = {_name(item): item for item in declared if ";" not in item}
     major, minor = (int(part) for part in __version__.split(".")[:2])

@@ -1,6 +1,5 @@
-"""`spacy-selectra.Tagger.v1`: a label for every word, beside other components over one encoder."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.Tagger.v1`: token classification in multi-task training with one encoder."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +17,12 @@ def word_tagger(
     nO: int | None = None,  # noqa: N803 - thinc's name for it
     normalize: bool = False,
 ) -> Model[list[Doc], Words]:
-    """`spacy.Tagger.v2` whose gradient is the mean over a batch's annotated words, not their sum.
+    """`spacy.Tagger.v2` with the mean gradient over a batch's annotated words instead of the sum.
 
-    For spaCy's `tagger`, `morphologizer`, `senter` and `trainable_lemmatizer`. Adam does not
-    care about the scale of a loss as long as it is the only one; among several over one encoder,
-    a sum over 500 words drowns what `selectra_ner` and `selectra_textcat` learn, whose losses are
-    means. The `grad_factor` of the listener then weights a component against the others.
+    For spaCy's `tagger`, `morphologizer`, `senter` and `trainable_lemmatizer`. Adam is invariant to
+    the scale of a single loss. With several losses on one encoder, a sum over 500 words would
+    dominate the losses of `selectra_ner` and `selectra_textcat`, which are means. The listener's
+    `grad_factor` then sets the weight of a component.
 
     Args:
         tok2vec: a layer from documents to one (words, width) array each.
@@ -44,7 +43,7 @@ def _forward(
     model: Model[Words, Words], scores: Words, is_train: bool
 ) -> tuple[Words, Callable[[Words], Words]]:
     def backprop(gradients: Any) -> Words:
-        # words without annotation have a gradient of zeros
+        # words without annotation have zero gradients
         count = sum(int(one.any(axis=1).sum()) for one in gradients)
         return [one / max(1, count) for one in gradients]
 

@@ -1,6 +1,5 @@
-"""`spacy-selectra.ClsTextCat.v1`: text classification over the vector of [CLS]."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.ClsTextCat.v1`: text classification from the [CLS] vector."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +13,8 @@ from transformers.utils import ModelOutput
 
 from spacy_selectra.components.transformer.listener import Listener
 
-# Logit of a label added after training, under the mean of the others' biases. It takes
-# exp(-10) < 5e-5 of their probability, yet a few hundred steps of training can lift it.
+# Initial bias of a label added after training, relative to the mean of the other biases. It takes
+# exp(-10) < 5e-5 of their probability, and a few hundred training steps can raise it.
 _NEW_LABEL_LOGIT = -10.0
 
 
@@ -26,22 +25,22 @@ def cls_textcat(
     tok2vec: Model | None = None,
     nO: int | None = None,  # noqa: N803 - thinc's name for it
 ) -> Model:
-    """A linear classifier over the encoder's vector of [CLS], for spaCy's `textcat`.
+    """A linear classifier on the encoder's [CLS] vector, for spaCy's `textcat`.
 
-    That vector is what an ELECTRA fine-tuned on sentences is read from (Clark et al. 2020,
-    section 3.1; Devlin et al. 2019, section 3.2). A token-vector listener never sees it,
-    since it belongs to no token. The mean is taken over a document's windows.
+    ELECTRA fine-tuning uses this vector for sentence classification (Clark et al. 2020, section
+    3.1; Devlin et al. 2019, section 3.2). Listeners for token vectors do not return it, since it
+    belongs to no token. With several windows, their [CLS] vectors are averaged.
 
     Labels can be added to a trained classifier (`textcat.add_label`): the scores of the others
-    stay within 1e-4, and the new one begins near 0 until it is trained.
+    change by less than 1e-4, and that of the new label is near 0 until it is trained.
 
     Args:
-        exclusive_classes: softmax over the classes, else a logistic for each.
+        exclusive_classes: softmax over the classes; otherwise a sigmoid for each.
         upstream: name of the transformer component to listen to; "*" for any.
-        grad_factor: factor on the gradients of the encoder; with 0 only weight decay, if the
-            optimizer has one, still changes it, and nothing does if the transformer is frozen.
-        tok2vec: a SelectraModel of this component's own in place of the listener, as
-            `nlp.replace_listeners(..., ["model.tok2vec"])` leaves it behind.
+        grad_factor: factor for the gradients of the encoder. With 0 only weight decay still changes
+            the encoder; to prevent that, freeze the transformer.
+        tok2vec: the component's own SelectraModel instead of a listener, as created by
+            `nlp.replace_listeners(..., ["model.tok2vec"])`.
         nO: number of classes; inferred from the labels if None.
 
     Returns:
@@ -61,10 +60,10 @@ def cls_textcat(
         layers.append(Logistic())
     model: Model = chain(source, *layers)
     model.set_ref("output_layer", output)
-    # by this name `spacy debug model` finds what has to run before
+    # `spacy debug model` finds the upstream component by this name
     model.set_ref("tok2vec", source)
     model.attrs["multi_label"] = not exclusive_classes
-    # what spaCy's textcat calls when a label is added
+    # called by spaCy's textcat when a label is added
     model.attrs["resize_output"] = _resize_output
     if nO is not None:
         model.set_dim("nO", nO)
@@ -72,7 +71,7 @@ def cls_textcat(
 
 
 def _resize_output(model: Model, new_nO: int) -> Model:  # noqa: N803
-    """Give a classifier `new_nO` outputs; those it has keep their weights."""
+    """Resize a classifier to `new_nO` outputs, with the weights of the existing ones."""
     output = model.get_ref("output_layer")
     model.set_dim("nO", new_nO, force=True)
     if not output.has_param("W"):
@@ -83,7 +82,7 @@ def _resize_output(model: Model, new_nO: int) -> Model:  # noqa: N803
     count, width = weights.shape
     if new_nO <= count:
         return model
-    # a new layer, since optimizers keep their moments by layer and in the old shape
+    # a new layer, since optimizers store moments per layer, in the old shape
     kind = Linear if model.attrs["multi_label"] else Softmax
     larger: Model = kind(nO=new_nO, nI=width)
     new_weights: Any = model.ops.alloc2f(new_nO, width)
@@ -100,7 +99,7 @@ def _resize_output(model: Model, new_nO: int) -> Model:  # noqa: N803
 def _forward(
     model: Model, datas: list[TransformerData], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], list[TransformerData]]]:
-    """(documents, H), the mean of [CLS] over windows; zeros for documents without tokens."""
+    """(documents, H) mean of [CLS] over windows; zeros for documents without tokens."""
     xp = model.ops.xp
     hidden = [_hidden(data) for data in datas]
     width = next((array.shape[-1] for array in hidden if array is not None), 0)
@@ -113,7 +112,7 @@ def _forward(
         gradients = []
         for d_row, data, array in zip(d_rows, datas, hidden, strict=True):
             if array is None:
-                continue  # the transformer expects none for a document without tokens
+                continue  # no gradient for documents without tokens
             d_hidden = xp.zeros_like(array)
             if array.shape[1]:
                 d_hidden[:, 0] = d_row * (model.attrs["grad_factor"] / array.shape[0])

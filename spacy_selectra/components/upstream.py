@@ -1,4 +1,4 @@
-"""Reading what a transformer component left with documents, for components after it."""
+"""Access to the output of a transformer component, for later components."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WordRows:
-    """Where the vectors of one document's T tokens lie.
+    """Alignment of one document's T tokens with rows of the transformer output.
 
     Attributes:
-        rows: (P,) int64, places in the document's windows laid end to end, token after token.
-        counts: (T,) int64, how many of these each token has.
-        width: places of each window, padding included.
+        rows: (P,) int64, rows of the flattened (windows * width, H) output, by token.
+        counts: (T,) int64, number of rows per token.
+        width: length of each window, with padding.
     """
 
     rows: np.ndarray
@@ -37,19 +37,19 @@ class WordRows:
 def word_rows(
     docs: list[Doc], component: str, upstream: str | None, width: int
 ) -> tuple[Tensor, list[WordRows]]:
-    """The vectors of all pieces that belong to tokens, and whose they are.
+    """Vectors of all pieces that are aligned with tokens.
 
     Args:
-        docs: documents a transformer has seen.
-        component: who asks, for the error.
-        upstream: the transformer's name, for the error.
-        width: H if there is no vector at all.
+        docs: documents with transformer output.
+        component: name of the calling component, for the error.
+        upstream: name of the transformer, for the error.
+        width: H if there are no vectors.
 
     Returns:
         (P, H) vectors of all documents, and a `WordRows` for each.
 
     Raises:
-        SelectraError: a document no transformer has seen, or not with these tokens.
+        SelectraError: a document without transformer output, or with output for other tokens.
     """
     vectors: list[Tensor] = []
     words: list[WordRows] = []
@@ -58,7 +58,7 @@ def word_rows(
         if data is None:
             raise SelectraError(
                 f"component '{component}' reads doc._.trf_data, which this document does not "
-                f"have: put it after transformer '{upstream}', and leave that one enabled"
+                f"have: put it after transformer '{upstream}', and do not disable that"
             )
         hidden = data.model_output.get("last_hidden_state")
         if hidden is None:  # a document without tokens
@@ -69,7 +69,7 @@ def word_rows(
         if len(counts) != len(doc):
             raise SelectraError(
                 f"component '{component}': tokens were merged or split after transformer "
-                f"'{upstream}' read them; put '{component}' before the component that does that"
+                f"'{upstream}'; put '{component}' before the component that changes tokens"
             )
         flat = xp2torch(hidden).reshape(-1, hidden.shape[-1])
         vectors.append(flat[torch.from_numpy(rows).to(flat.device)])
@@ -80,7 +80,7 @@ def word_rows(
 def upstream_encoder(
     nlp: Language, upstream: str | None
 ) -> SelectraEncoder | TransformersEncoder | None:
-    """The encoder of the transformer component of that name; None if it is not one of ours."""
+    """The encoder of a transformer component; None if it is not a SelectraModel."""
     from spacy_selectra.components.transformer.architecture import SelectraModel
 
     if upstream not in nlp.component_names:

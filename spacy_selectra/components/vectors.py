@@ -1,6 +1,6 @@
 """`selectra_vectors`: `vector` and `similarity` of documents, spans and tokens from the encoder.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
+spaCy imports this module with its first pipeline: no heavy imports at module level.
 """
 
 from typing import Any
@@ -12,8 +12,7 @@ from spacy.tokens import Doc, Span, Token
 
 from spacy_selectra.errors import SelectraError
 
-# Where a document's token vectors are kept once they were needed: in its transformer data,
-# which is neither stored with the document nor outlives it.
+# Cache for a document's token vectors, in its transformer data: not saved with the document.
 _KEPT = "_selectra_token_vectors"
 
 
@@ -24,14 +23,14 @@ def make_vectors(nlp: Language, name: str) -> "EncoderVectors":
 
 
 class EncoderVectors(Pipe):
-    """Lets `doc.vector`, `span.vector`, `token.vector` and `similarity` come from the encoder.
+    """Hooks for `doc.vector`, `span.vector`, `token.vector` and `similarity`, from the encoder.
 
-    A token's vector is the mean of its pieces' last hidden states, zeros if it has none; a
-    span's and a document's are the mean of their tokens'. Similarity is the cosine of two
-    vectors, 0 if one of them is zero or empty. The transformer component before it computes them
-    anyway, so nothing is computed until a vector is asked for, and then once a document.
+    A token's vector is the mean of the last hidden states of its pieces, or zeros without pieces.
+    Vectors of spans and documents are the means over their tokens. Similarity is the cosine, or 0
+    if a vector is zero or empty. Vectors are computed lazily, once per document, from the output of
+    the transformer component.
 
-    The component has neither settings nor weights.
+    The component has no settings or weights.
 
     Args:
         name: name in the pipeline.
@@ -44,11 +43,11 @@ class EncoderVectors(Pipe):
         """Set the hooks of one document.
 
         Raises:
-            SelectraError: no transformer component has seen the document.
+            SelectraError: the document has no transformer output.
         """
         try:
             _transformer_data(doc)
-        except SelectraError as error:  # spaCy's handler decides what errors mean
+        except SelectraError as error:  # for spaCy's error handler
             handle: Any = self.get_error_handler()
             handle(self.name, self, [doc], error)
             return doc
@@ -59,26 +58,26 @@ class EncoderVectors(Pipe):
         return doc
 
     def to_disk(self, path: Any, *, exclude: Any = ()) -> None:
-        """There is nothing to store."""
+        """Nothing to save."""
 
     def from_disk(self, path: Any, *, exclude: Any = ()) -> "EncoderVectors":
-        """There is nothing to load."""
+        """Nothing to load."""
         return self
 
     def to_bytes(self, *, exclude: Any = ()) -> bytes:
-        """There is nothing to store."""
+        """Nothing to save."""
         return b""
 
     def from_bytes(self, data: bytes, *, exclude: Any = ()) -> "EncoderVectors":
-        """There is nothing to load."""
+        """Nothing to load."""
         return self
 
 
 def token_vectors(doc: Doc) -> Any:
-    """(tokens, H) vectors of a document's tokens, numpy or cupy; shared, so not to be changed.
+    """(tokens, H) vectors of a document's tokens, numpy or cupy; cached, so do not modify them.
 
     Raises:
-        SelectraError: no transformer data, or tokens that changed since.
+        SelectraError: no transformer output, or output for other tokens.
     """
     from thinc.api import reduce_mean
 
@@ -88,8 +87,8 @@ def token_vectors(doc: Doc) -> Any:
     if len(data.align.lengths) != len(doc):
         raise SelectraError(
             f"the document has {len(doc)} tokens, but its transformer data "
-            f"{len(data.align.lengths)}: read vectors before tokens are merged or split, and "
-            "run the pipeline again on documents made from a part of another"
+            f"{len(data.align.lengths)}: use vectors before tokens are merged or split, and "
+            "run the pipeline again on documents created from a part of another"
         )
     if _KEPT not in vars(data):
         vars(data)[_KEPT] = pooled_tokens(reduce_mean(), data)
@@ -112,15 +111,15 @@ def token_vector(token: Token) -> Any:
 
 
 def has_vector(item: Doc | Span | Token) -> bool:
-    """Whether the vector is other than zero."""
+    """Whether the vector is not zero."""
     return bool(item.vector.any())
 
 
 def similarity(item: Doc | Span | Token, other: Any) -> float:
-    """Cosine of the two vectors, in [-1, 1]; 0 if one of them is zero or has no tokens.
+    """Cosine of the two vectors, in [-1, 1]; 0 if a vector is zero or there are no tokens.
 
     Raises:
-        SelectraError: a vector of another kind.
+        SelectraError: vectors of different widths.
     """
     if _is_empty(item) or _is_empty(other):
         return 0.0
@@ -129,7 +128,7 @@ def similarity(item: Doc | Span | Token, other: Any) -> float:
     if left.shape != right.shape:
         raise SelectraError(
             f"vectors of widths {left.size} and {right.size} cannot be compared: process both "
-            "with the same pipeline, selectra_vectors included"
+            "with the same pipeline, including selectra_vectors"
         )
     norms = float(np.sqrt((left**2).sum()) * np.sqrt((right**2).sum()))
     return float((left * right).sum()) / norms if norms else 0.0
@@ -143,7 +142,7 @@ def _transformer_data(doc: Doc) -> Any:
     data = doc._.trf_data if Doc.has_extension("trf_data") else None
     if data is None:
         raise SelectraError(
-            "selectra_vectors finds no transformer data: put it after a transformer component, "
+            "selectra_vectors found no transformer data: put it after a transformer component, "
             "and remove doc._.trf_data only when vectors are no longer needed"
         )
     return data
@@ -151,5 +150,5 @@ def _transformer_data(doc: Doc) -> Any:
 
 def _mean(vectors: Any) -> Any:
     """(n, H) to (H,), zeros if n = 0."""
-    # float32 would lose digits over the tokens of a long document
+    # float64, since sums over long documents would lose precision
     return (vectors.sum(axis=0, dtype="float64") / max(1, len(vectors))).astype("float32")

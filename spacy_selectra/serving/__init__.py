@@ -1,1 +1,1 @@
-"""An installed pipeline at work: over files, and behind a port."""
+"""Use of a trained pipeline: annotation of files, and an HTTP service."""

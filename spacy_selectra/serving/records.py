@@ -1,4 +1,4 @@
-"""Annotated documents as JSON: what `annotate` writes and `serve` answers."""
+"""Annotated documents as JSON, the output of `annotate` and `serve`."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ def load_pipeline(name_or_path: str | Path) -> Language:
         return spacy.load(name_or_path)
     except (OSError, ValueError, ImportError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise SelectraError(f"{name_or_path}: not a pipeline that loads ({first_line})") from error
+        raise SelectraError(f"{name_or_path}: cannot load the pipeline ({first_line})") from error
 
 
 def annotate_docs(
     nlp: Language, texts: Sequence[str], labels: Sequence[str] = (), batch_size: int = 64
 ) -> tuple[list[Doc], list[dict[str, Any]]]:
-    """spaCy's documents, and a record of each: `ents`, `cats`, `replaced` and, given `labels`,
-    `zero_shot`.
+    """Documents, and a record of each: `ents`, `cats`, `replaced` and, with `labels`, `zero_shot`.
 
     Args:
-        nlp: a pipeline; what its components do not set is left out of the records.
+        nlp: a pipeline; records have only the keys set by its components.
         texts: the documents.
-        labels: labels for the zero-shot component, scored for every text.
-        batch_size: documents a batch of `nlp.pipe`.
+        labels: labels for the zero-shot component.
+        batch_size: documents per batch of `nlp.pipe`.
 
     Raises:
-        SelectraError: `labels` were given and the pipeline has no zero-shot component.
+        SelectraError: `labels` without a zero-shot component.
     """
     docs = list(nlp.pipe(texts, batch_size=batch_size))
     records = [describe(doc) for doc in docs]
@@ -56,12 +55,12 @@ def annotate_docs(
 
 
 def made_by(nlp: Language, factory: str) -> list[str]:
-    """Names of the pipeline's components that a factory made, in their order."""
+    """Names of the components of a factory, in pipeline order."""
     return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == factory]
 
 
 def zero_shot_component(nlp: Language) -> Any:
-    """The pipeline's component made by the factory `selectra_zero_shot`.
+    """The pipeline's zero-shot component.
 
     Raises:
         SelectraError: there is none.
@@ -70,18 +69,18 @@ def zero_shot_component(nlp: Language) -> Any:
     if not names:
         raise SelectraError(
             f"pipeline '{nlp.meta.get('name')}' has no zero-shot component (it has: "
-            f"{', '.join(nlp.pipe_names)}); leave the labels out or use another pipeline"
+            f"{', '.join(nlp.pipe_names)}); omit the labels or use another pipeline"
         )
     return nlp.get_pipe(names[0])
 
 
 def rounded(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores by label, as records hold them."""
+    """Scores by label, rounded for records."""
     return {label: round(float(score), 4) for label, score in scores.items()}
 
 
 def describe(doc: Doc) -> dict[str, Any]:
-    """What the pipeline found in `doc`; offsets are characters of `doc.text`."""
+    """The record of a document; offsets are characters of `doc.text`."""
     record: dict[str, Any] = {
         "text": doc.text,
         "ents": [_described(ent) for ent in doc.ents],
@@ -114,14 +113,14 @@ def _described(entity: Span) -> dict[str, Any]:
 
 
 def unreadable(text: str, longest: int) -> str | None:
-    """Why spaCy cannot read a text; None if it can.
+    """Why spaCy cannot process a text, or None if it can.
 
     Args:
         text: a document.
-        longest: characters at most, the pipeline's `max_length`.
+        longest: maximum number of characters, the pipeline's `max_length`.
     """
     if len(text) > longest:
-        return f"{len(text):,} characters, at most {longest:,} are read; split the text"
+        return f"{len(text):,} characters, but at most {longest:,} are allowed; split the text"
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -114,8 +114,8 @@ def boundaries(text: str, every_line: bool = False) -> np.ndarray:
 
 
 def separates(word: str) -> bool:
-    """Whether a word cannot be part of an entity: it contains a separator, with other characters on
-    both sides or on none ("Gil;Bilbao")."""
+    """Whether a word cannot be part of an entity: it has a separator inside ("Gil;Bilbao"), or a
+    separator and no letters or digits."""
     found = SEPARATOR.search(word)
     if found is None:
         return False

@@ -22,14 +22,14 @@ from spacy_selectra.text.tokenizer import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-# Characters handed to the backend at once. Its encodings hold several hundred bytes a
-# piece, so this bounds their memory to some tens of megabytes whatever the batch.
+# Characters per call of the backend. Its encodings take several hundred bytes per piece, so this
+# limits memory to some tens of megabytes for any batch.
 CHARACTERS_PER_CALL = 1 << 18
 
-# What the special pieces that frame no sequence are called.
+# Names of special pieces that are not part of templates.
 _ROLES = {"unk_token": ("[UNK]", "<unk>"), "mask_token": ("[MASK]", "<mask>")}
 
-# Longest text tokenized in one go; longer ones are tokenized in parts cut at a space.
+# Maximum length of a text in one call; longer texts are split at spaces.
 _CHARACTERS_AT_ONCE = 1 << 14
 
 

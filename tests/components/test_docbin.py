@@ -104,7 +104,7 @@ def test_several_categories_are_for_spacy_train_only(tmp_path: Path):
 def test_two_categories_of_one_name(tmp_path: Path):
     path = save(tmp_path / "a.spacy", classified("Gol", **{"a": 1.0, "a ": 0.0}))
     for read in (lambda: list(text_reader(path)(NLP)), lambda: dataset("topics", path)):
-        with pytest.raises(SelectraError, match="document 1: two categories are called 'a'"):
+        with pytest.raises(SelectraError, match="document 1: two categories have the name 'a'"):
             read()
 
 
@@ -116,11 +116,11 @@ def test_unusable_files(tmp_path: Path):
         lambda: list(text_reader(tmp_path / "a.spacy")(NLP)),
         lambda: list(read_records(str(tmp_path / "a.spacy"))),
     ):
-        with pytest.raises(SelectraError, match="not a file of spaCy's documents"):
+        with pytest.raises(SelectraError, match="not a file written by spaCy's DocBin"):
             read()
     with pytest.raises(SelectraError, match="no such file"):
         list(docbin_rows(tmp_path / "b.spacy"))
-    with pytest.raises(SelectraError, match="not one document in it"):
+    with pytest.raises(SelectraError, match="contains no documents"):
         list(docbin_rows(Path(save(tmp_path / "c.spacy"))))
     with pytest.raises(SelectraError, match=r"missing column .*there are text/tokens"):
         dataset("ner", save(tmp_path / "d.spacy", NLP("Sin marcas")))

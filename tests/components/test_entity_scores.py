@@ -133,7 +133,7 @@ def test_scores_are_never_hidden_by_an_extension_of_others(trained, score_extens
     trained.get_pipe("selectra_ner").scores = True
     trained(DATA[0][0])
     Span.set_extension("score", force=True, **other)
-    with pytest.raises(SelectraError, match=r"Span\._\.score is registered with a getter"):
+    with pytest.raises(SelectraError, match=r"Span\._\.score is already registered with a getter"):
         trained(DATA[0][0])
     trained.get_pipe("selectra_ner").scores = False  # then it is none of its business
     assert all("score" not in entity for entity in describe(trained(DATA[0][0]))["ents"])
@@ -147,7 +147,7 @@ def test_a_plain_extension_of_others_is_announced_once(trained, score_extension)
         doc = trained(DATA[0][0])
         assert all("score" not in entity for entity in describe(doc)["ents"])
     tagger.scores = True
-    with pytest.warns(UserWarning, match=r"Span\._\.score is registered with the default 'unkn"):
+    with pytest.warns(UserWarning, match=r"Span\._\.score is already registered with the def"):
         trained(DATA[0][0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -87,7 +87,7 @@ def test_without_a_transformer_there_are_vectors_for_shapes_only(make_nlp):
     samples = [nlp.make_doc("Sin nada delante")]
     layer.initialize(samples)
     assert [vectors.shape for vectors in layer.predict(samples)] == [(3, 32)]
-    with pytest.raises(SelectraError, match="has not read this document"):
+    with pytest.raises(SelectraError, match="did not process this document"):
         layer.predict([nlp.make_doc("Sin nada delante")])
 
 

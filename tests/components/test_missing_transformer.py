@@ -120,7 +120,7 @@ def test_tokens_that_changed_since(nlp):
     with doc.retokenize() as retokenizer:
         retokenizer.merge(doc[0:2])
     for name in ("ner", "tagger"):
-        with pytest.raises(SelectraError, match=r"reads 5 tokens where the transformer .* read 6"):
+        with pytest.raises(SelectraError, match=r"got 5 tokens, but the transformer .* read 6"):
             nlp.get_pipe(name)(doc)
 
 

@@ -110,13 +110,13 @@ def check(nlp: Language, doc: Doc, text: str) -> None:
         assert entity.text.strip()
 
 
-@pytest.mark.filterwarnings("ignore:.*were cut at their end")
+@pytest.mark.filterwarnings("ignore:.*were truncated")
 @pytest.mark.parametrize("name", ODD)
 def test_odd_document(nlp, name):
     check(nlp, nlp(ODD[name]), ODD[name])
 
 
-@pytest.mark.filterwarnings("ignore:.*were cut at their end")
+@pytest.mark.filterwarnings("ignore:.*were truncated")
 def test_all_together_are_as_each_alone(nlp):
     texts = [text for name, text in ODD.items() if not name.startswith("long")]
     for text, together in zip(texts, nlp.pipe(texts, batch_size=7), strict=True):

@@ -168,7 +168,7 @@ def test_tokens_merged_after_the_transformer(model: str):
         nlp(TEXTS[0])
 
 
-NOT_ITS_ENCODER = "transformer 'transformer' does not hold the encoder of the discriminator"
+NOT_ITS_ENCODER = "transformer 'transformer' does not have the encoder of the discriminator"
 
 
 def test_another_model(model: str, other: str):

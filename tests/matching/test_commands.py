@@ -58,7 +58,7 @@ def test_mistakes_are_named(sources, tmp_path):
     found = run("match", f"{tmp_path / 'a.tsv'}:texto:label", tmp_path / "x", "--vectors", tmp_path)
     assert "no column 'label' (found: texto, tema)" in found.output
     found = run("match", f"{tmp_path / 'a.tsv'}:texto:tema", tmp_path / "x", "--vectors", tmp_path)
-    assert "no word vectors there" in found.output
+    assert "no word vectors found" in found.output
     (tmp_path / "about.yml").write_text("sources: [{licence: CC0}]\n", encoding="utf-8")
     wrong = ("--vectors", tmp_path, "--about", tmp_path / "about.yml")
     found = run("match", tmp_path / "a.tsv", tmp_path / "x", *wrong)

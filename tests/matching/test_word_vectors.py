@@ -48,7 +48,7 @@ def test_pairs_are_counted_within_paragraphs():
 
 
 def test_too_little_text():
-    with pytest.raises(SelectraError, match="only 2 words occur 2 times"):
+    with pytest.raises(SelectraError, match="only 2 words occur at least 2 times"):
         train_vectors(["sol y luna", "sol y mar"], VectorSettings(min_count=2), quiet=True)
     with pytest.raises(SelectraError, match="only 0 words"):
         train_vectors([], quiet=True)

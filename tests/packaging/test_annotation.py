@@ -113,7 +113,7 @@ def test_kinds_of_files_that_are_not_known(pipeline, tmp_path, name):
     (tmp_path / name).write_text("text,x\nAna,1\n", "utf-8")
     result = run(str(pipeline), str(tmp_path / name), str(tmp_path / "out.jsonl"))
     assert result.exit_code == 1
-    assert f"{name}: kind of file not known (use .txt, .jsonl" in result.stderr
+    assert f"{name}: unknown format (use .txt, .jsonl" in result.stderr
     assert not (tmp_path / "out.jsonl").exists()
 
 

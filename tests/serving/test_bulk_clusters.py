@@ -43,7 +43,7 @@ def test_an_actor_reports_what_stops_the_work(rows):
         for read in PartReader(Work("", "o"))({"number": [0], "source": [str(rows)]})
     )
     outcome = PartActor(Work("no_such_pipeline", "out.jsonl"))({"part": [part]})["outcome"][0]
-    assert outcome.error.startswith("no_such_pipeline: not a pipeline that loads")
+    assert outcome.error.startswith("no_such_pipeline: cannot load the pipeline")
 
 
 def test_other_machines_get_whole_paths(rules, rows, monkeypatch):

@@ -184,7 +184,7 @@ def test_values_that_json_lacks():
     assert json.loads(json_line(row)) == expected
     with pytest.raises(ValueError, match="half a surrogate pair"):
         json_line({"title": "\ud83d"})
-    with pytest.raises(ValueError, match="a set, which has no form in JSON"):
+    with pytest.raises(ValueError, match="a set, which JSON does not support"):
         json_line({"title": {1}})
 
 

@@ -156,7 +156,7 @@ def test_without_a_file_for_them_the_first_broken_row_stops_and_naming_one_goes_
 
 
 def test_an_output_within_the_folder_that_is_read(rules, rows):
-    with pytest.raises(SelectraError, match="within the folder that is read"):
+    with pytest.raises(SelectraError, match="within the input folder"):
         annotate(rows.parent, Work(rules, str(rows.parent / "out.jsonl")))
 
 
@@ -171,7 +171,7 @@ def test_a_stop_between_batches_keeps_finished_parts(rules, rows, monkeypatch):
 
     monkeypatch.setattr(job, "StopRequest", Stop)
     work = Work(rules, str(rows.parent / "out.jsonl"), batch_size=3)
-    with pytest.raises(SelectraError, match="stopped on request; finished parts stay in"):
+    with pytest.raises(SelectraError, match="stopped on request; finished parts are in"):
         annotate(rows, work)
     parts = sorted(path.name for path in (rows.parent / "out.jsonl.parts").iterdir())
     assert parts == [*(f"000000-{number:08d}" for number in range(4)), "job.json"]

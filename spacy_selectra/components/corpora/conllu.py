@@ -1,6 +1,5 @@
-"""`spacy-selectra.Conllu.v1`: treebanks for `spacy train`, with documents of several sentences."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.Conllu.v1`: treebanks for `spacy train`, with several sentences per document."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -29,18 +28,18 @@ def conllu_reader(
 ) -> Callable[[Language], Iterable[Example]]:
     """`spacy-selectra.Conllu.v1`: tags, parts of speech, features, lemmas and sentence starts.
 
-    Words are those of the file, so that scores compare with published ones. What it splits and
-    spaCy's Spanish tokenizer does not ("del", "dárselo") is one word, with the part of speech of
-    its first part, the features of all and the lemmas of all ("dar él él"), as spaCy's own
-    converter has it. Tags are those of the column XPOS, parts of speech where it is empty.
+    Words are those of the file, so that scores are comparable with published ones. Multiword tokens
+    ("del", "dárselo") are one word, as for spaCy's Spanish tokenizer. As in spaCy's converter, they
+    have the part of speech of the first part, and the features and lemmas of all ("dar él él").
+    Tags are from the column XPOS, or parts of speech if it is empty.
 
     Args:
         path: CoNLL-U file, also compressed.
-        sentences_per_doc: successive sentences joined to a document. One sentence alone teaches
-            nothing of where the next one begins.
+        sentences_per_doc: consecutive sentences per document. Documents of one sentence do not
+            teach sentence boundaries.
         annotations: which of "tag", "pos", "morph", "lemma" and "sents" to keep; None keeps all.
             Treebanks differ in features and lemmas more than in parts of speech.
-        limit: most documents to read; 0 for all.
+        limit: maximum number of documents; 0 for all.
 
     Raises:
         SelectraError: no path, or an unknown annotation; when read: missing, empty or malformed
@@ -56,7 +55,7 @@ def conllu_reader(
         raise SelectraError(f"annotations: '{unknown[0]}' is not one of {', '.join(ANNOTATIONS)}")
 
     def read(nlp: Language) -> Iterator[Example]:
-        # not joined by the converter, which takes every word without a head for a sentence
+        # not joined by the converter, which starts a sentence at every word without a head
         sentences = conllu_to_docs(
             _checked_text(source), n_sents=1, merge_subtokens=True, no_print=True
         )
@@ -69,8 +68,8 @@ def conllu_reader(
 
 
 def _checked_text(source: Path) -> str:
-    """The file's text, whose lines are seen to have ten fields: spaCy's converter would fail
-    without saying where."""
+    """The file's text, with a check for ten fields per line, since spaCy's converter would fail
+    without naming the line."""
     lines = []
     words = 0
     for number, line in numbered_lines(source):
@@ -80,16 +79,16 @@ def _checked_text(source: Path) -> str:
         words += 1
         if (fields := line.count("\t") + 1) != _FIELDS:
             raise SelectraError(
-                f"{source}, line {number}: {fields} fields separated by tabs, not {_FIELDS} as "
-                "CoNLL-U has them"
+                f"{source}, line {number}: {fields} fields separated by tabs, but CoNLL-U has "
+                f"{_FIELDS}"
             )
     if not words:
-        raise SelectraError(f"{source}: not one word in it (empty file)")
+        raise SelectraError(f"{source}: contains no words (empty file)")
     return "\n".join(lines)
 
 
 def _reference(nlp: Language, sentences: list[Doc], kept: set[str]) -> Doc:
-    """One document in the pipeline's vocabulary, with the annotations asked for."""
+    """One document with the pipeline's vocabulary and the selected annotations."""
     tokens = [token for sentence in sentences for token in sentence]
     parts = {
         "tags": [_first_part(token.tag_) for token in tokens] if "tag" in kept else None,
@@ -101,15 +100,15 @@ def _reference(nlp: Language, sentences: list[Doc], kept: set[str]) -> Doc:
     return Doc(
         nlp.vocab,
         words=[token.text for token in tokens],
-        # a sentence's last word is followed by the next one
+        # a space between sentences
         spaces=[bool(token.whitespace_) or token.i == len(token.doc) - 1 for token in tokens],
         **parts,
     )
 
 
 def _first_part(tag: str, other: str | None = None) -> str:
-    """ADP for ADP_DET, as the converter calls "del" where a treebank has no tags of its own;
-    `other` (the tag itself if None) for all other tags."""
+    """ADP for ADP_DET, the converter's tag of "del" if a treebank has no XPOS tags; `other` (the
+    tag itself if None) for all other tags."""
     parts = tag.split("_")
     if len(parts) > 1 and all(part in _PARTS_OF_SPEECH for part in parts):
         return parts[0]

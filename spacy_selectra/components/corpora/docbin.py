@@ -1,4 +1,4 @@
-"""spaCy's own format of labelled documents (DocBin, `.spacy`) and the rows they are elsewhere."""
+"""Labelled documents in spaCy's format (DocBin, `.spacy`), and their conversion to rows."""
 
 from __future__ import annotations
 
@@ -21,20 +21,17 @@ SUFFIX = ".spacy"
 def read_docs(
     path: str | Path, vocab: Vocab, names: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, Doc]]:
-    """The documents of a file, or of all such files below a folder, and where each stands.
+    """The documents of a file, or of all `.spacy` files in a folder, each with its position.
 
-    Entity types and categories are named as `label_name` says. Documents without words are left
-    out.
+    Entity types and categories are normalised by `label_name`. Documents without words are skipped.
 
     Args:
         path: file or folder.
-        vocab: what the documents shall use.
-        names: names to give to entity types, an empty one to leave a type out; others stay as
-            they are.
+        vocab: vocabulary of the documents.
+        names: new names of entity types, or an empty name to remove a type; others are kept.
 
     Raises:
-        SelectraError: missing or unreadable file, no document at all, or a label that cannot be
-            one.
+        SelectraError: missing or unreadable file, no documents, or an invalid label.
     """
     source = expanded(path)
     files = sorted(source.rglob(f"*{SUFFIX}")) if source.is_dir() else [source]
@@ -45,9 +42,9 @@ def read_docs(
             docs = list(DocBin().from_disk(file).get_docs(vocab))
         except FileNotFoundError as error:
             raise SelectraError(f"{file}: no such file") from error
-        except Exception as error:  # zlib, msgpack and spaCy raise unrelated types
+        except Exception as error:  # zlib, msgpack and spaCy have no common exception
             raise SelectraError(
-                f"{file}: not a file of spaCy's documents, as DocBin.to_disk writes them "
+                f"{file}: not a file written by spaCy's DocBin.to_disk "
                 f"({type(error).__name__}: {error})"
             ) from error
         for number, doc in enumerate(docs, start=1):
@@ -57,7 +54,7 @@ def read_docs(
                 _name_labels(doc, place, names or {})
                 yield place, doc
     if not found:
-        raise SelectraError(f"{path}: not one document in it (empty file)")
+        raise SelectraError(f"{path}: contains no documents (empty file)")
 
 
 def _name_labels(doc: Doc, place: str, names: Mapping[str, str]) -> None:
@@ -76,15 +73,15 @@ def _name_labels(doc: Doc, place: str, names: Mapping[str, str]) -> None:
     for label, score in doc.cats.items():
         name = label_name(label, place)
         if name in cats:
-            raise SelectraError(f"{place}: two categories are called '{name}'")
+            raise SelectraError(f"{place}: two categories have the name '{name}'")
         cats[name] = score
     doc.cats = cats
 
 
 def docbin_rows(path: Path) -> Iterator[Row]:
-    """Rows with `text`, `tokens`, and what is annotated: `ner_tags` (IOB2), `upos` and `label`.
+    """Rows with `text`, `tokens`, and if annotated, `ner_tags` (IOB2), `upos` and `label`.
 
-    The label is the category whose score is above 0.5; of several, or none, their list.
+    The label is the category with a score above 0.5, or a list unless there is exactly one.
     """
     for place, doc in read_docs(path, spacy.blank("xx").vocab):
         row: dict[str, Any] = {"text": doc.text, "tokens": [token.text for token in doc]}
@@ -101,7 +98,7 @@ def docbin_rows(path: Path) -> Iterator[Row]:
 def _tag(token: Any, place: str) -> str:
     if not token.ent_iob:
         raise SelectraError(
-            f"{place}: whether '{token.text}' (word {token.i + 1}) is an entity is not annotated"
+            f"{place}: entity annotation is missing for '{token.text}' (word {token.i + 1})"
         )
     return "O" if token.ent_iob_ == "O" else f"{token.ent_iob_}-{token.ent_type_}"
 

@@ -1,6 +1,6 @@
 """Corpora for `spacy train`: entities, labelled texts and labelled pairs."""
 
-# No postponed annotations here: confection reads those of registered functions at run time.
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,11 +29,11 @@ from spacy_selectra.text.spacing import guess_spaces
 from spacy_selectra.util.files import expanded
 
 Reader = Callable[[Language], Iterable[Example]]
-Placed = tuple[str, Example]  # where it stands in a file, and what it says
+Placed = tuple[str, Example]  # position in a file, for errors, and example
 
 _PAIRS = replace(TOPICS, name="pairs", columns=PAIR_COLUMNS)
 
-# Factories whose labels are entity types or categories.
+# Factories with entity types or categories as labels.
 _ENTITIES = ("ner", "beam_ner", "selectra_ner")
 _CATEGORIES = ("textcat", "textcat_multilabel", "selectra_textcat")
 
@@ -44,25 +44,25 @@ def conll_reader(
     limit: int = 0,
     sentences_per_doc: int = 1,
 ) -> Reader:
-    """`spacy-selectra.Conll.v1`: entities, in CoNLL-2002's columns among others.
+    """`spacy-selectra.Conll.v1`: entities in CoNLL-2002 columns and other formats.
 
-    Documents of column files keep the file's own words, so scores compare with published ones;
-    spaces between them are guessed by the rules of Spanish punctuation. Texts with places of
-    entities are split by the pipeline's tokenizer, spaCy's documents as spaCy does it.
+    Documents of column files keep the words of the file, so that scores are comparable with
+    published ones; spaces follow the rules of Spanish punctuation. Texts with entity offsets are
+    tokenized by the pipeline, and `.spacy` documents as in spaCy's corpus reader.
 
     Args:
-        path: columns separated by tabs or spaces, the word first and the tag last, sentences
-            separated by blank lines; `.jsonl` of texts with places of entities (Prodigy,
-            doccano) or of words with tags; `.spacy`, also a folder of such files.
-        label_map: names to give to entity types; others stay as they are. An empty name leaves
-            the type out: its words are outside of entities.
-        limit: most documents to read; 0 for all.
-        sentences_per_doc: sentences of a column file joined to a document; none reaches over a
-            `-DOCSTART-` line.
+        path: columns separated by tabs or spaces, with words first, tags last and blank lines
+            between sentences; `.jsonl` with texts and entity offsets (Prodigy, doccano) or words
+            and tags; `.spacy`, also a folder of such files.
+        label_map: new names of entity types; others are kept. An empty name removes a type: its
+            words are outside entities.
+        limit: maximum number of documents; 0 for all.
+        sentences_per_doc: sentences per document for column files; documents also end at
+            `-DOCSTART-` lines.
 
     Raises:
-        SelectraError: when read: missing, empty or malformed file, with the line; or an entity
-            type that the pipeline, already initialized, does not know.
+        SelectraError: when read: missing, empty or malformed file, with the line; or an unknown
+            entity type, if the pipeline is already initialised.
     """
     source = _given(path)
     if sentences_per_doc < 1:
@@ -86,22 +86,21 @@ def text_reader(
     text_column: str | None = None,
     label_column: str | None = None,
 ) -> Reader:
-    """`spacy-selectra.Text.v1`: one document a row, its label as `doc.cats`.
+    """`spacy-selectra.Text.v1`: one document per row, with its label in `doc.cats`.
 
     Args:
         path: `.jsonl`, `.tsv` or `.csv` with "text" and "label" (or "category"), also compressed;
-            `.spacy`, whose documents have categories of their own; or text without categories:
-            `.txt` (documents separated by blank lines) or a folder of whatever `corpus` commands
-            read.
+            `.spacy` with categories; or text without categories: `.txt` (documents separated by
+            blank lines) or a folder in any format of the `corpus` commands.
         labels: all categories; those of the file if None. Every document gets all of
             them, 1 for its own and 0 for the others.
-        limit: most documents to read; 0 for all.
+        limit: maximum number of documents; 0 for all.
         text_column: column or key of the text, if it has another name.
-        label_column: the same of the label.
+        label_column: column or key of the label, likewise.
 
     Raises:
-        SelectraError: when read: missing, empty or malformed file, with the line, or one of
-            another format; or a label that the pipeline, already initialized, does not know.
+        SelectraError: when read: missing, empty or malformed file, with the line, or an unknown
+            format; or an unknown label, if the pipeline is already initialised.
     """
     source = _given(path)
     spec = _with_names(TOPICS, text=text_column, label=label_column)
@@ -121,19 +120,18 @@ def pairs_reader(
     pair_column: str | None = None,
     label_column: str | None = None,
 ) -> Reader:
-    """`spacy-selectra.Pairs.v1`: one document a pair, its label as `doc.cats`.
+    """`spacy-selectra.Pairs.v1`: one document per pair, with its label in `doc.cats`.
 
-    The two texts stand one after the other, separated by a line feed;
-    `doc.spans["pair"]` holds both, in order.
+    The two texts are separated by a line feed. `doc.spans["pair"]` contains both, in order.
 
     Args:
         path: `.jsonl`, `.tsv` or `.csv` with "label" and "premise" and "hypothesis", or
             "sentence1" and "sentence2", or "text1" and "text2"; also compressed.
         labels: all categories; those of the file if None.
-        limit: most pairs to read; 0 for all.
+        limit: maximum number of pairs; 0 for all.
         text_column: column or key of the first text, if it has another name.
-        pair_column: the same of the second text.
-        label_column: the same of the label.
+        pair_column: column or key of the second text, likewise.
+        label_column: column or key of the label, likewise.
 
     Raises:
         SelectraError: as `text_reader`.
@@ -148,13 +146,13 @@ def pairs_reader(
     return read
 
 
-# The same without a look at what the pipeline knows, as it is measured on other labels too.
+# Readers without a check for known labels, since evaluation data may have others.
 
 
 def read_entities(
     nlp: Language, source: Path, names: Mapping[str, str], sentences_per_doc: int = 1
 ) -> Iterator[Placed]:
-    """Places and examples of the files that `conll_reader` reads, with its arguments."""
+    """Positions and examples of a file; arguments as of `conll_reader`."""
     if source.is_dir() or split_suffix(source)[0] == docbin.SUFFIX:
         for place, doc in docbin.read_docs(source, nlp.vocab, names):
             yield place, _predicting(nlp, doc)
@@ -177,13 +175,13 @@ def read_entities(
 def read_texts(
     nlp: Language, source: Path, labels: list[str] | None = None, spec: TaskSpec = TOPICS
 ) -> Iterator[Placed]:
-    """Places and examples of the files that `text_reader` and `pairs_reader` read.
+    """Positions and examples of a file for `text_reader` or `pairs_reader`.
 
     Args:
-        nlp: its tokenizer splits the texts.
+        nlp: pipeline with the tokenizer.
         source: a file, or a folder of plain text.
         labels: all categories; those of the file if None.
-        spec: single texts or pairs, with the columns they may have.
+        spec: single texts or pairs, with possible names of columns.
 
     Raises:
         SelectraError: missing, empty or malformed file, or a label that is not one of `labels`.
@@ -229,7 +227,7 @@ def _given(path: str | Path | None) -> Path:
 
 
 def _predicting(nlp: Language, reference: Doc) -> Example:
-    """An example as spaCy's own corpus makes it: the pipeline splits the text by itself."""
+    """An example as from spaCy's corpus reader, with the pipeline's tokenization."""
     if reference.has_unknown_spaces:
         return Example(_bare_copy(nlp, reference), reference)
     return Example(nlp.make_doc(reference.text), reference)
@@ -318,7 +316,7 @@ def _all_named(labels: list[str] | None) -> list[str] | None:
 
 
 def _known_labels(nlp: Language, factories: Sequence[str]) -> set[str] | None:
-    """Labels of the components made by these factories; None before they have any."""
+    """Labels of components of these factories; None before they have any."""
     pipes = [n for n in nlp.pipe_names if nlp.get_pipe_meta(n).factory in factories]
     labels = [set(nlp.pipe_labels.get(name, ())) for name in pipes]
     return set().union(*labels) if labels and all(labels) else None

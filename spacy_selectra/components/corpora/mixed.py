@@ -1,6 +1,5 @@
-"""`spacy-selectra.Mixed.v1`: several corpora as one, so that all components learn together."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.Mixed.v1`: several corpora as one, for multi-task training."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,32 +13,30 @@ Reader = Callable[[Language], Iterable[Example]]
 
 
 def mixed_reader(
-    # confection checks a mapping of readers before it has made them, so no type will do
+    # no type: confection checks a mapping of readers before it resolves them
     sources: dict[str, Any],
     repeats: dict[str, int] | None = None,
 ) -> Reader:
-    """`spacy-selectra.Mixed.v1`: the documents of several corpora, some of them repeatedly.
+    """`spacy-selectra.Mixed.v1`: the documents of several corpora, optionally repeated.
 
-    Each document has the annotations of its own corpus; components learn nothing from those
-    that lack theirs (spaCy's `textcat` and `senter` would: take `selectra_textcat` and
-    `selectra_senter`). `spacy train` shuffles the documents of a pass, so a batch has some of
-    every corpus. They are read once and kept, since the initialisation of each component asks
-    for all of them.
+    Each document has the annotations of its corpus, and components ignore documents without their
+    annotation (except spaCy's `textcat` and `senter`: use `selectra_textcat` and
+    `selectra_senter`). `spacy train` shuffles the documents of an epoch, so batches mix the
+    corpora. Documents are cached, since the initialisation of each component needs all of them.
 
     Args:
-        sources: readers by names of one's choice.
-        repeats: how often the documents of a source occur in one pass, by its name; once if not
-            given, 0 leaves it out.
+        sources: readers by name; names are arbitrary.
+        repeats: how often a source occurs per epoch, by its name; 1 by default, 0 to omit it.
 
     Raises:
-        SelectraError: no source, repeats of a name that is not there, or fewer than 0.
+        SelectraError: no sources, or `repeats` with an unknown name or a negative number.
     """
     if not sources:
         raise SelectraError("a mixed corpus has no sources")
     times = dict.fromkeys(sources, 1) | (repeats or {})
     for name, count in times.items():
         if name not in sources:
-            raise SelectraError(f"repeats: no source '{name}' (there are: {', '.join(sources)})")
+            raise SelectraError(f"repeats: no source '{name}' (known: {', '.join(sources)})")
         if count < 0:
             raise SelectraError(f"repeats: {count} of '{name}' is negative")
 

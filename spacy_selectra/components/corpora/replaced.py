@@ -1,6 +1,5 @@
-"""`spacy-selectra.Replaced.v1`: text with exchanged words, to train `selectra_replaced` on."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.Replaced.v1`: text with replaced words, to train `selectra_replaced`."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +15,10 @@ from spacy_selectra.components.replaced_tagger import SPAN_LABEL, SPANS_KEY
 from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
 
-# Frequent words are drawn less often than they occur (Mikolov et al. 2013, "Distributed
-# representations of words and phrases", section 2.2), since "de" in a wrong place is easily told.
+# Frequent words are sampled less often than they occur (Mikolov et al. 2013, "Distributed
+# representations of words and phrases", section 2.2), since a misplaced "de" is easy to detect.
 _FLATTER = 0.75
-_FEWEST = 5  # words of a text
+_FEWEST = 5  # minimum words of a text
 
 
 def replaced_reader(
@@ -30,22 +29,22 @@ def replaced_reader(
     limit: int = 0,
     seed: int = 0,
 ) -> Callable[[Language], Iterable[Example]]:
-    """`spacy-selectra.Replaced.v1`: paragraphs in which words gave way to others of the same text.
+    """`spacy-selectra.Replaced.v1`: paragraphs with words replaced by others of the same corpus.
 
-    The places are in `doc.spans["replaced"]`, where `selectra_replaced` learns from them. Words of
-    letters alone are exchanged, for words drawn by their frequency.
+    Replaced words are marked in `doc.spans["replaced"]`, the training data of `selectra_replaced`.
+    Only words of letters are replaced, by words sampled according to frequency.
 
     Args:
-        path: text, a file or a folder of whatever `corpus` commands read.
-        share: of the words of a paragraph that are exchanged; 15% as ELECTRA (Clark et al. 2020,
+        path: text, a file or a folder in any format of the `corpus` commands.
+        share: share of replaced words per paragraph; 15% as in ELECTRA (Clark et al. 2020,
             section 2).
-        single: share of the paragraphs in which one word alone is exchanged.
-        max_words: longer paragraphs are cut.
-        limit: most paragraphs to read; 0 for all.
-        seed: of what is exchanged.
+        single: share of paragraphs with only one replaced word.
+        max_words: longer paragraphs are truncated.
+        limit: maximum number of paragraphs; 0 for all.
+        seed: for random replacements.
 
     Raises:
-        SelectraError: no path, or a share that is none; when read: missing or empty file, or
+        SelectraError: no path, or a share out of range; when read: missing or empty file, or
             fewer than two distinct words.
     """
     if not path:
@@ -59,7 +58,7 @@ def replaced_reader(
         docs = list(islice(_paragraphs(nlp, source, max_words), limit or None))
         counts = Counter(token.text for doc in docs for token in doc if token.is_alpha)
         if len(counts) < 2:
-            raise SelectraError(f"{source}: fewer than two distinct words in it")
+            raise SelectraError(f"{source}: contains fewer than two distinct words")
         random = np.random.default_rng(seed)
         pool = list(counts)
         weights = np.array([counts[word] for word in pool]) ** _FLATTER
@@ -87,7 +86,7 @@ def _exchanged(
     bounds: np.ndarray,
     random: np.random.Generator,
 ) -> Example:
-    """At least one word of the document exchanged, the rest as it is."""
+    """A copy of the document with at least one replaced word."""
     words = [token.text for token in doc]
     places = [token.i for token in doc if token.is_alpha]
     count = max(1, round(share * len(places)))
@@ -96,7 +95,7 @@ def _exchanged(
         original = words[place]
         while words[place].lower() == original.lower():
             drawn = pool[int(np.searchsorted(bounds, random.random()))]
-            # at the start of a sentence the case of the letter would give it away
+            # keep the case of the first letter, which would give away the replacement
             words[place] = (
                 drawn[0].upper() + drawn[1:] if place == 0 and original[0].isupper() else drawn
             )

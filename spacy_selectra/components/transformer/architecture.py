@@ -1,6 +1,5 @@
-"""`spacy-selectra.SelectraModel.v1`: our encoder inside spaCy's stock `transformer` component."""
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+"""`spacy-selectra.SelectraModel.v1`: our encoder for spaCy's `transformer` component."""
+# No postponed annotations: confection reads those of registered functions at run time.
 
 import warnings
 from collections.abc import Callable
@@ -48,45 +47,43 @@ def selectra_model(
     restore_accents: bool = True,
     spellings: str | None = None,
 ) -> Model:
-    """A transformer for spaCy, in the place of `spacy-transformers.TransformerModel.v3`.
+    """A drop-in replacement for `spacy-transformers.TransformerModel.v3`.
 
-    ELECTRA checkpoints are computed by our packed encoder, other models by an adapter. The
-    first six settings are those of the stock architecture.
+    ELECTRA checkpoints run in our packed encoder, other models in an adapter. The first six
+    settings are those of spacy-transformers.
 
     Args:
-        name: model directory or hub id to start from. Needed for `nlp.initialize` only: a
-            trained pipeline holds weights and tokenizer itself.
-        get_spans: span getter such as `spacy-transformers.strided_spans.v1`; spans longer
-            than the encoder allows are truncated, with a warning. If None, documents are
-            read whole up to the encoder's limit and cut evenly beyond it, never truncated.
-        tokenizer_config: settings for transformers' tokenizer. If empty, normalisation is
-            the one the vocabulary calls for.
+        name: model directory or hub id to start from. Only needed for `nlp.initialize`: trained
+            pipelines contain weights and tokenizer.
+        get_spans: span getter such as `spacy-transformers.strided_spans.v1`; spans above the
+            encoder's maximum length are truncated, with a warning. If None, longer documents are
+            split evenly instead, without truncation.
+        tokenizer_config: settings for transformers' tokenizer. If empty, the normalisation that the
+            vocabulary requires is used.
         transformer_config: replaces entries of the model's configuration, such as
             `hidden_dropout_prob`. With `output_attentions` or `output_hidden_states`, here or in
-            a trained pipeline, `model_output` holds these too, which takes time and memory.
+            a trained pipeline, they are added to `model_output`, which takes time and memory.
         mixed_precision: compute in bf16; the same as `precision = "bf16"`.
         grad_scaler_config: accepted for compatibility. bf16 has the exponents of float32,
             so gradients need no scaling.
-        window: without `get_spans`, most pieces of a window, special ones included.
-        stride: without `get_spans`, most new pieces of a window, the others being repeated
-            from the one before; None for no overlap.
-        precision: "fp32", "fast" (float32 through the faster library), "bf16", "auto", or "int8"
-            for inference on CPUs (training computes as "fast"); see `encoder.precision`.
-        max_batch_pieces: most pieces encoded at once; bounds memory for documents of any
-            number and length.
-        pooling: makes this a token-vector layer of a single component, as
-            `nlp.replace_listeners` leaves it behind: pieces are reduced to tokens by this
-            layer.
-        grad_factor: with `pooling`, factor on the gradients of the encoder.
-        restore_case: read stretches in capitals, such as headlines, in their usual case; the
-            document and its characters stay as they are (see `spacy_selectra.text.spellings`).
-        restore_accents: read texts that were written without accents with them.
-        spellings: file of `vocab spell` to do so by, which `nlp.initialize` reads and the
-            pipeline then holds itself; the list for Spanish that comes with the library if None.
+        window: without `get_spans`, maximum pieces per window, special ones included.
+        stride: without `get_spans`, maximum new pieces per window, the others overlap with the
+            previous window; None for no overlap.
+        precision: "fp32", "fast" (float32 with the faster library), "bf16", "auto", or "int8"
+            for inference on CPUs ("fast" in training); see `encoder.precision`.
+        max_batch_pieces: maximum pieces per forward pass; bounds memory for any documents.
+        pooling: reduces pieces to tokens. With it, this is the token-vector layer of a single
+            component, as created by `nlp.replace_listeners`.
+        grad_factor: with `pooling`, factor for the gradients of the encoder.
+        restore_case: restore the usual case of text in capitals, such as headlines, in the input of
+            the encoder; documents do not change (see `spacy_selectra.text.spellings`).
+        restore_accents: restore accents in texts written without accents, likewise.
+        spellings: file of `vocab spell` for this, loaded by `nlp.initialize` and saved with the
+            pipeline; the library's list for Spanish if None.
 
     Returns:
-        A layer from documents to a `FullTransformerBatch`, or with `pooling` to one array
-        of token vectors a document.
+        A layer from documents to a `FullTransformerBatch`, or with `pooling` to one (tokens, H)
+        array per document.
 
     Raises:
         SelectraError: a setting out of range.
@@ -125,14 +122,14 @@ def selectra_model(
     model = SelectraModel(SelectraShim(options), attrs)
     if pooling is None:
         return model
-    # a chain in a chain: what is left when a listener was replaced
+    # nested chain, as expected from replaced listeners
     return chain(chain(model, split_trf_batch()), token_arrays(pooling, grad_factor))
 
 
 class SelectraModel(Model[list[Doc], FullTransformerBatch]):
-    """Documents to a `SelectraBatch`; `to_bytes` and `to_disk` give one safetensors payload.
+    """From documents to a `SelectraBatch`; serialised as safetensors.
 
-    Properties and attributes are those of spacy-transformers' `TransformerModel`, and some more.
+    It has the properties and attributes of spacy-transformers' `TransformerModel`, and more.
     """
 
     def __init__(
@@ -156,16 +153,16 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
 
     @property
     def tokenizer(self) -> Any:
-        """transformers' tokenizer with this one's pieces; None if nothing is loaded yet.
+        """The tokenizer as one of transformers; None if nothing is loaded.
 
-        Its `model_max_length` limits windows here, too, and is saved; whatever else is changed in
-        it does not change how documents are read.
+        Changes of its `model_max_length` limit windows, and are saved. Other changes have no effect
+        on the component.
         """
         return self.shim.for_transformers if self.shim.loaded else None
 
     @property
     def transformer(self) -> Any:
-        """The torch module: ours for ELECTRA, else transformers'; None if nothing is loaded."""
+        """The torch module: ours for ELECTRA, otherwise transformers'; None if not loaded."""
         if not self.shim.loaded:
             return None
         encoder = self.shim.encoder
@@ -184,12 +181,12 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return SimpleFrozenDict() if self.shim.restored else dict(config)
 
     def note_loaded(self) -> None:
-        """Have attributes and dimensions say what has been loaded."""
+        """Update attributes and dimensions after loading."""
         self.attrs["has_transformer"] = True
         self.set_dim("nO", self.shim.width, force=True)
 
     def windows(self, docs: list[Doc]) -> PackedWindows:
-        """The sequences the encoder reads for these documents."""
+        """The encoder's input sequences for these documents."""
         get_spans: SpanGetter | None = self.attrs["get_spans"]
         pieces = self.shim.pieces
         if get_spans is None:
@@ -202,7 +199,7 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return self.shim.spellings.restored(text, case=case, accents=accents)
 
     def _copy(self, seen: dict[int, Any] | None = None) -> "SelectraModel":
-        # thinc's own would make a plain Model; `seen` keeps shared layers shared
+        # thinc's own would return a plain Model; `seen` preserves shared layers
         copied = SelectraModel(self.shim.copy(), dict(self.attrs), dict(self._dims))
         if seen is not None:
             seen[id(self)] = copied
@@ -213,10 +210,10 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return self.shim.to_bytes()
 
     def from_bytes(self, bytes_data: bytes) -> "SelectraModel":
-        """Load what `to_bytes` gave. Reads nothing else, in particular not `name`.
+        """Load the result of `to_bytes`, without access to `name`.
 
         Raises:
-            SelectraError: other or damaged data.
+            SelectraError: invalid or damaged data.
         """
         self.shim.from_bytes(bytes_data)
         if self.shim.loaded:
@@ -224,26 +221,26 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return self
 
     def to_disk(self, path: Path | str) -> None:
-        """Write the payload of `to_bytes` to a file."""
+        """Write the result of `to_bytes` to a file."""
         with atomic_file(path) as temporary:
             temporary.write_bytes(self.to_bytes())
 
     def from_disk(self, path: Path | str) -> "SelectraModel":
-        """Load a file of `to_disk`. Raises as `from_bytes`."""
+        """Load a file of `to_disk`; raises as `from_bytes`."""
         return self.from_bytes(Path(path).read_bytes())
 
 
 def set_transformer(model: SelectraModel, hf_model: HFObjects) -> None:
-    """Give a model that has none a network and a tokenizer of transformers (or our encoder).
+    """Set network and tokenizer of transformers (or our encoder) in an empty model.
 
     Call it as `model.attrs["set_transformer"](model, hf_model)`, as in spacy-transformers.
 
     Raises:
-        SelectraError: there is one already, the tokenizer has no fast backend, or the network is
-            an ELECTRA that our encoder does not compute.
+        SelectraError: the model already has a network, the tokenizer has no fast backend, or the
+            network is an unsupported variant of ELECTRA.
     """
     if model.attrs["has_transformer"]:
-        raise SelectraError("the transformer has weights already, a second one cannot be set")
+        raise SelectraError("the transformer already has weights, which cannot be replaced")
     model.shim.take(hf_model.transformer, hf_model.tokenizer)
     model.note_loaded()
 
@@ -254,7 +251,7 @@ def _initialize(model: SelectraModel, X: Any = None, Y: Any = None) -> None:  # 
     if model.attrs["spellings"]:
         model.shim.own_spellings = load_spellings(model.attrs["spellings"])
     model.note_loaded()
-    # windows out of range shall not wait for the first document
+    # fail now for windows out of range, not at the first document
     model.windows([])
 
 
@@ -281,10 +278,10 @@ def _announce_truncation(shim: SelectraShim, windows: PackedWindows) -> None:
     if windows.truncated and not shim.truncation_announced:
         shim.truncation_announced = True
         warnings.warn(
-            f"{windows.truncated} of {len(windows.lengths)} spans have more than the "
-            f"{shim.pieces.max_length} pieces the encoder reads; {windows.dropped} pieces at "
-            "their ends were left out, and words without pieces get zero vectors. Use shorter "
-            "spans, or no get_spans. (Said once.)",
+            f"{windows.truncated} of {len(windows.lengths)} spans have more than the encoder's "
+            f"maximum of {shim.pieces.max_length} pieces; {windows.dropped} pieces at their ends "
+            "were truncated, and words without pieces get zero vectors. Use shorter spans, or no "
+            "get_spans. (Shown once.)",
             UserWarning,
             stacklevel=3,
         )
@@ -297,7 +294,7 @@ def _replace_listener(model: SelectraModel) -> Model:
 def _replace_listener_config(
     transformer: dict[str, Any], listener: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Configuration of a component that has got its own copy of the transformer."""
+    """Configuration of a component with its own copy of the transformer."""
     replaced = dict(transformer)
     for key in ("pooling", "grad_factor"):
         if listener and key in listener:

@@ -1,4 +1,4 @@
-"""The result of an encoder over documents, in the shape spacy-transformers gives it."""
+"""The output of an encoder for documents, compatible with spacy-transformers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from spacy_selectra.text.encode import PieceTokenizer
 class SelectraBatch(FullTransformerBatch):
     """A `FullTransformerBatch` without padding between documents.
 
-    A document's windows are padded to the longest of them and no further, so that what a
-    document gets is a view, and does not depend on its batch. The padded arrays of the
-    whole batch (`model_output`, `wordpieces`, `align`) are made only when they are read.
+    Windows are padded only to the longest of the same document. So a document's output is a view
+    and does not depend on the batch. The padded arrays of the whole batch (`model_output`,
+    `wordpieces`, `align`) are created on access.
 
     Attributes:
-        windows: what was encoded.
+        windows: the encoder's input.
         hidden: (cells, H) vectors at `windows.cells`, zeros elsewhere, numpy or cupy.
-        layers: hidden states and attention weights, if the encoder was asked for them.
+        layers: hidden states and attention weights, if requested.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SelectraBatch(FullTransformerBatch):
         tokenizer: PieceTokenizer,
         layers: LayerArrays | None = None,
     ) -> None:
-        # FullTransformerBatch's own fields are properties here, so its __init__ is not called
+        # no call of super().__init__, since fields of FullTransformerBatch are properties here
         self.spans = windows.spans
         self.windows = windows
         self.hidden = hidden
@@ -53,7 +53,7 @@ class SelectraBatch(FullTransformerBatch):
 
     @cached_property
     def doc_data(self) -> list[TransformerData]:  # type: ignore[override]
-        """The result of each document; empty where a document has no tokens."""
+        """The output per document; empty for documents without tokens."""
         cells, counts = self._alignment
         tokens = np.cumsum([0, *(len(doc) for doc in self._docs)])
         aligned = np.concatenate(([0], np.cumsum(counts)))
@@ -82,7 +82,7 @@ class SelectraBatch(FullTransformerBatch):
 
     @cached_property
     def model_output(self) -> BaseModelOutput:  # type: ignore[override]
-        """`last_hidden_state`: torch tensor (windows, longest, H), zeros at padding; if asked for,
+        """`last_hidden_state`: (windows, longest, H) tensor, zeros at padding; if requested,
         `hidden_states` of the same shape and `attentions` (windows, heads, longest, longest)."""
         states = [self._padded(vectors) for vectors in self.layers.hidden_states]
         weights = [xp2torch(one) for one in self.layers.attentions(0, len(self.windows.lengths))]
@@ -114,11 +114,11 @@ class SelectraBatch(FullTransformerBatch):
         return self.doc_data
 
     def unsplit_by_doc(self, arrays: list[list[Any]]) -> SelectraBatch:
-        """Join gradients that came back by document.
+        """Join gradients of documents.
 
         Args:
-            arrays: for each document that has tokens, in order, a list whose first array
-                has the shape of its `last_hidden_state`.
+            arrays: for each document with tokens, in order, a list with the gradient of its
+                `last_hidden_state` as first array.
         """
         parts = [tensors[0].reshape(-1, self.hidden.shape[-1]) for tensors in arrays]
         if not parts:
@@ -129,7 +129,7 @@ class SelectraBatch(FullTransformerBatch):
 
     @cached_property
     def _alignment(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cells of each token's pieces, and how many each token has."""
+        """Cells of each token's pieces, and number of pieces per token."""
         rows, counts = align(self._docs, self.windows)
         return self.windows.cells[rows], counts
 
@@ -177,7 +177,7 @@ class SelectraBatch(FullTransformerBatch):
 
 
 def cell_gradient(batch: FullTransformerBatch, windows: PackedWindows) -> Tensor:
-    """(cells, H) gradient out of what a listener, or anybody with padded arrays, sent back."""
+    """(cells, H) gradient from a listener's or from padded arrays."""
     if isinstance(batch, SelectraBatch):
         return xp2torch(batch.hidden)
     padded: Any = torch2xp(next(iter(batch.model_output.values())))
@@ -188,7 +188,7 @@ def cell_gradient(batch: FullTransformerBatch, windows: PackedWindows) -> Tensor
 
 
 def batch_cells(windows: PackedWindows) -> np.ndarray:
-    """(T,) int64, cell of each piece when all windows are padded to the longest of all."""
+    """(T,) int64, cell of each piece with all windows padded to the longest of the batch."""
     return places(windows.lengths, np.full_like(windows.lengths, windows.lengths.max(initial=0)))
 
 
@@ -196,23 +196,22 @@ def _ragged(cells: np.ndarray, counts: np.ndarray) -> Ragged:
     return Ragged(cells.astype(np.int32), counts.astype(np.int32))  # type: ignore[arg-type]
 
 
-# Beside the vectors, if the encoder's configuration asks for them: those between its layers, and
-# attention weights.
+# Hidden states and attention weights, if requested in the encoder's configuration.
 
 
 class LayerArrays:
-    """Hidden states and attention weights of a batch of windows; none unless asked for.
+    """Hidden states and attention weights of a batch of windows, if requested.
 
-    No gradient passes through them, as in spacy-transformers.
+    They have no gradients, as in spacy-transformers.
 
     Args:
-        windows: what is encoded.
-        config: the encoder's configuration; its `output_hidden_states` and `output_attentions`
-            say what to keep. Nothing without one.
+        windows: the encoder's input.
+        config: the encoder's configuration, with `output_hidden_states` and `output_attentions`;
+            if None, nothing is stored.
 
     Attributes:
-        wanted: whether anything is kept.
-        hidden_states: of each layer (cells, H) at `windows.cells`, zeros elsewhere.
+        wanted: whether anything is stored.
+        hidden_states: per layer (cells, H) at `windows.cells`, zeros elsewhere.
     """
 
     def __init__(self, windows: PackedWindows, config: Any = None) -> None:
@@ -221,16 +220,16 @@ class LayerArrays:
         self._keep_attentions = bool(getattr(config, "output_attentions", False))
         self.wanted = self._keep_states or self._keep_attentions
         self.hidden_states: list[Any] = []
-        # of each window: (layers, heads, n, n)
+        # per window: (layers, heads, n, n)
         self._attentions: list[Any] = [None] * len(windows.lengths)
 
     def add(self, outputs: LayerOutputs, members: np.ndarray, rows: np.ndarray) -> None:
-        """Keep what was asked for of some windows.
+        """Store the requested output of some windows.
 
         Args:
-            outputs: of the encoder.
-            members: (B,) which windows, in the order of the batch.
-            rows: (T,) int64, their pieces.
+            outputs: output of the encoder.
+            members: (B,) indices of the windows.
+            rows: (T,) int64, indices of their pieces.
         """
         if self._keep_states:
             for layer, states in enumerate(outputs.hidden_states):
@@ -247,7 +246,7 @@ class LayerArrays:
                 self._attentions[window] = torch2xp(weights[place, ..., :size, :size].contiguous())
 
     def attentions(self, begin: int, end: int) -> list[Any]:
-        """Of each layer (windows, heads, longest, longest), zeros where there is padding."""
+        """(windows, heads, longest, longest) per layer, zeros at padding."""
         if not self._keep_attentions or begin == end:
             return []
         found = self._attentions[begin:end]

@@ -1,8 +1,7 @@
-"""`spacy-selectra.TransformerListener.v1`: token vectors for spaCy's components, part by part; and
-`spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
+"""`spacy-selectra.TransformerListener.v1`: token vectors for spaCy's components with less memory;
+and `spacy-selectra.reduce_first.v1`: a word's vector is that of its first piece.
 """
-
-# No postponed annotations here: confection reads those of registered functions at run time.
+# No postponed annotations: confection reads those of registered functions at run time.
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -18,28 +17,27 @@ from thinc.types import Floats2d, Ragged
 from spacy_selectra.components.checked import own_extension
 from spacy_selectra.errors import SelectraError
 
-# Pieces copied out of the encoder's result at once: 16 MB at width 256 and float32.
+# Pieces copied from the encoder's output at a time: 16 MB at width 256 and float32.
 PIECES_AT_ONCE = 1 << 14
 
 
 def selectra_listener(
     pooling: Model[Ragged, Floats2d], grad_factor: float = 1.0, upstream: str = "*"
 ) -> Model[list[Doc], list[Floats2d]]:
-    """A listener in the place of `spacy-transformers.TransformerListener.v1`.
+    """A drop-in replacement for `spacy-transformers.TransformerListener.v1`.
 
-    Results and weights are those of the stock listener, and one can be loaded as the other; but
-    a document that the transformer has not read is an error here, see `Listener`.
-    Outside training the stock one copies all pieces of a batch twice before it reduces them
-    to tokens, which for a long document takes several times the memory of its result; this
-    one copies `PIECES_AT_ONCE`.
+    Results and weights are the same, and pipelines saved with one can be loaded with the other.
+    Documents without transformer output are an error here, see `Listener`. For inference, the
+    original copies all pieces of a batch twice before it reduces them to tokens. For a long
+    document this takes several times the memory of the result. This one copies `PIECES_AT_ONCE`.
 
     Args:
         pooling: reduces the pieces of each token to one vector, such as `reduce_mean.v1`.
-        grad_factor: factor on the gradients of the encoder.
+        grad_factor: factor for the gradients of the encoder.
         upstream: name of the transformer component to listen to; "*" for any.
 
     Returns:
-        A layer from documents to one (tokens, H) array a document.
+        A layer from documents to one (tokens, H) array each.
     """
     listener = Listener(upstream)
     model: Model = chain(listener, token_arrays(pooling, grad_factor))
@@ -48,8 +46,8 @@ def selectra_listener(
 
 
 class Listener(TransformerListener):
-    """The listener of spacy-transformers, but it never answers for a document that no transformer
-    has read, where that one answers with zeros.
+    """spacy-transformers' listener, but documents without transformer output are an error instead
+    of zeros.
 
     Args:
         upstream_name: name of the transformer component to listen to; "*" for any.
@@ -58,21 +56,21 @@ class Listener(TransformerListener):
     def __init__(self, upstream_name: str) -> None:
         super().__init__(upstream_name)
         self._func = _listen
-        # documents to infer shapes from, and those of the last update, which `spacy debug model`
-        # predicts without the transformer: zeros are right
+        # documents for shape inference, and those of the last update, on which `spacy debug model`
+        # predicts without the transformer: zeros are correct here
         self._samples: list[Doc] = []
 
     def initialize(self, X: Any = None, Y: Any = None) -> "Listener":  # noqa: N803 - thinc's names
-        """Remember the documents that shapes are inferred from; there are no weights."""
+        """Store the documents for shape inference; there are no weights."""
         self._samples = list(X or [])
         super().initialize(X, Y)
         return self
 
     def outputs(self, docs: list[Doc], is_train: bool) -> list[TransformerData]:
-        """What the transformer left with these documents.
+        """The transformer output of these documents.
 
         Raises:
-            SelectraError: it has not read one of them, or not with these tokens.
+            SelectraError: a document without output, or with output for other tokens.
         """
         found = []
         for doc in docs:
@@ -87,8 +85,8 @@ class Listener(TransformerListener):
                 self._samples = []
             if len(data.align.lengths) != len(doc):
                 raise SelectraError(
-                    f"a component reads {len(doc)} tokens where the transformer component "
-                    f"{self._name_of_upstream} read {len(data.align.lengths)}: put it before the "
+                    f"a component got {len(doc)} tokens, but the transformer component "
+                    f"{self._name_of_upstream} {len(data.align.lengths)}: put it before the "
                     "component that merges or splits tokens"
                 )
             found.append(data)
@@ -97,7 +95,7 @@ class Listener(TransformerListener):
     def _why_missing(self, is_train: bool) -> str:
         missing = (
             f"a component needs the vectors of the transformer component {self._name_of_upstream}, "
-            "which has not read this document: "
+            "which did not process this document: "
         )
         if is_train:
             return missing + (
@@ -128,9 +126,9 @@ def _listen(
 def token_arrays(
     pooling: Model[Ragged, Floats2d], grad_factor: float
 ) -> Model[list[TransformerData], list[Floats2d]]:
-    """The layer `trfs2arrays` of spacy-transformers, which it still is in training."""
+    """The layer `trfs2arrays` of spacy-transformers, with less memory for inference."""
     return Model(
-        # its name is in the files of saved pipelines
+        # saved pipelines contain this name
         "trfs2arrays",
         _forward,
         layers=[pooling],
@@ -139,11 +137,11 @@ def token_arrays(
 
 
 def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Floats2d:
-    """(tokens, H) vectors of one document; (0, 0) for one that was not encoded.
+    """(tokens, H) vectors of one document; (0, 0) if it was not encoded.
 
     Args:
         pooling: reduces the pieces of each token to one vector.
-        data: the encoder's result.
+        data: the encoder's output.
     """
     hidden: Any = data.model_output.get("last_hidden_state")
     if hidden is None or hidden.size == 0:
@@ -156,7 +154,7 @@ def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Fl
     begin = 0
     while begin < len(lengths):
         first = ends[begin] - lengths[begin]
-        # at least one token, however many pieces it has
+        # at least one token, with any number of pieces
         end = max(begin + 1, int(np.searchsorted(ends, first + PIECES_AT_ONCE, side="right")))
         align = Ragged(rows[first : ends[end - 1]], lengths[begin:end])
         pieces, _ = apply_alignment(pooling.ops, align, flat)
@@ -171,7 +169,7 @@ def pooled_tokens(pooling: Model[Ragged, Floats2d], data: TransformerData) -> Fl
 
 
 def _writeable(lengths: Any) -> Any:
-    """What thinc asks for; of documents from bytes they are not."""
+    """A writeable copy, required by thinc; arrays of deserialised documents are read-only."""
     frozen = isinstance(lengths, np.ndarray) and not lengths.flags.writeable
     return lengths.copy() if frozen else lengths
 
@@ -186,7 +184,7 @@ def _forward(
 
 
 def _no_gradient(gradient: list[Floats2d]) -> list[TransformerData]:
-    """Nothing to propagate after a forward pass without training."""
+    """No backpropagation after inference."""
     return []
 
 
@@ -194,10 +192,10 @@ def _no_gradient(gradient: list[Floats2d]) -> list[TransformerData]:
 
 
 def reduce_first() -> Model[Ragged, Floats2d]:
-    """The first row of each sequence (Devlin et al. 2019, section 5.3); zeros where there is none.
+    """The first row of each sequence (Devlin et al. 2019, section 5.3); zeros for empty sequences.
 
-    thinc's own `reduce_first.v1` fails at a sequence without rows, and white space and control
-    characters are words without pieces.
+    thinc's `reduce_first.v1` fails for empty sequences, but white space and control characters are
+    tokens without pieces.
     """
     return Model("reduce_first", _reduce)
 

@@ -1,4 +1,4 @@
-"""The torch encoder as thinc sees it: forward, backward, update, and its file format."""
+"""thinc shim of the torch encoder: forward, backward, update and serialisation."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from spacy_selectra.text.encode import (
 )
 from spacy_selectra.text.spellings import Spellings, spanish_spellings
 
-# Pieces after which freed memory goes back to the system, whether of one long document or of
-# many short ones; this many take a second or more to encode, and returning it milliseconds.
+# Number of encoded pieces after which freed memory is returned to the system. To encode these takes
+# a second or more, to return memory milliseconds.
 _PIECES_BETWEEN_RETURNS = 1 << 14
-# What changes how transformers' models are called or compute, and nothing here.
+# Settings that change how transformers' models are called or computed, without effect here.
 _WITHOUT_EFFECT = ("return_dict", "torchscript", "use_cache", "chunk_size_feed_forward")
 
 
 @dataclass
 class EncoderOptions:
-    """How an encoder is set up and computes.
+    """Settings of an encoder.
 
     Attributes:
         tokenizer_config: passed to `AutoTokenizer.from_pretrained`.
         transformer_config: replaces entries of the model's configuration.
         precision: "fp32", "fast", "bf16", "auto" or "int8", see `encoder.precision`.
-        max_batch_pieces: most pieces encoded at once.
+        max_batch_pieces: maximum pieces per forward pass.
     """
 
     tokenizer_config: Mapping[str, Any]
@@ -66,7 +66,7 @@ class EncoderOptions:
 
 
 class SelectraShim(Shim):
-    """Holds encoder and tokenizer; both None until `load` or `from_bytes`."""
+    """Encoder and tokenizer; both None until `load` or `from_bytes`."""
 
     def __init__(self, options: EncoderOptions) -> None:
         super().__init__(None)
@@ -80,7 +80,7 @@ class SelectraShim(Shim):
 
     @property
     def loaded(self) -> bool:
-        """Whether there are weights."""
+        """Whether weights are loaded."""
         return self._model is not None
 
     @property
@@ -88,7 +88,7 @@ class SelectraShim(Shim):
         """The torch module.
 
         Raises:
-            SelectraError: nothing has been loaded yet.
+            SelectraError: nothing is loaded.
         """
         if self._model is None:
             raise SelectraError(
@@ -99,37 +99,37 @@ class SelectraShim(Shim):
 
     @property
     def pieces(self) -> PieceTokenizer:
-        """The tokenizer. Raises as `encoder`."""
+        """The tokenizer; raises as `encoder`."""
         if self.tokenizer is None:
             _ = self.encoder
         assert self.tokenizer is not None
-        if self._for_transformers is not None:  # whose limit may be changed at any time
+        if self._for_transformers is not None:  # users may change its limit at any time
             self.tokenizer.max_length = self._for_transformers.model_max_length
         return self.tokenizer
 
     @property
     def for_transformers(self) -> Any:
-        """The tokenizer as transformers has it. Its `model_max_length` is the limit of this one,
-        whatever else is changed stays with it. Raises as `encoder`."""
+        """The tokenizer as one of transformers; raises as `encoder`. Of its settings, only changes
+        of `model_max_length` apply here."""
         if self._for_transformers is None:
             self._for_transformers = transformers_tokenizer(self.pieces)
         return self._for_transformers
 
     @property
     def spellings(self) -> Spellings:
-        """How words are usually spelled: by the pipeline's own list, or the library's."""
+        """Usual spellings of words: the pipeline's list, or the library's."""
         return self.own_spellings or spanish_spellings()
 
     @property
     def width(self) -> int:
-        """H, the width of the vectors."""
+        """H, the hidden size."""
         return int(self.encoder.config.hidden_size)
 
     def load(self, name: str | None) -> None:
-        """Read encoder and tokenizer from a directory or the hub.
+        """Load encoder and tokenizer from a directory or the hub.
 
         Raises:
-            SelectraError: no name, nothing there, or settings that do not apply.
+            SelectraError: no name, no such model, or settings that do not apply.
         """
         if not name:
             raise SelectraError(
@@ -144,11 +144,10 @@ class SelectraShim(Shim):
         self._model = encoder.to(get_torch_default_device())
 
     def take(self, network: Any, tokenizer: Any) -> None:
-        """Use a network and a tokenizer of transformers, or an encoder of ours.
+        """Use a network and a tokenizer of transformers, or our encoder.
 
         Raises:
-            SelectraError: a tokenizer without a fast backend, or an ELECTRA of a kind that our
-                encoder does not compute.
+            SelectraError: a tokenizer without a fast backend, or an unsupported variant of ELECTRA.
         """
         encoder = as_encoder(network)
         self._for_transformers = None
@@ -158,9 +157,9 @@ class SelectraShim(Shim):
     def __call__(
         self, windows: PackedWindows, is_train: bool, layers: LayerArrays | None = None
     ) -> tuple[Tensor, Callable[[Tensor], None]]:
-        """Encode windows to (cells, H), and in training a callback that takes its gradient.
+        """Encode windows to (cells, H), and return a callback for its gradient.
 
-        `layers` gets what it wants of the layers in between.
+        `layers` stores hidden states and attention weights, if requested.
         """
         use_one_thread_if_forked()
         layers = layers or LayerArrays(windows)
@@ -168,7 +167,7 @@ class SelectraShim(Shim):
         encoder.train(is_train)
         if is_train:
             return self._forward_with_gradient(windows, layers)
-        # `inference_mode` would forbid that callers train on top of the result
+        # not `inference_mode`, since callers may train on top of the output
         with torch.no_grad(), precision(self.options.precision, encoder.device):
             return self._gather(windows, self._outputs(windows, layers)), _no_gradient
 
@@ -191,7 +190,7 @@ class SelectraShim(Shim):
     def _outputs(
         self, windows: PackedWindows, layers: LayerArrays
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Cells and vectors of each batch of windows of similar length."""
+        """Cells and vectors of batches of windows with similar length."""
         encoder = self.encoder
         begins = np.cumsum(windows.lengths) - windows.lengths
         for batch in packed_batches(
@@ -210,7 +209,7 @@ class SelectraShim(Shim):
         padded = windows.n_cells > len(windows.ids)
         allocate = torch.zeros if padded else torch.empty
         shape = (windows.n_cells, self.width)
-        # whatever torch's default is: thinc works in float32
+        # thinc works in float32, independent of torch's default
         hidden = allocate(shape, dtype=torch.float32, device=self.encoder.device)
         for cells, vectors in outputs:
             hidden[cells] = vectors.float()
@@ -222,7 +221,7 @@ class SelectraShim(Shim):
         return hidden
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Step the weights with the gradients gathered so far, and clear these."""
+        """Update the weights with the accumulated gradients, and clear these."""
         if self._model is None:
             return
         forget(self._model)
@@ -235,13 +234,13 @@ class SelectraShim(Shim):
             data: Any = torch2xp(parameter.data)
             gradient: Any = torch2xp(parameter.grad)
             stepped, _ = optimizer((self.id, name), data, gradient)
-            # thinc works in place on CPU, but an optimizer may as well return a new array
+            # thinc works in place on CPU, but optimizers may return a new array
             _overwrite(parameter, xp2torch(stepped, device=parameter.device))
             parameter.grad = None
 
     @contextmanager
     def use_params(self, params: Mapping[Any, Any]) -> Iterator[None]:
-        """Within the block, use the averaged weights an optimizer kept under our keys."""
+        """Context with the averaged weights that an optimizer stores under our keys."""
         if self._model is None:
             yield
             return
@@ -262,7 +261,7 @@ class SelectraShim(Shim):
             forget(self._model)
 
     def copy(self) -> SelectraShim:
-        """An independent copy with an id of its own, so that optimizers keep them apart."""
+        """An independent copy with a new id, so that optimizers distinguish them."""
         copied = SelectraShim(copy.deepcopy(self.options))
         copied.tokenizer = None if self.tokenizer is None else copy.copy(self.pieces)
         copied.own_spellings = self.own_spellings
@@ -275,7 +274,7 @@ class SelectraShim(Shim):
         return self.copy()
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move to "cpu" or the "gpu" of that number."""
+        """Move to "cpu" or "gpu" with this index."""
         device = "cpu" if device_type == "cpu" else f"cuda:{device_id}"
         if self._model is not None:
             self._model.to(device)
@@ -291,15 +290,15 @@ class SelectraShim(Shim):
         return packed_encoder(self._model, about)
 
     def from_bytes(self, data: bytes) -> SelectraShim:
-        """Load what `to_bytes` wrote; nothing else is read.
+        """Load the result of `to_bytes`.
 
         Raises:
-            SelectraError: other or damaged data.
+            SelectraError: invalid or damaged data.
         """
         if not data:
             return self
         encoder, tokenizer = unpacked_encoder(data)
-        # what is given out is no part of what was trained, so the configuration may ask for more
+        # requested outputs do not depend on training, so the configuration may add some
         changes = self.options.transformer_config
         encoder = _with_config(encoder, {key: True for key in OUTPUTS if changes.get(key)})
         self._for_transformers = None
@@ -312,7 +311,7 @@ class SelectraShim(Shim):
 
 
 def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
-    """The same weights under a changed configuration, such as another dropout."""
+    """The same weights with a changed configuration, such as dropout."""
     changes = {key: value for key, value in changes.items() if key not in _WITHOUT_EFFECT}
     if not changes:
         return encoder
@@ -323,10 +322,10 @@ def _with_config(encoder: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _overwrite(parameter: Tensor, values: Tensor) -> None:
-    # uncounted, through `.data`: `nlp.update(sgd=...)` steps the transformer between its forward
-    # pass and its gradient, which autograd would refuse
+    # through `.data`, which does not change the version counter: `nlp.update(sgd=...)` updates the
+    # transformer between forward and backward pass, which autograd would refuse
     parameter.data.copy_(values)
 
 
 def _no_gradient(gradient: Tensor) -> None:
-    """Nothing to propagate after a forward pass without gradients."""
+    """No backpropagation after inference."""

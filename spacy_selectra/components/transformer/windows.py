@@ -1,4 +1,4 @@
-"""Cutting documents into the sequences an encoder reads."""
+"""Splitting documents into windows, the input sequences of an encoder."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from spacy_selectra.util.arrays import runs
 SpanGetter = Callable[[list[Doc]], list[list[Span]]]
 TextReader = Callable[[str], str]
 
-# Beyond all characters: where the last token ends, whatever follows it.
+# End of the last token, beyond all characters.
 _NO_END = 1 << 62
 
 
 @dataclass(frozen=True)
 class PackedWindows:
-    """The sequences of a batch of documents, packed one after the other.
+    """Packed (concatenated) windows of a batch of documents.
 
-    Characters are counted through all documents: those of document d begin at `bases[d]`.
+    Character offsets are global: those of document d begin at `bases[d]`.
 
     Attributes:
-        ids: (T,) int64 pieces, special ones included.
-        lengths: (W,) int64 pieces of each window.
-        characters: (T, 2) int64, first character of a piece and the one after its last;
-            (-1, -1) for special pieces.
-        counts: windows of each document, in order; 0 for an empty document.
-        bases: first character of each document.
-        spans: what each window covers, by document.
-        dropped: pieces left out because a window was longer than the encoder allows.
-        truncated: windows that lost pieces.
+        ids: (T,) int64 piece ids, special ones included.
+        lengths: (W,) int64 pieces per window.
+        characters: (T, 2) int64, start and end offsets (exclusive) of pieces; (-1, -1) for special
+            pieces.
+        counts: windows per document, in order; 0 for an empty document.
+        bases: offset of each document.
+        spans: spans of the windows, by document.
+        dropped: number of truncated pieces, beyond the encoder's maximum length.
+        truncated: number of truncated windows.
     """
 
     ids: np.ndarray
@@ -51,7 +51,7 @@ class PackedWindows:
 
     @cached_property
     def widths(self) -> np.ndarray:
-        """(W,) int64 cells of each window when padded to the longest one of its document."""
+        """(W,) int64 length of each window, padded to the longest of its document."""
         document = np.repeat(np.arange(len(self.counts)), self.counts)
         longest = np.zeros(len(self.counts), dtype=np.int64)
         np.maximum.at(longest, document, self.lengths)
@@ -59,20 +59,20 @@ class PackedWindows:
 
     @cached_property
     def cells(self) -> np.ndarray:
-        """(T,) int64, place of each piece when every document is padded to its longest window.
+        """(T,) int64, position of each piece with padding as in `widths`.
 
-        Encoding straight into these places makes the result of each document a view.
+        The encoder writes to these positions, so that each document's output is a view.
         """
         return places(self.lengths, self.widths)
 
     @property
     def n_cells(self) -> int:
-        """Cells in all, at least T; more only where a document has unequal windows."""
+        """Total number of cells: T plus padding."""
         return int(self.widths.sum())
 
 
 class _Packer:
-    """Collects framed windows."""
+    """Collects windows with special pieces."""
 
     def __init__(self, tokenizer: PieceTokenizer) -> None:
         self._prefix = np.array(tokenizer.prefix, dtype=np.int64)
@@ -116,18 +116,18 @@ def document_windows(
     stride: int | None = None,
     read: TextReader = str,
 ) -> PackedWindows:
-    """Read each document whole if it fits, else in windows of nearly equal size.
+    """One window per document if it fits, otherwise windows of nearly equal length.
 
-    A document is tokenized once and its pieces are shared out, so nothing is ever
-    truncated. Cuts fall after a sentence if one ends near the even cut, else at a space.
+    A document is tokenized once and its pieces are distributed, without truncation. It is split at
+    sentence ends near the even split, otherwise at spaces.
 
     Args:
         docs: documents.
         tokenizer: the encoder's tokenizer.
-        window: most pieces of a window, special ones included; the encoder's limit if None.
-        stride: most new pieces of a window, the others being repeated from the window
-            before as context; None for no overlap.
-        read: gives the text that is read in place of a document's, of the same length.
+        window: maximum pieces per window, special ones included; the encoder's limit if None.
+        stride: maximum new pieces per window, the others overlap with the previous window as
+            context; None for no overlap.
+        read: from a document's text to the encoder's input text, of the same length.
 
     Raises:
         SelectraError: window or stride out of range.
@@ -155,10 +155,10 @@ def span_windows(
     tokenizer: PieceTokenizer,
     read: TextReader = str,
 ) -> PackedWindows:
-    """One window for each span of a span getter, as spacy-transformers reads them.
+    """One window for each span of a span getter, as in spacy-transformers.
 
-    A window longer than the encoder allows loses the pieces at its end (its last special
-    piece stays); the result says how many. `read` as for `document_windows`.
+    Windows beyond the encoder's maximum length are truncated, except for the last special piece.
+    `read` as for `document_windows`.
     """
     whole = [read(doc.text) for doc in docs]
     bases = text_bases(whole)
@@ -183,24 +183,24 @@ def span_windows(
 
 
 def places(lengths: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Where the pieces of windows of these lengths lie if each window takes `widths` cells."""
+    """Positions of the pieces of windows with these lengths, padded to `widths`."""
     return runs(np.cumsum(widths) - widths, lengths)
 
 
 def text_bases(texts: Sequence[str]) -> np.ndarray:
-    """First character of each text when all are counted through; int64."""
-    # one place between texts, so that empty ones have a place of their own too
+    """Global offset of each text; int64."""
+    # with a gap of one, so that empty texts have distinct offsets
     sizes = np.array([len(text) + 1 for text in texts], dtype=np.int64)
     return np.cumsum(sizes) - sizes
 
 
 def token_starts(doc: Doc) -> np.ndarray:
-    """(n,) int64, first character of each token."""
+    """(n,) int64, start offset of each token."""
     return doc.to_array(IDX).astype(np.int64)
 
 
 def _covering_spans(doc: Doc, offsets: np.ndarray, parts: Sequence[Window]) -> list[Span]:
-    """The tokens each part touches. A token cut in two belongs to both."""
+    """Spans of tokens that overlap each part. A split token belongs to both."""
     starts = token_starts(doc)
     ends = np.append(starts[1:], _NO_END)
     characters = np.array([(offsets[part.begin, 0], offsets[part.end - 1, 1]) for part in parts])
@@ -213,7 +213,7 @@ def _limits(tokenizer: PieceTokenizer, window: int | None, stride: int | None) -
     whole = tokenizer.max_length if window is None else window
     if not framing < whole <= tokenizer.max_length:
         raise SelectraError(
-            f"window = {window} is out of range: this encoder takes {framing + 1} to "
+            f"window = {window} is out of range: this encoder supports {framing + 1} to "
             f"{tokenizer.max_length} pieces, special ones included"
         )
     limit = whole - framing
@@ -222,18 +222,18 @@ def _limits(tokenizer: PieceTokenizer, window: int | None, stride: int | None) -
     return limit, limit if stride is None else stride
 
 
-# Which pieces belong to which word, from character offsets.
+# Alignment of pieces with tokens, by character offsets.
 
 
 def align(docs: Sequence[Doc], windows: PackedWindows) -> tuple[np.ndarray, np.ndarray]:
-    """Every piece that overlaps a token's characters, over all windows it is in.
+    """All pieces, over all windows, that overlap with each token.
 
-    A space after a token counts as part of it, and special pieces belong to nothing:
-    the rule of spacy-transformers.
+    As in spacy-transformers, tokens include the space after them, and special pieces belong to no
+    token.
 
     Returns:
-        (P,) int64 rows of the packed batch, token after token, in order of row, and
-        (tokens of all docs,) int64 number of rows of each token.
+        (P,) int64 rows of the packed batch, by token and row, and (tokens of all docs,) int64
+        number of rows per token.
     """
     starts = np.concatenate(
         [

@@ -1,4 +1,4 @@
-"""`selectra_zero_shot`: document labels without training. Read component.py first."""
+"""`selectra_zero_shot`: zero-shot text classification. Read component.py first."""
 
 from spacy_selectra.components.zero_shot.component import (
     DEFAULT_TEMPLATE,

@@ -1,7 +1,7 @@
-"""`selectra_zero_shot`: document labels without training, by matching words or by entailment.
+"""`selectra_zero_shot`: zero-shot text classification, with word vectors or by entailment.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level. Annotations
-are not postponed, because spaCy reads the factory's own as types.
+spaCy imports this module with its first pipeline: no heavy imports at module level. No postponed
+annotations, because spaCy reads those of factories at run time.
 """
 
 import warnings
@@ -74,54 +74,50 @@ def make_zero_shot(
 
 
 class ZeroShotClassifier(ZeroShotModel):
-    """Scores labels in `doc.cats` that nothing was trained for.
+    """Sets zero-shot scores of labels in `doc.cats`.
 
-    The model is of one of two kinds. A *matching* model (`selectra labels match`) reads a text
-    once and compares its words with those of the labels: fast, whatever the number of labels, and
-    one label's words do not change what another gets when each is judged alone. An *entailment*
-    model (`selectra finetune` on sentence pairs, or a published one) reads each text with each
-    label and tells how far "Este ejemplo es {label}." follows (Yin et al. 2019); its scores are
-    those of transformers' zero-shot pipeline.
+    There are two kinds of models. A *matching* model (`selectra labels match`) compares the words
+    of a text with those of the labels. It is fast for any number of labels, and with `multi_label`
+    labels are independent. An *entailment* model (`selectra finetune` on sentence pairs, or a
+    published one) runs on each pair of text and label, and predicts whether the text entails
+    "Este ejemplo es {label}." (Yin et al. 2019). Its scores are those of transformers' zero-shot
+    pipeline.
 
-    Scores are added to `doc.cats`: labels of other components stay, but a label that is already
-    there is overwritten, with one warning, so give two classifiers different labels. A document
-    without words gets 0 for every label. Without labels the component does nothing, and the
-    model is not even read.
+    Scores are added to `doc.cats`. Existing scores of a label are overwritten, with one warning, so
+    use different labels for different classifiers. A document without words has score 0 for every
+    label. Without labels the component does nothing and does not load the model.
 
-    Labels are names, or a mapping of names to what stands for them: a description, or several
-    wordings of which the one that fits best counts. A matching model refuses a label of whose
-    words it knows none.
+    Labels are names, or a mapping of names to a description or several wordings, whose maximum
+    score counts. A matching model raises an error for labels without known words.
 
-    Labels of a group are alternatives that add up to 1, and groups do not depend on each other:
-    one for the subject, another for the tone. All scores stand side by side, so a name is that of
-    one label only.
+    Labels of a group are exclusive, with scores that sum to 1. Groups are independent, for example
+    one for the topic and one for the sentiment. Names of labels must be unique over all groups.
 
-    With `none`, alternatives leave room for that answer: no label fits (matching models). In a
-    group it goes by "GROUP: NONE".
+    With `none`, exclusive labels include "none of these" (matching models only), in groups as
+    "GROUP: NONE".
 
-    A text longer than an entailment model takes beside the longest hypothesis is cut at its end,
-    which is announced once; `truncated` counts all such texts. With `long_texts` "max" or "mean"
-    it is read in windows of nearly equal size, cut after a sentence or at a space, and a label gets
-    its highest or mean score of all windows ("max" finds a subject dealt with somewhere, "mean"
-    what the text is about on the whole); alternatives are then scaled to add up to 1 again. A
-    matching model reads all of a text.
+    Entailment models truncate long texts, with one warning; `truncated` counts these texts. With
+    `long_texts` "max" or "mean" they run on windows of nearly equal length, split at sentences or
+    spaces. The score of a label is the maximum ("is the topic mentioned?") or the mean ("is the
+    text about it as a whole?") over windows; exclusive scores are normalised again. Matching models
+    always use the whole text.
 
     Args:
         name: name in the pipeline.
-        labels: labels every document is scored for.
-        hypothesis_template: sentence with {} where the label goes.
-        multi_label: judge every label alone, instead of as alternatives that add up to 1.
+        labels: labels to score for every document.
+        hypothesis_template: sentence with {} for the label.
+        multi_label: score labels independently; otherwise they are exclusive and sum to 1.
         model: directory or hub id of a model, None if it comes with the pipeline.
-        precision: "fp32", "fast" (float32 through the faster library), "bf16", "auto" (bf16
-            where the device computes it natively, else "fast") or "int8", see
+        precision: "fp32", "fast" (float32 with the faster library), "bf16", "auto" (bf16 with
+            native support of the device, otherwise "fast") or "int8", see
             `encoder.precision.precision`.
         long_texts: "cut", "max" or "mean", see above.
-        none: name of the answer that no label fits; None leaves it out.
-        groups: labels of each group, by its name, beside those of `labels`.
+        none: name of the label "none of these"; None for no such label.
+        groups: labels of each group by its name, in addition to `labels`.
 
     Raises:
-        SelectraError: a template without {}, labels that are empty or not distinct, an unknown
-            precision or way with long texts.
+        SelectraError: a template without {}, empty or duplicate labels, an unknown `precision` or
+            `long_texts`.
     """
 
     hypothesis_template: Checked[str] = Checked(
@@ -157,10 +153,10 @@ class ZeroShotClassifier(ZeroShotModel):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels every document is scored for; for others call `classify`.
+        """Labels to score for every document; for others call `classify`.
 
-        Those set here are not stored with a pipeline, unlike those of its configuration. Setting
-        them raises SelectraError if they are empty, not distinct or no strings.
+        Unlike those of the configuration, labels set here are not saved with a pipeline. Setting
+        them raises SelectraError if they are empty, not distinct or not strings.
         """
         return tuple(self._labels)
 
@@ -172,10 +168,10 @@ class ZeroShotClassifier(ZeroShotModel):
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """Labels of each group, one of which every document is scored to have.
+        """Groups of exclusive labels to score for every document.
 
-        As with `labels`, those set here are not stored. Setting them raises SelectraError if they
-        are unusable or one of their names is already that of a label.
+        As with `labels`, groups set here are not saved. Setting them raises SelectraError if they
+        are invalid or a name is already that of another label.
         """
         return {name: tuple(labels) for name, labels in self._groups.items()}
 
@@ -186,10 +182,10 @@ class ZeroShotClassifier(ZeroShotModel):
         self._groups = checked
 
     def add_label(self, label: str) -> int:
-        """Score every document for one label more; 0 if it is there already, else 1.
+        """Add a label to score for every document; 0 if it exists already, else 1.
 
         Raises:
-            SelectraError: it is empty or no string.
+            SelectraError: it is empty or not a string.
         """
         added = check_labels([label])
         if plain(label) in map(plain, self._labels):
@@ -199,16 +195,17 @@ class ZeroShotClassifier(ZeroShotModel):
         return 1
 
     def fit(self, examples: Mapping[str, Iterable[str]]) -> None:
-        """Learn from a few texts of each label, in seconds; matching models only.
+        """Few-shot learning from a few texts per label, in seconds; matching models only.
 
-        These become the component's labels, and are stored with the pipeline. Examples count where
-        one label is right, not where each is judged alone.
+        These labels become the component's labels and are saved with the pipeline. Examples affect
+        exclusive labels only, not `multi_label`.
 
         Args:
-            examples: texts by label, one at least for each.
+            examples: texts by label, at least one for each.
 
         Raises:
-            SelectraError: a label without an example, an entailment model, or no strings.
+            SelectraError: a label without examples, an entailment model, or texts that are not
+                strings.
         """
         given = dict(mapping("examples", examples))
         texts = {name: strings(f"examples of '{name}'", own) for name, own in given.items()}
@@ -219,7 +216,7 @@ class ZeroShotClassifier(ZeroShotModel):
 
     def _learn(self, wordings: Wordings, examples: dict[str, list[str]]) -> None:
         if not self.matches:
-            raise SelectraError("fit needs a matching model; this one is of entailment")
+            raise SelectraError("fit needs a matching model; this is an entailment model")
         check_apart(wordings, self._groups)
         self.loaded_model.fit(wordings, examples)
         self._labels, self._examples = wordings, examples
@@ -234,7 +231,7 @@ class ZeroShotClassifier(ZeroShotModel):
                 self._warned_of_overwriting = True
                 warnings.warn(
                     f"{self.name}: label '{taken[0]}' is already in doc.cats and is overwritten "
-                    "(said once)",
+                    "(shown once)",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -250,23 +247,23 @@ class ZeroShotClassifier(ZeroShotModel):
         multi_label: bool | None = None,
         per_document: bool = False,
     ) -> list[dict[str, float]]:
-        """Score labels given now, without touching the documents.
+        """Score the given labels, without changing the documents.
 
         Args:
-            docs: documents or texts, or any column of them, as of pandas or numpy.
-            labels: labels to score, any such column, or a mapping of names to wordings.
-            groups: groups of alternatives, by name. If neither these nor labels are given, the
-                component's own of both are scored; else those that are given.
-            hypothesis_template: sentence with {} where the label goes.
-            multi_label: judge every label of `labels` alone. As with the template, the
-                component's own setting if None.
-            per_document: `labels` holds labels for each document, in the order of the documents.
+            docs: documents or texts, as a list, pandas column or numpy array.
+            labels: labels to score, likewise, or a mapping of names to wordings.
+            groups: groups of exclusive labels, by name. The component's labels and groups are used
+                only if neither `labels` nor `groups` is given.
+            hypothesis_template: sentence with {} for the label; the component's if None.
+            multi_label: score each label of `labels` independently; the component's setting if
+                None.
+            per_document: `labels` has separate labels for each document, in the same order.
 
         Returns:
-            A score in [0, 1] by label for every document, in the order of the labels.
+            Scores in [0, 1] by label for every document, in the order of the labels.
 
         Raises:
-            SelectraError: no model, a model without an entailment label, or unusable arguments.
+            SelectraError: no model, a model without an entailment label, or invalid arguments.
         """
         if isinstance(docs, str | Doc):
             raise SelectraError("classify takes a list of documents or texts, not a single one")
@@ -279,7 +276,7 @@ class ZeroShotClassifier(ZeroShotModel):
         if per_document:
             sets = [check_labels(some) for some in given]
             if len(sets) != len(texts):
-                raise SelectraError(f"there are labels for {len(sets)} of {len(texts)} documents")
+                raise SelectraError(f"got labels for {len(sets)} of {len(texts)} documents")
             runs = together(texts, sets)
         else:
             runs = [(texts, self._labels if own else check_labels(given))]
@@ -301,11 +298,7 @@ class ZeroShotClassifier(ZeroShotModel):
         *,
         hypothesis_template: str | None = None,
     ) -> list[bool]:
-        """Whether `classify`, called alike, leaves the end of a document unread.
-
-        Raises:
-            SelectraError: as there.
-        """
+        """Whether `classify` would truncate each document; arguments and errors as there."""
         texts = strings("texts", docs, lambda item: item.text if isinstance(item, Doc) else item)
         given = [self._labels, *self._groups.values()] if labels is None else [check_labels(labels)]
         wordings = {name: words for own in given for name, words in own.items()}
@@ -322,7 +315,7 @@ class ZeroShotClassifier(ZeroShotModel):
         names = list(wordings)
         if none is not None and not alone:
             if none in wordings:
-                raise SelectraError(f"'{none}' is the name of a label, and of none of them")
+                raise SelectraError(f"'{none}' is the name of a label, so it cannot be 'none'")
             names.append(none)
         results = [dict.fromkeys(names if wordings else (), 0.0) for _ in texts]
         wordful = [place for place, text in enumerate(texts) if text.strip()]

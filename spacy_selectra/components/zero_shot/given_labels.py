@@ -1,4 +1,4 @@
-"""Labels as users give them: names, wordings, and groups of which one label must hold."""
+"""Labels in user input: names, wordings, and groups of exclusive labels."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from spacy_selectra.components.checked import strings
 from spacy_selectra.errors import SelectraError
 
-# Names, or names with what stands for each: a wording, a description, or several of them.
+# Names, or names with a description or wording, or several.
 GivenLabels = Iterable[str] | Mapping[str, str | Sequence[str]]
 Wordings = dict[str, tuple[str, ...]]
 GivenGroups = Mapping[str, GivenLabels]
 
 
 def check_labels(labels: Any) -> Wordings:
-    """Zero-shot labels and the wordings of each, which is its name if nothing else is given.
+    """Zero-shot labels with their wordings, by default the name.
 
     Raises:
-        SelectraError: they are no strings, empty or not distinct.
+        SelectraError: labels that are not strings, empty or not distinct.
     """
     if isinstance(labels, Mapping):
         names = strings("labels", list(labels))
@@ -38,7 +38,7 @@ def check_labels(labels: Any) -> Wordings:
 
 
 def plain(label: str) -> str:
-    """How data would name a label: two that look alike are one."""
+    """A label normalised as in training data, so that labels that look alike are equal."""
     from spacy_selectra.finetuning.data.labels import label_name
 
     return label_name(label, "labels")
@@ -50,10 +50,10 @@ def is_template(value: Any) -> bool:
 
 
 def check_template(template: str, example: str) -> str:
-    """A sentence with a place for a label.
+    """Check a hypothesis template.
 
     Raises:
-        SelectraError: it has none, or is no string.
+        SelectraError: it is not a string with {}.
     """
     if not is_template(template):
         raise SelectraError(
@@ -63,11 +63,11 @@ def check_template(template: str, example: str) -> str:
 
 
 def check_groups(groups: Any) -> dict[str, Wordings]:
-    """Labels of each group, of which one holds.
+    """Groups of exclusive labels, by name.
 
     Raises:
-        SelectraError: no mapping of names to labels, a group with less than two of them, or labels
-            that `check_labels` refuses.
+        SelectraError: not a mapping of names to labels, a group of less than two labels, or labels
+            rejected by `check_labels`.
     """
     if not isinstance(groups, Mapping):
         raise SelectraError(
@@ -80,30 +80,30 @@ def check_groups(groups: Any) -> dict[str, Wordings]:
     }
     if small := [name for name, labels in checked.items() if len(labels) < 2]:
         raise SelectraError(
-            f"group '{small[0]}' has {len(checked[small[0]])} label(s); one of several must hold"
+            f"group '{small[0]}' has {len(checked[small[0]])} label(s); it needs at least two"
         )
     return checked
 
 
 def check_apart(labels: Iterable[str], groups: Mapping[str, Wordings]) -> None:
-    """See that every name is that of one label, since all scores end up in one mapping.
+    """Check that names are unique, since all scores are in one mapping.
 
     Raises:
-        SelectraError: one is in a group and elsewhere.
+        SelectraError: a label of a group is also in another group or among the other labels.
     """
     homes = dict.fromkeys(labels, "among the labels of no group")
     for group, own in groups.items():
         for name in own:
             if name in homes:
                 raise SelectraError(
-                    f"zero-shot label '{name}' is in group '{group}' and {homes[name]}; give it "
-                    "another name in one of them, and its wording: {'otro nombre': "
+                    f"zero-shot label '{name}' is in group '{group}' and {homes[name]}; rename it "
+                    "in one of them, with a wording: {'otro nombre': "
                     f"'{name}'}}"
                 )
             homes[name] = f"in group '{group}'"
 
 
 def together(texts: list[str], sets: list[Wordings]) -> Iterator[tuple[list[str], Wordings]]:
-    """Runs of texts that have the same labels in the same order."""
+    """Consecutive texts with the same labels in the same order."""
     for own, run in groupby(zip(texts, sets, strict=True), lambda one: list(one[1].items())):
         yield [text for text, _ in run], dict(own)

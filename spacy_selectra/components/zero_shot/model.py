@@ -1,6 +1,6 @@
-"""The model of `selectra_zero_shot`, whichever of the two kinds it is.
+"""The model of `selectra_zero_shot`, of either kind.
 
-Imported whenever spaCy makes its first pipeline: nothing heavy at module level.
+spaCy imports this module with its first pipeline: no heavy imports at module level.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from spacy_selectra.finetuning.entailment import EntailmentScorer
     from spacy_selectra.matching.scorer import MatchingScorer
 
-# Those of encoder/precision.py and finetuning/entailment.py, which import torch.
+# As in encoder/precision.py and finetuning/entailment.py, which import torch.
 PRECISIONS = ("auto", "fp32", "fast", "bf16", "int8")
 LONG_TEXTS = ("cut", "max", "mean")
 
 
 class ZeroShotModel(ModelComponent):
-    """Reads a matching or an entailment model, asks it and stores it.
+    """Loads, runs and saves a matching or an entailment model.
 
     Args:
         name: name in the pipeline.
         model: directory or hub id, None if it comes with the pipeline.
-        precision: of an entailment model, see `encoder.precision.precision`.
-        long_texts: of an entailment model, see `ZeroShotClassifier`.
+        precision: for entailment models, see `encoder.precision.precision`.
+        long_texts: for entailment models, see `ZeroShotClassifier`.
     """
 
     precision = one_of(PRECISIONS)
@@ -47,14 +47,14 @@ class ZeroShotModel(ModelComponent):
 
     @property
     def matches(self) -> bool:
-        """Whether the model is a matching one; it is read if it was not yet."""
+        """Whether it is a matching model; loads it if necessary."""
         return hasattr(self.loaded_model, "fit")
 
     def refused(self, labels: GivenLabels) -> list[str]:
-        """Names of the labels that the model would refuse.
+        """Names of labels that the model cannot score.
 
-        A matching model refuses those with a wording of which it knows no word, an entailment model
-        none.
+        For a matching model, labels with a wording without known words; none for an entailment
+        model.
 
         Raises:
             SelectraError: no model, or labels that are empty or not distinct.
@@ -70,38 +70,38 @@ class ZeroShotModel(ModelComponent):
     def probabilities(
         self, texts: list[str], wordings: Wordings, template: str, *, alone: bool, nothing: bool
     ) -> np.ndarray:
-        """Ask the model.
+        """Run the model.
 
         Args:
-            texts: with words.
-            wordings: of each label.
+            texts: texts with at least one word.
+            wordings: wordings by label.
             template: hypothesis of an entailment model.
-            alone: judge every label alone.
-            nothing: leave room for the answer that no label fits.
+            alone: score labels independently.
+            nothing: include "none of these".
 
         Returns:
             (texts, labels) in [0, 1].
 
         Raises:
-            SelectraError: `nothing` with an entailment model, or a label that is refused.
+            SelectraError: `nothing` with an entailment model, or a label without known words.
         """
         scorer = self.loaded_model
         if self.matches:
             return scorer.probabilities(texts, wordings, multi_label=alone, nothing=nothing)
         if nothing:
-            raise SelectraError("'none' needs a matching model; this one is of entailment")
+            raise SelectraError("'none' needs a matching model; this is an entailment model")
         scores, truncated = scorer.probabilities(texts, wordings, template, multi_label=alone)
         self._announce(truncated, len(texts), scorer.max_length)
         return scores
 
     def too_long(self, texts: list[str], wordings: Wordings, template: str) -> list[bool]:
-        """Whether the end of each text would not be read."""
+        """Whether each text would be truncated."""
         if self.matches or self.long_texts != "cut":
             return [False] * len(texts)
         return self.loaded_model.too_long(texts, wordings, template)
 
     def load(self, directory: Path) -> EntailmentScorer | MatchingScorer:
-        """Read a matching model, or an entailment model and its tokenizer."""
+        """Load a matching model, or an entailment model and its tokenizer."""
         from spacy_selectra.matching.storage import is_matching_model, load_matching
 
         if is_matching_model(directory):
@@ -115,7 +115,7 @@ class ZeroShotModel(ModelComponent):
         return EntailmentScorer.of(directory, device, **settings)
 
     def round_to_half(self) -> None:
-        """Round an entailment model's weights; a matching model's vectors are bytes already."""
+        """Round an entailment model's weights; a matching model's vectors are already int8."""
         if not self.matches:
             super().round_to_half()
 
@@ -134,8 +134,8 @@ class ZeroShotModel(ModelComponent):
         if truncated and not self.truncated:
             warnings.warn(
                 f"{self.name}: {truncated} of {texts} texts are longer than the model's {limit} "
-                "pieces and were cut at their end (said once; see its attribute 'truncated'; "
-                'long_texts = "max" or "mean" reads all of them)',
+                "pieces and were truncated (shown once; see its attribute 'truncated'; "
+                'long_texts = "max" or "mean" uses whole texts)',
                 UserWarning,
                 stacklevel=4,
             )

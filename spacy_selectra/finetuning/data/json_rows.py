@@ -1,4 +1,4 @@
-"""Rows of whole `.json` files: arrays of objects, and what annotation tools export as one array."""
+"""Rows of `.json` files: arrays of objects, and exports of annotation tools."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from spacy_selectra.errors import SelectraError
 
 
 def read_json(path: Path) -> Any:
-    """What a file of JSON holds.
+    """Read a JSON file.
 
     Raises:
-        SelectraError: missing file, or no JSON.
+        SelectraError: missing file, or invalid JSON.
     """
     text = "\n".join(line for _, line in numbered_lines(path))
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise SelectraError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nested deep
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits; deep nesting
         raise SelectraError(f"{path}: not JSON ({error})") from error
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Where each item of the array stands, and its columns.
+    """Position and columns of each item of the array.
 
-    Items are objects, or pairs of a text and `{"entities": [...]}` (spaCy 2). The array may stand
-    under `annotations` (NER Annotator, which leaves null for texts that were skipped). Objects of
-    Label Studio with `data` and `annotations` become `text` and `spans`.
+    Items are objects, or pairs of a text and `{"entities": [...]}` (spaCy 2). The array may be the
+    value of `annotations` (NER Annotator, with null for skipped texts). Label Studio's objects with
+    `data` and `annotations` are converted to `text` and `spans`.
 
     Raises:
-        SelectraError: missing file, no JSON, or JSON of another shape.
+        SelectraError: missing file, invalid JSON, or JSON in another format.
     """
     whole = read_json(path)
     items = whole.get("annotations") if isinstance(whole, dict) else whole
     if not isinstance(items, list):
         raise SelectraError(
-            f"{path}: no array of rows ([{{...}}, ...]); an object a line is .jsonl"
+            f"{path}: not an array of rows ([{{...}}, ...]); use .jsonl for one object per line"
         )
     for number, item in enumerate(items, start=1):
         if item is None:
@@ -58,7 +58,7 @@ def _is_studio(item: Mapping[str, Any]) -> bool:
 
 
 def _studio_row(item: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """A task of Label Studio; of several annotations the first that was not cancelled."""
+    """A task of Label Studio, with the first annotation that was not cancelled."""
     done = [one for one in item["annotations"] if not one.get("was_cancelled")]
     try:
         values = [result["value"] for result in (done[0]["result"] if done else [])]

@@ -128,7 +128,7 @@ def _chosen(
 
 
 def _refuse_halves(text: str, place: str) -> None:
-    """An escape in JSON can stand for half a surrogate pair, which is no character."""
+    """Reject half surrogate pairs, which are possible as escapes in JSON."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

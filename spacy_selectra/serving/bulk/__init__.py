@@ -1,1 +1,1 @@
-"""A pipeline over more text than one call takes: files in and out, on several processes."""
+"""Annotation of large data: files in and out, with several processes."""

@@ -1,7 +1,7 @@
-"""Who annotates parts: this process or several of their own on this machine, or a Ray cluster.
+"""Engines for the annotation of parts: processes on this machine, or a Ray cluster.
 
-On Ray it is Ray Data, not the actors of `util/workers.py`: the sources are read on the cluster,
-too, and a part that takes long holds no other back.
+On Ray this uses Ray Data instead of the actors of `util/workers.py`, because then the cluster reads
+the sources as well, and slow parts do not delay others.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ from spacy_selectra.util.signals import Stopped, StopRequest
 from spacy_selectra.util.workers import Engine
 
 Batch = dict[str, Any]
-"""A row of Ray Data: each column a list, or array, of one value."""
-
-# Actors get the next part while they work on one. More would only wait.
+"""A row of Ray Data: each column is a list or array of one value."""
+# Parts per actor: one in progress and one waiting.
 _IN_FLIGHT = 2
 
 
 def annotate_locally(
     work: Work, parts: Iterator[Part], processes: int, processors: int, stop: StopRequest
 ) -> Generator[Outcome]:
-    """What came of the parts, in their order, until all are done or a stop is requested.
+    """Outcomes of the parts, in order, until all are finished or a stop is requested.
 
     Args:
-        work: what is done with each row.
-        parts: read as they are needed.
-        processes: how many; with 1 the work is done in this one.
-        processors: shared out over the processes' threads.
-        stop: after a request no further part is begun.
+        work: settings of the annotation.
+        parts: read lazily.
+        processes: number of processes; with 1, parts are annotated in this process.
+        processors: number of CPU cores, distributed over the processes as threads.
+        stop: after a request no further part is started.
 
     Raises:
         SelectraError: a process was killed.
@@ -54,12 +53,12 @@ def annotate_locally(
     except Stopped:
         return
     except SelectraError:
-        if not stop.requested:  # which may have ended the other processes, too
+        if not stop.requested:  # a stop may also kill the other processes
             raise
 
 
 def _with_threads(work: Work, threads: int) -> PartAnnotator:
-    # read when torch and tokenizers are loaded, which is with the first part
+    # read by torch and tokenizers when they are imported, with the first part
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(threads)
     return PartAnnotator(work)
 
@@ -70,27 +69,26 @@ def _with_threads(work: Work, threads: int) -> PartAnnotator:
 def annotate_with_ray(
     ray: Any, work: Work, sources: Sequence[str], processes: int, processors: int, stop: StopRequest
 ) -> Generator[Outcome]:
-    """What came of all parts, in the order they are finished, until a stop is requested.
+    """Outcomes of all parts, until a stop is requested.
 
-    Where parts have no files, they come in their own order.
-
-    A part is one row of Ray Data, and a block of its own, so that it goes to whichever actor is
-    free. A task for each source reads it; how far it is ahead of the actors, Ray decides.
+    Parts without files are returned in order, others in the order in which they finish. Each part
+    is one row of Ray Data in a separate block, so that any free actor gets it. One task per source
+    reads it; Ray decides how far it reads ahead.
 
     Args:
-        ray: what `ray_cluster` yields.
-        work: what is done with each row; its directory has to be the same on all machines.
-        sources: files, which all machines have to see, or addresses.
-        processes: actors.
-        processors: that all actors together take, of each as many threads as it has of them.
-        stop: after a request no further part is waited for.
+        ray: the module from `ray_cluster`.
+        work: settings of the annotation, with a directory shared by all machines.
+        sources: addresses, or files shared by all machines.
+        processes: number of actors.
+        processors: total number of CPU cores, distributed over the actors as threads.
+        stop: after a request, results of further parts are ignored.
     """
     if os.environ.get(ADDRESS):
         work, sources = from_anywhere(work, sources)
     numbered = [{"number": number, "source": source} for number, source in enumerate(sources)]
     context = ray.data.DataContext.get_current()
     before, context.target_max_block_size = context.target_max_block_size, 1
-    if work.directory is None:  # what comes is written as it comes
+    if work.directory is None:  # written in the order of arrival
         context.execution_options.preserve_order = True
     try:
         read = ray.data.from_items(numbered, override_num_blocks=len(numbered)).map_batches(
@@ -114,7 +112,7 @@ def annotate_with_ray(
 
 
 def from_anywhere(work: Work, sources: Sequence[str]) -> tuple[Work, list[str]]:
-    """The same with whole paths, as actors on other machines begin in other directories."""
+    """The same with absolute paths, since actors have other working directories."""
 
     def whole(path: str) -> str:
         return str(Path(path).absolute()) if Path(path).exists() else path
@@ -123,7 +121,7 @@ def from_anywhere(work: Work, sources: Sequence[str]) -> tuple[Work, list[str]]:
 
 
 class PartReader:
-    """Reads a source as parts; those that are there already are only counted."""
+    """Reads a source as parts; finished parts are only counted."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -135,7 +133,7 @@ class PartReader:
 
 
 class PartActor:
-    """Loads the pipeline once, and annotates part after part."""
+    """Annotates parts, with one pipeline per actor."""
 
     def __init__(self, work: Work) -> None:
         self._annotator = PartAnnotator(work)

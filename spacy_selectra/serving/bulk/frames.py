@@ -1,4 +1,4 @@
-"""A pipeline over frames of pandas, as Spark's `mapInPandas` hands them out."""
+"""Annotation of pandas data frames, as from Spark's `mapInPandas`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPARK_COLUMNS = (
     "zero_shot map<string,double>, "
     "error string"
 )
-"""The columns that `annotate_frames` adds, in Spark's words."""
+"""Spark schema of the columns that `annotate_frames` adds."""
 
 _FOUND = ("ents", "cats", "replaced", "zero_shot")
 
@@ -33,20 +33,20 @@ def annotate_frames(
     labels: Sequence[str] = (),
     batch_size: int = 64,
 ) -> Iterator[pd.DataFrame]:
-    """Each frame with the columns `ents`, `cats`, `replaced`, `zero_shot` and `error`.
+    """Add the columns `ents`, `cats`, `replaced`, `zero_shot` and `error` to each data frame.
 
-    `ents` and `replaced` are lists of dictionaries, `cats` and `zero_shot` dictionaries, as
-    `annotate` writes them; what the pipeline does not set is None. A row without a text that can
-    be read has the reason in `error`, and nothing else; elsewhere `error` is None.
+    `ents` and `replaced` are lists of dictionaries, `cats` and `zero_shot` dictionaries, as written
+    by `annotate`, or None without a component. Rows without valid text have only the reason in
+    `error`, which is None otherwise.
 
-    A process loads a pipeline once, however often this is called.
+    Each process loads a pipeline once, for any number of calls.
 
     Args:
-        frames: columns of any kind, `text_key` among them.
-        pipeline: package, or a directory that every worker sees.
+        frames: data frames with the column `text_key`, and any others.
+        pipeline: package, or a directory shared by all workers.
         text_key: column of the text.
         labels: for the zero-shot component.
-        batch_size: documents a batch of `nlp.pipe`.
+        batch_size: documents per batch of `nlp.pipe`.
 
     Raises:
         SelectraError: the pipeline does not load, or has no component for the labels.

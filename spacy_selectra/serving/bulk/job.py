@@ -1,9 +1,8 @@
-"""A whole annotation: what it is, what of it is done already, and what it leaves.
+"""An annotation job that can be interrupted and resumed.
 
-Beside the output `OUT` stands, while it is worked on, the directory `OUT.parts`. It holds the
-identity of the work (`job.json`) and the finished parts, each of which has got its name by a single
-renaming. The same command finishes what is there; other work is refused. In the end the parts are
-joined in their order, and the directory goes.
+While it runs there is a directory `OUT.parts` beside the output `OUT`, with the identity of the job
+(`job.json`) and the finished parts, which are written atomically. The same command resumes the job,
+another is rejected. At the end the parts are joined in order and the directory is deleted.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ from spacy_selectra.util.workers import ENGINES
 
 _FORMAT = 1
 _JOB = "job.json"
-# Everything that is ever in the directory, so that nothing else is deleted.
+# Patterns of all files in the directory, so that no others are deleted.
 _OWN = (_JOB, "[0-9]*-[0-9]*", ".*.tmp-*")
 
 
 @dataclass(frozen=True)
 class Force:
-    """Who does the work.
+    """Engine and resources.
 
     Attributes:
-        engine: "local", or "ray" (a cluster that RAY_ADDRESS names, or this machine).
-        processes: worker processes.
-        processors: of this machine, for all of them together.
+        engine: "local", or "ray" (the cluster at RAY_ADDRESS, or this machine).
+        processes: number of worker processes.
+        processors: CPU cores of this machine for all processes together.
     """
 
     engine: str = "local"
@@ -61,24 +60,23 @@ def annotate_input(
 ) -> int:
     """Annotate a file, a folder, a data set of the hub or a stream, and write the output.
 
-    Work that was interrupted is continued. The result does not depend on the engine, on the number
-    of its processes, or on interruptions, but for the last digit of scores, which may depend on the
-    number of threads.
+    An interrupted job is resumed. The result does not depend on the engine, the number of processes
+    or interruptions, except for rounding of scores with another number of threads.
 
     Args:
         path: see `rows.read_rows`.
-        work: what is done with each row, without a directory.
-        force: who does it.
-        restart: leave unfinished work aside and begin anew.
+        work: settings of the annotation, without a directory.
+        force: engine and resources.
+        restart: discard an unfinished job and start over.
         quiet: no progress on stderr.
 
     Returns:
-        How many rows could not be annotated; they are in `work.errors`.
+        Number of rows that could not be annotated; they are in `work.errors`.
 
     Raises:
-        SelectraError: something of this cannot be read or written, a stop was requested, a row
-            cannot be annotated while `work.errors` is None.
-        OtherRunError: there is unfinished work, of another kind.
+        SelectraError: an input or output error, a requested stop, or an invalid row while
+            `work.errors` is None.
+        OtherRunError: there is an unfinished job with other settings.
     """
     inputs = list_inputs(path)
     if force.engine not in ENGINES:
@@ -99,14 +97,14 @@ def annotate_input(
             broken = _join(work, sorted(names))
         except BaseException:
             if not kept or not any(directory.glob(_OWN[1])):
-                _clear(directory)  # nothing that could be continued
+                _clear(directory)  # nothing to resume
             raise
         _clear(directory)
     return broken
 
 
 def identity(path: str, inputs: Sequence[str], work: Work) -> dict[str, Any]:
-    """What has to be the same for parts to fit together, with names for messages."""
+    """The settings that all parts must share, with names for messages."""
     from spacy_selectra import __version__
 
     return {
@@ -129,13 +127,13 @@ def _files_of(pipeline: str) -> Iterable[Path]:
     if spacy.util.is_package(pipeline):
         place = spacy.util.get_package_path(pipeline)
     elif not place.is_dir():
-        load_pipeline(pipeline)  # which says what is wrong
+        load_pipeline(pipeline)  # raises an error with the reason
     files = (file for file in place.rglob("*") if file.is_file() and file.suffix != ".pyc")
     return sorted(files)
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """Hash of the names of files, their sizes and when they were changed."""
+    """Hash of names, sizes and modification times of files."""
     digest = hashlib.sha256()
     for file in files:
         state = file.stat() if file.is_file() else None
@@ -145,18 +143,18 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def begin_job(directory: Path, wanted: dict[str, Any], *, restart: bool) -> None:
-    """Leave in the directory nothing but finished parts of this very work.
+    """Prepare the directory, keeping only finished parts of the same job.
 
     Args:
-        directory: of the parts.
-        wanted: the `identity` of the work.
-        restart: delete the parts in any case.
+        directory: directory of the parts.
+        wanted: the `identity` of the job.
+        restart: delete all parts.
 
     Raises:
-        OtherRunError: there are parts of other work.
+        OtherRunError: there are parts of another job.
     """
     record = directory / _JOB
-    for left in directory.glob(_OWN[2]):  # by a process that was killed
+    for left in directory.glob(_OWN[2]):  # from a killed process
         left.unlink(missing_ok=True)
     if restart or not record.exists():
         _clear(directory)
@@ -167,31 +165,31 @@ def begin_job(directory: Path, wanted: dict[str, Any], *, restart: bool) -> None
     ]
     if other:
         raise OtherRunError(
-            f"{directory}: an annotation that was interrupted, with another {other[0]}; finish it "
-            "with the command that began it, or add --restart to begin anew"
+            f"{directory}: an interrupted annotation with another {other[0]}; finish it with the "
+            "same command as before, or add --restart to start over"
         )
 
 
 def _clear(directory: Path) -> None:
-    for pattern in _OWN:  # the record first: parts without it are never taken for finished work
+    for pattern in _OWN:  # job.json first, since parts without it are never reused
         for path in directory.glob(pattern):
             with suppress(FileNotFoundError):
                 path.unlink()
 
 
 def _refuse_own_output(path: str, work: Work) -> None:
-    """An output that the next run would read as a part of the input."""
+    """Reject an output within the input folder, which the next run would read."""
     for written in (work.output, work.errors):
         if (
             written
             and Path(path).is_dir()
             and Path(path).resolve() in Path(written).resolve().parents
         ):
-            raise SelectraError(f"{written}: within the folder that is read; write it elsewhere")
+            raise SelectraError(f"{written}: within the input folder; use another one")
 
 
 def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> Iterator[Outcome]:
-    """Everything that is done, with progress on stderr.
+    """Outcomes of all parts, with progress on stderr.
 
     Raises:
         SelectraError: see `annotate_input`.
@@ -200,10 +198,10 @@ def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> I
     with ExitStack() as stack:
         ray = None
         if force.engine == "ray":
-            # actors that find no processors would be waited for without end
+            # Ray would wait forever for actors without enough CPU cores
             ray = stack.enter_context(ray_cluster(max(force.processors, force.processes)))
         stop = StopRequest()
-        if not any(map(is_stream, inputs)):  # while one is waited for, nobody would look
+        if not any(map(is_stream, inputs)):  # a blocking read would prevent a check for the stop
             stack.enter_context(stop)
         progress = stack.enter_context(Progress("Annotating", total, unit="documents", quiet=quiet))
         if ray is not None:
@@ -213,7 +211,7 @@ def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> I
                 parts_of(work, number, source) for number, source in enumerate(inputs)
             )
             outcomes = annotate_locally(work, parts, force.processes, force.processors, stop)
-        # closed before Ray is, and before signals are handled as ever
+        # close before Ray, and before signal handlers are restored
         stack.callback(outcomes.close)
         for outcome in outcomes:
             if outcome.error is not None:
@@ -225,7 +223,7 @@ def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> I
             yield outcome
         if stop.requested:
             raise SelectraError(
-                f"stopped on request; finished parts stay in {work.directory}: run the same "
+                f"stopped on request; finished parts are in {work.directory}: run the same "
                 "command again to continue"
                 if work.directory is not None
                 else "stopped on request"
@@ -233,14 +231,14 @@ def _outcomes(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> I
 
 
 def _join(work: Work, names: Sequence[str]) -> int:
-    """Write the output, and the broken rows before it; returns how many they are."""
+    """Write first the invalid rows and then the output; returns the number of invalid rows."""
     assert work.directory is not None
     directory = Path(work.directory)
     refused = [path for name in names if (path := work.path(name + ERRORS)).exists()]
     broken = sum(path.read_bytes().count(b"\n") for path in refused)
     if broken and work.errors is None:
         raise SelectraError(
-            f"{directory}: {broken} rows of the finished parts could not be annotated; name a file "
+            f"{directory}: {broken} rows of the finished parts could not be annotated; give a file "
             "for them with --errors"
         )
     if work.errors is not None:
@@ -263,7 +261,7 @@ def _errors_file(path: str, within: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def _to_stream(inputs: Sequence[str], work: Work, force: Force, quiet: bool) -> int:
-    """Write to a stream as the work goes on: nothing is kept of it."""
+    """Write to a stream while annotating; this cannot be resumed."""
     if output_class(work.output) is not JsonLines:
         raise SelectraError(f"{work.output}: only JSON lines can be written to a stream")
     broken = 0

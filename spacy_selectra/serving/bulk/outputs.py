@@ -1,4 +1,4 @@
-"""Kinds of files that `annotate` writes: each is made in parts, which are joined in their order."""
+"""Output formats of `annotate`: files are written as parts, which are joined in order."""
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ OUTPUTS = (".jsonl", ".ndjson", ".parquet", ".spacy")
 
 
 class Output(ABC):
-    """What has been added becomes the bytes of one part; parts become a file."""
+    """Serialises rows as one part, and joins parts to a file."""
 
     @abstractmethod
     def add(self, values: Mapping[str, Any], record: Mapping[str, Any], doc: Doc) -> None:
-        """Take a row with its annotations.
+        """Add a row with its annotations.
 
         Args:
-            values: columns of the row, its text among them.
-            record: what `describe` says of the document.
-            doc: the document, which need not be kept.
+            values: columns of the row, with its text.
+            record: the result of `describe`.
+            doc: the document; not to be stored beyond this call.
 
         Raises:
-            ValueError: a value that such files cannot hold; the row has not been added.
+            ValueError: a value that the format does not support; the row is not added.
         """
 
     @abstractmethod
     def part(self) -> bytes:
-        """The part that the rows added make."""
+        """The added rows, serialised."""
 
     @staticmethod
     @abstractmethod
     def join(parts: Sequence[Path], path: Path) -> None:
-        """Write the parts, one after the other, as one file."""
+        """Concatenate the parts to one file."""
 
 
 def output_class(path: str) -> type[Output]:
-    """How a file of that name is written.
+    """The output format of a file name.
 
     Raises:
-        SelectraError: no such kind, or a compressed one of those that compress by themselves.
+        SelectraError: unknown format, or compression of a format with internal compression.
     """
     kind, compression = split_suffix(path)
     if kind in JSON_KINDS:
         return JsonLines
     known = {".parquet": ParquetTable, ".spacy": Documents}
     if kind not in known:
-        raise SelectraError(f"{path}: kind of file not known (use {', '.join(OUTPUTS)})")
+        raise SelectraError(f"{path}: unknown format (use {', '.join(OUTPUTS)})")
     if compression:
-        raise SelectraError(f"{path}: {kind} files are compressed inside; leave {compression} away")
+        raise SelectraError(f"{path}: {kind} files are compressed internally; omit {compression}")
     return known[kind]
 
 
@@ -72,10 +72,10 @@ def new_output(path: str, nlp: Language, text_key: str, types: Any = None) -> Ou
     """An empty part of the file `path`.
 
     Args:
-        path: the whole file.
-        nlp: the pipeline that annotates.
+        path: the output file.
+        nlp: the pipeline.
         text_key: column of the text.
-        types: of the rows' columns, a schema of pyarrow, where it is known.
+        types: pyarrow schema of the input columns, if known.
     """
     kind = output_class(path)
     if kind is ParquetTable:
@@ -86,33 +86,32 @@ def new_output(path: str, nlp: Language, text_key: str, types: Any = None) -> Ou
 
 
 class JsonLines(Output):
-    """JSON lines in UTF-8, also compressed: parts are whole members, one after the other."""
+    """JSON lines in UTF-8, also compressed: each part is a complete member of the file."""
 
     def __init__(self, compression: str = "") -> None:
         self._compression = compression
         self._lines: list[bytes] = []
 
     def add(self, values: Mapping[str, Any], record: Mapping[str, Any], doc: Doc) -> None:
-        """Take a row with its annotations."""
+        """Add a row with its annotations."""
         self._lines.append(json_line({**values, **record}))
 
     def part(self) -> bytes:
-        """The part that the rows added make."""
+        """The added rows, serialised."""
         return compressed(b"".join(self._lines), self._compression)
 
     @staticmethod
     def join(parts: Sequence[Path], path: Path) -> None:
-        """Write the parts, one after the other, as one file."""
+        """Concatenate the parts to one file."""
         join_bytes(parts, path)
 
 
 class ParquetTable(Output):
-    """A table for pandas, DuckDB and Spark.
+    """A Parquet table, for pandas, DuckDB and Spark.
 
-    `ents` and `replaced` are lists of structs, `cats` and `zero_shot` maps of label to score. Other
-    columns keep the types that they have in a parquet input; elsewhere they get the type that
-    their values have. A column of values that have none in common (a number here, a text there)
-    becomes text: texts as they are, everything else as JSON.
+    `ents` and `replaced` are lists of structs, `cats` and `zero_shot` maps from label to score.
+    Other columns keep their type of a Parquet input, or have the type of their values. Columns with
+    mixed types (numbers and text) become text: strings unchanged, other values as JSON.
     """
 
     def __init__(self, types: Any = None) -> None:
@@ -120,12 +119,12 @@ class ParquetTable(Output):
         self._rows: list[dict[str, Any]] = []
 
     def add(self, values: Mapping[str, Any], record: Mapping[str, Any], doc: Doc) -> None:
-        """Take a row with its annotations."""
-        json_line(values)  # which finds text that cannot be encoded
+        """Add a row with its annotations."""
+        json_line(values)  # raises an error for text that cannot be encoded
         self._rows.append({**values, **record})
 
     def part(self) -> bytes:
-        """The part that the rows added make."""
+        """The added rows, serialised."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -141,7 +140,7 @@ class ParquetTable(Output):
 
     @staticmethod
     def join(parts: Sequence[Path], path: Path) -> None:
-        """Write the parts, one after the other, as one file."""
+        """Concatenate the parts to one file."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -157,12 +156,12 @@ class ParquetTable(Output):
                 writer.write_table(pa.concat_tables(waiting))
 
 
-# Bytes in memory of a row group: readers hold some at a time, and skip those they do not need.
+# Size of a row group in memory (bytes): readers load several at a time, and skip others.
 _ROW_GROUP = 64 << 20
 
 
 def annotation_types() -> dict[str, Any]:
-    """Arrow's types of the annotations that a pipeline can make."""
+    """Arrow types of all annotations."""
     import pyarrow as pa
 
     place = [("start", pa.int64()), ("end", pa.int64())]
@@ -181,11 +180,11 @@ def _column(values: list[Any], kind: Any) -> Any:
     if kind is not None and pa.types.is_map(kind):
         values = [list(item.items()) if isinstance(item, dict) else item for item in values]
     try:
-        # without a type: of objects, keys that only some of them have are found as well
+        # without a type, so that keys of only some objects are included
         found = pa.array(values, kind)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return pa.array([_as_text(value) for value in values], pa.string())
-    # parquet has no objects without any key
+    # Parquet does not support objects without keys
     return pa.array(list(map(_as_text, values)), pa.string()) if _hollow(found.type) else found
 
 
@@ -204,7 +203,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _common_schema(schemas: Iterable[Any]) -> Any:
-    """One schema for all; what has no type in common is text."""
+    """A common schema; columns without a common type are text."""
     import pyarrow as pa
 
     kinds: dict[str, Any] = {}
@@ -250,10 +249,10 @@ def _cast(table: Any, schema: Any) -> Any:
 
 
 class Documents(Output):
-    """spaCy's documents (`DocBin`): words, entities, categories, span groups and a parse.
+    """spaCy documents (`DocBin`): words, entities, categories, span groups and a parse.
 
-    `doc.user_data["row"]` holds the other columns and `doc.user_data["zero_shot"]` the scores of
-    labels; scores of entities and words come back where their extensions are there.
+    `doc.user_data["row"]` has the other columns, and `doc.user_data["zero_shot"]` the scores of
+    labels. To read scores of entities and words, register the extensions first.
     """
 
     def __init__(self, nlp: Language, text_key: str) -> None:
@@ -267,7 +266,7 @@ class Documents(Output):
         self._bin = DocBin(attrs, store_user_data=True)
 
     def add(self, values: Mapping[str, Any], record: Mapping[str, Any], doc: Doc) -> None:
-        """Take a row with its annotations."""
+        """Add a row with its annotations."""
         kept = {
             key: value
             for key, value in doc.user_data.items()
@@ -282,12 +281,12 @@ class Documents(Output):
         self._bin.add(doc)
 
     def part(self) -> bytes:
-        """The part that the rows added make."""
+        """The added rows, serialised."""
         return self._bin.to_bytes()
 
     @staticmethod
     def join(parts: Sequence[Path], path: Path) -> None:
-        """Write the parts, one after the other, as one file."""
+        """Concatenate the parts to one file."""
         from spacy.tokens import DocBin
 
         whole = None
@@ -301,7 +300,7 @@ class Documents(Output):
 
 
 def join_bytes(parts: Sequence[Path], path: Path) -> None:
-    """Files one after the other."""
+    """Concatenate files."""
     with path.open("wb") as whole:
         for part in parts:
             with part.open("rb") as stream:
@@ -309,7 +308,7 @@ def join_bytes(parts: Sequence[Path], path: Path) -> None:
 
 
 def json_line(value: Any) -> bytes:
-    """A line of JSON in UTF-8; what JSON lacks becomes text, numbers that are none null.
+    """A line of JSON in UTF-8; other types such as dates become text, NaN and infinity null.
 
     Raises:
         ValueError: text with half a surrogate pair, or an object of an unknown class.
@@ -317,7 +316,7 @@ def json_line(value: Any) -> bytes:
     try:
         line = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except RecursionError as error:
-        raise ValueError("one of its columns is nested too deep") from error
+        raise ValueError("one of its columns is nested too deeply") from error
     except ValueError:
         line = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=_plain)
     try:
@@ -335,7 +334,7 @@ def _plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, (Decimal, UUID)):
         return str(value)
-    raise ValueError(f"a {type(value).__name__}, which has no form in JSON, in one of its columns")
+    raise ValueError(f"a {type(value).__name__}, which JSON does not support, in a column")
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What every worker does, whoever started it: rows of a part in, the bytes of its output out."""
+"""Annotation of a part in a worker: from rows to the bytes of the output."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 Annotated = tuple[dict[str, Any], "Doc"]
-"""What `describe` says of a document, and the document."""
-
-# A part is what is done again after a kill, and what a stop waits for: some seconds of work.
+"""The record of a document, and the document."""
+# A part is the unit of work, of some seconds: repeated after a kill, and finished before a stop.
 _PART_ROWS = 1024
 _PART_CHARACTERS = 500_000
 ERRORS = ".errors"
@@ -31,16 +30,16 @@ ERRORS = ".errors"
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done with every row.
+    """Settings of an annotation.
 
     Attributes:
         pipeline: package or directory.
-        output: the file that is written in the end; its name says how.
+        output: output file; its extension is the format.
         text_key: column of the text.
         labels: for the zero-shot component.
-        batch_size: documents a batch of `nlp.pipe`.
-        errors: file of the rows that cannot be read or annotated; None makes the first an error.
-        directory: where finished parts are put; None hands their bytes back.
+        batch_size: documents per batch of `nlp.pipe`.
+        errors: file for invalid rows; if None, the first is an error.
+        directory: directory of finished parts; if None, their bytes are returned.
     """
 
     pipeline: str
@@ -57,12 +56,12 @@ class Work:
         return Path(self.directory, name)
 
     def is_finished(self, part: Part) -> bool:
-        """Whether a part is there already."""
+        """Whether a part is finished."""
         return self.directory is not None and self.path(part.name).exists()
 
     @property
     def part_rows(self) -> int:
-        """Rows of a part at most: whole batches; where bytes are handed back, a single one."""
+        """Maximum rows of a part: several batches, or one batch if bytes are returned."""
         return self.batch_size * (-(-_PART_ROWS // self.batch_size) if self.directory else 1)
 
 
@@ -71,9 +70,9 @@ class Part:
     """Consecutive rows of one source.
 
     Attributes:
-        name: of its file; in their alphabetic order parts make the output.
+        name: file name; the output has the parts in alphabetical order.
         first: number of its first row within the source, from 1.
-        rows: broken ones among them.
+        rows: the rows, including invalid ones.
     """
 
     name: str
@@ -83,15 +82,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a part.
+    """The result of a part.
 
     Attributes:
-        name: of the part.
-        rows: how many it has, broken ones among them.
-        error: what stops the whole work.
-        found: whether it was there already.
-        data: its output, where parts have no files.
-        refused: and its broken rows.
+        name: name of the part.
+        rows: number of rows, including invalid ones.
+        error: an error that stops the job.
+        found: whether the part was already finished.
+        data: its output, if parts have no files.
+        refused: its invalid rows, likewise.
     """
 
     name: str
@@ -103,11 +102,11 @@ class Outcome:
 
 
 def parts_of(work: Work, number: int, source: str) -> Iterator[Part]:
-    """The parts of a source, the same whoever asks: at most `part_rows`, and 500,000 characters.
+    """The parts of a source, deterministically: at most `part_rows` and 500,000 characters each.
 
     Args:
-        work: what they are for.
-        number: of the source among all.
+        work: settings of the annotation.
+        number: index of the source.
         source: file or address.
 
     Raises:
@@ -127,22 +126,22 @@ def parts_of(work: Work, number: int, source: str) -> Iterator[Part]:
 
 
 def found(part: Part) -> Outcome:
-    """The outcome of a part that is there already."""
+    """The outcome of a part that is already finished."""
     return Outcome(part.name, len(part.rows), found=True)
 
 
 @dataclass
 class PartAnnotator:
-    """Annotates parts; the pipeline is loaded with the first."""
+    """Annotates parts; the pipeline is loaded for the first one."""
 
     work: Work
     check: Callable[[], None] = field(default=lambda: None)
 
     def __call__(self, part: Part) -> Outcome:
-        """Annotate a part and write its files, that of broken rows first.
+        """Annotate a part and write its files, invalid rows first.
 
-        A part that is there already is left as it is. `check` is called between batches; what it
-        raises ends the part without a trace. No `SelectraError` is raised: the outcome has it.
+        Finished parts are skipped. `check` is called between batches; its exceptions abort the part
+        without writing files. A `SelectraError` is returned in the outcome instead of raised.
         """
         if self.work.is_finished(part):
             return found(part)
@@ -188,9 +187,9 @@ class PartAnnotator:
     def annotated(
         self, batch: list[tuple[int, Row]]
     ) -> tuple[dict[int, Annotated], dict[int, str]]:
-        """What the pipeline finds in numbered rows, and why it can say nothing of the others.
+        """Annotations of numbered rows, and reasons for rows without.
 
-        Call it within `nlp.memory_zone()`, which the documents must not leave.
+        Call it within `nlp.memory_zone()`; the documents are invalid outside.
         """
         problems: dict[int, str] = {}
         for number, row in batch:
@@ -202,7 +201,7 @@ class PartAnnotator:
         return self._docs([item for item in batch if item[0] not in problems], problems), problems
 
     def _batch(self, batch: list[tuple[int, Row]], output: Output) -> Iterator[bytes]:
-        """Add rows to the output; those that cannot be are yielded, as lines of the errors."""
+        """Add rows to the output, and yield lines for the errors file for invalid ones."""
         docs, problems = self.annotated(batch)
         for number, row in batch:
             if number in docs:
@@ -214,14 +213,14 @@ class PartAnnotator:
             yield self._refused(number, row, problems[number])
 
     def _docs(self, rows: list[tuple[int, Row]], problems: dict[int, str]) -> dict[int, Annotated]:
-        """Record and document of each row; rows at which the pipeline fails become problems."""
+        """Record and document of each row; if the pipeline fails on a row, add it to problems."""
         texts = [row.values[self.work.text_key] for _, row in rows]
         try:
             docs, records = annotate_docs(
                 self.nlp, texts, self.work.labels, batch_size=self.work.batch_size
             )
-        except Exception as error:  # components raise whatever they like
-            if len(rows) > 1:  # find out which of them it is
+        except Exception as error:  # components may raise anything
+            if len(rows) > 1:  # retry one by one to find the row
                 alone = [self._docs([row], problems) for row in rows]
                 return {number: found for docs in alone for number, found in docs.items()}
             first = (str(error).strip().splitlines() or [""])[0]
@@ -236,5 +235,5 @@ class PartAnnotator:
         record = {"row": number, "place": row.place, "reason": problem, "content": row.values}
         try:
             return json_line(record)
-        except ValueError:  # half surrogate pairs, which escapes can write
+        except ValueError:  # half surrogate pairs, possible as escapes
             return (json.dumps(record, default=repr) + "\n").encode()

@@ -1,7 +1,7 @@
-"""Rows of everything that `annotate` reads, those that cannot be read among them.
+"""Input rows of `annotate`, including invalid ones.
 
-A file of lines, a table, parquet, spaCy's documents and a data set on the hub all become `Row`s.
-What is wrong with a row is said in it: whoever reads decides whether that stops the work.
+Files of lines, tables, Parquet, spaCy documents and data sets of the hub are all read as `Row`s. An
+invalid row contains its problem, so that the caller decides whether to stop.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Row:
     """A row of a source.
 
     Attributes:
-        place: where it stands, for messages: "a.csv, line 3".
-        values: its columns; of a row that cannot be read, what there is of it.
-        problem: why it cannot be read.
-        types: of the columns, where the source knows them: a schema of pyarrow.
+        place: position for messages: "a.csv, line 3".
+        values: its columns; for an invalid row the available content.
+        problem: why it is invalid.
+        types: pyarrow schema of the columns, if known.
     """
 
     place: str
@@ -48,28 +48,28 @@ class Row:
 
 
 class _Broken(dict[str, Any]):
-    """Stands for a row of a table that cannot be read."""
+    """Marks an invalid row of a table."""
 
 
 def list_inputs(path: str) -> list[str]:
-    """The files that an input stands for: itself, or those below a folder, in a fixed order.
+    """The files of an input: the file itself, or all files in a folder, in a fixed order.
 
     Raises:
-        SelectraError: another kind of file, or a folder without any that can be read.
+        SelectraError: unknown format, or a folder without files in a known format.
     """
     if is_stream(path) or path.startswith(HUB_PREFIX):
         return [path]
     if Path(path).is_dir():
         return [str(file) for file in files_in(Path(path), KINDS)]
     if split_suffix(path)[0] not in KINDS:
-        raise SelectraError(f"{path}: kind of file not known (use {', '.join(KINDS)})")
+        raise SelectraError(f"{path}: unknown format (use {', '.join(KINDS)})")
     if not expanded(path).exists():
         raise SelectraError(f"{path}: no such file")
     return [path]
 
 
 def is_stream(path: str) -> bool:
-    """Whether it can be read or written only once, from its beginning: a pipe, a terminal."""
+    """Whether it is a stream such as a pipe or terminal, which can be read or written only once."""
     found = Path(path)
     return path == STANDARD_STREAM or (
         found.exists() and not found.is_file() and not found.is_dir()
@@ -77,19 +77,19 @@ def is_stream(path: str) -> bool:
 
 
 def read_rows(source: str, text_key: str = "text") -> Iterator[Row]:
-    """The rows of one source, in constant memory but for `.spacy` files.
+    """The rows of one source, in constant memory except for `.spacy` files.
 
-    A `.txt` file holds a document a line, `.jsonl` and `.ndjson` objects; a header names the
-    columns of `.csv` and `.tsv`. These may be compressed (.gz, .xz, .zst). Of `.spacy` files the
-    texts are taken. `hub:NAME[:CONFIG[:SPLIT]]` streams a data set. `-` reads standard input, which
-    a named pipe is like: JSON lines if the first line starts with `{`, else plain text.
+    `.txt` files have a document per line, `.jsonl` and `.ndjson` objects, and `.csv` and `.tsv` a
+    header. These may be compressed (.gz, .xz, .zst). From `.spacy` files only the text is used.
+    `hub:NAME[:CONFIG[:SPLIT]]` streams a data set. `-` (standard input) and named pipes are JSON
+    lines if the first line starts with `{`, otherwise plain text.
 
     Args:
         source: one of `list_inputs`.
         text_key: column of the text.
 
     Raises:
-        SelectraError: the source as a whole cannot be read: damaged, or without such a column.
+        SelectraError: the source is damaged, or has no such column.
     """
     kind, _ = split_suffix(source)
     if is_stream(source):
@@ -116,7 +116,7 @@ def read_rows(source: str, text_key: str = "text") -> Iterator[Row]:
         for place, doc in read_docs(source, spacy.blank("xx").vocab):
             yield Row(place, {text_key: doc.text})
     else:
-        raise SelectraError(f"{source}: kind of file not known (use {', '.join(KINDS)})")
+        raise SelectraError(f"{source}: unknown format (use {', '.join(KINDS)})")
 
 
 def _stream_rows(source: str, text_key: str) -> Iterator[Row]:
@@ -163,12 +163,12 @@ def _table_rows(source: str, text_key: str) -> Iterator[Row]:
 
 
 def text_problem(values: Any, text_key: str, longest: int) -> str | None:
-    """Why the pipeline cannot read the text of a row; None if it can.
+    """Why the text of a row is invalid, or None if it is valid.
 
     Args:
         values: the row's columns.
         text_key: column of the text.
-        longest: characters at most.
+        longest: maximum number of characters.
     """
     if not isinstance(values.get(text_key), str):
         return f"expected an object with a string under '{text_key}'"
@@ -178,11 +178,10 @@ def text_problem(values: Any, text_key: str, longest: int) -> str | None:
 def read_records(
     path: str, text_key: str = "text", longest: int = MAX_CHARACTERS
 ) -> Iterator[dict[str, Any]]:
-    """The rows of an input (see `read_rows`), all of which have to be readable.
+    """The rows of an input (see `read_rows`), with an error for the first invalid row.
 
     Raises:
-        SelectraError: missing file, another kind of file, or a row without a text that spaCy can
-            read.
+        SelectraError: missing file, unknown format, or a row without valid text.
     """
     for source in list_inputs(path):
         for row in read_rows(source, text_key):
@@ -192,9 +191,9 @@ def read_records(
 
 
 def count_rows(inputs: Sequence[str]) -> int | None:
-    """About how many rows there are: blank lines and those within quotation marks count as well.
+    """Approximate number of rows; counts blank lines and line breaks within quotation marks.
 
-    None if only reading would tell.
+    None if it is only known after reading.
 
     Raises:
         SelectraError: a file cannot be read.
@@ -213,5 +212,5 @@ def count_rows(inputs: Sequence[str]) -> int | None:
             try:
                 total += required("pyarrow.parquet").read_metadata(source).num_rows
             except required("pyarrow").ArrowException:
-                return None  # whoever reads it says so
+                return None  # the reader raises the error
     return total

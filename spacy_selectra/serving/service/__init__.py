@@ -1,1 +1,1 @@
-"""A pipeline behind a port: FastAPI on uvicorn (extra `serve`), and a page to look at."""
+"""HTTP service for a pipeline: FastAPI on uvicorn (extra `serve`), and a demo page."""

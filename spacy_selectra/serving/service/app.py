@@ -1,4 +1,4 @@
-"""The service as a FastAPI application: its pages, and what they refuse."""
+"""The FastAPI application: routes and error responses."""
 
 from __future__ import annotations
 
@@ -42,28 +42,28 @@ if TYPE_CHECKING:
 
 KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 REFUSALS = {
-    HTTPStatus.BAD_REQUEST: "Not JSON, or not as the schema has it.",
-    HTTPStatus.REQUEST_TIMEOUT: "The rest of the body did not come.",
-    HTTPStatus.LENGTH_REQUIRED: "No body, and no word of its length.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes, texts or characters than are accepted.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "The pipeline cannot do what is wanted.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests wait.",
+    HTTPStatus.BAD_REQUEST: "Invalid JSON, or it does not match the schema.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body is incomplete.",
+    HTTPStatus.LENGTH_REQUIRED: "The header Content-Length is missing.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too many bytes, texts or characters.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The pipeline does not support an option.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests are waiting.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The pipeline failed on a text.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not answered in time.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Timeout.",
 }
 PACKAGES = ("spacy-selectra", "spacy", "torch")
 
 
 def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
-    """The application around a pipeline, which one thread of its own will read with.
+    """The application for a pipeline, which runs in a separate thread.
 
     Args:
         nlp: the pipeline.
-        limits: what it takes at most.
+        limits: limits of requests; defaults if None.
     """
     limits = limits or Limits()
     annotator = ItemAnnotator(nlp)
-    # of a pipeline that the thread is not reading with yet
+    # before the thread starts to use the pipeline
     described = _described(nlp, annotator, limits)
     about = {key: described[key] for key in ("pipeline", "version")}
     about["components"] = [each["name"] for each in described["components"]]
@@ -80,7 +80,7 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
         version=nlp.meta["version"],
         description=nlp.meta.get("description") or "A spaCy pipeline.",
         lifespan=lifespan,
-        openapi_url=None,  # see below; the pages of FastAPI's own need a network
+        openapi_url=None,  # see below; FastAPI's own pages need internet access
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -99,7 +99,7 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
         openapi_extra={"requestBody": _request_body()},
     )
     async def annotate(request: Request) -> Response:
-        """Annotate a text, or several."""
+        """Annotate one or several texts."""
         content = _json(await _body(request, limits))
         wanted = checked_request(content, limits, nlp.max_length)
         records = await _answered(request, batcher, annotator.items(wanted), limits.timeout)
@@ -107,12 +107,12 @@ def make_app(nlp: Language, limits: Limits | None = None) -> FastAPI:
 
     @app.get(HEALTH, response_model=Health)
     async def health() -> Response:
-        """Say that the service answers."""
+        """Check that the service is available."""
         return _answer({"status": "ok", **about})
 
     @app.get(INFO, response_model=Info)
     async def info() -> Response:
-        """Describe the pipeline, and what a request may hold."""
+        """Describe the pipeline and the limits of requests."""
         return _answer(described)
 
     async def schema() -> Response:
@@ -179,7 +179,7 @@ async def _body(request: Request, limits: Limits) -> bytes:
     """The request's body.
 
     Raises:
-        Refusal: it is too large, or does not come.
+        Refusal: it is too large, or does not arrive.
     """
     stated = request.headers.get("content-length")
     if not (stated or "").isdecimal() and "transfer-encoding" not in request.headers:
@@ -220,10 +220,10 @@ async def _answered(
     """The records of a request's items.
 
     Raises:
-        Refusal: too many requests wait, or it took too long.
+        Refusal: too many requests are waiting, or a timeout.
     """
     found = asyncio.wrap_future(batcher.submit(items))
-    gone = asyncio.ensure_future(request.receive())  # returns when the client has left
+    gone = asyncio.ensure_future(request.receive())  # returns when the client disconnects
     try:
         await asyncio.wait((found, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if found.done():
@@ -238,7 +238,7 @@ async def _answered(
 def _answer(
     value: dict[str, Any], status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    # half a surrogate pair, in a key that is complained of, is no UTF-8
+    # an error message may quote a key with half a surrogate pair, which is not valid UTF-8
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
     return Response(body, status, headers, media_type="application/json; charset=utf-8")
 

@@ -1,8 +1,8 @@
-"""Requests that arrive together are read together, by one thread.
+"""Dynamic batching: concurrent requests are processed together, by one thread.
 
-A spaCy vocabulary must not be written by two threads, and a batch costs a pipeline much less than
-its texts one by one. So requests queue up, and one thread takes texts from all of them in turn: a
-request of a thousand texts does not keep a request of one text waiting for long.
+A spaCy vocabulary is not safe for writes by several threads, and a batch is much faster than single
+texts. So requests are queued, and one thread takes texts from all of them in turn. A request of a
+thousand texts does not delay a request of one text for long.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from typing import Any, Generic, TypeVar
 from spacy_selectra.serving.service.limits import Limits, busy
 
 T = TypeVar("T")
-# Characters after which a batch takes no further text: some 8,000 words, less than a second.
+# Maximum characters of a batch: about 8,000 words, less than a second.
 BATCH_CHARACTERS = 50_000
-# Nobody else is coming if nobody came for this part of the longest wait.
+# Stop waiting for other requests if none came during this part of the maximum wait.
 PAUSE = 0.25
 
 
 class _Job(Generic[T]):
-    """A request's items, and what became of them."""
+    """A request's items with their results."""
 
     def __init__(self, items: Sequence[T]) -> None:
         self.items = items
-        self.next = 0  # the first item that is not being read yet
+        self.next = 0  # the first item that is not in a batch yet
         self.left = len(items)
         self.results: list[Any] = [None] * len(items)
         self.future: Future[list[Any]] = Future()
 
 
 class Batcher(Generic[T]):
-    """A queue of requests, and the thread that reads them in batches.
+    """A queue of requests, and the thread that processes them in batches.
 
     Args:
-        read: reads items together, in the thread. Gives a result for each; one that is an exception
-            becomes that of the request.
-        size: characters of an item.
-        limits: `waiting`, `batch` and `wait` of them count here.
+        read: processes a batch, in the thread. Returns a result per item; an exception as a result
+            becomes the error of the request.
+        size: number of characters of an item.
+        limits: here `waiting`, `batch` and `wait` are used.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class Batcher(Generic[T]):
         self._read, self._size, self._limits = read, size, limits
         self._jobs: deque[_Job[T]] = deque()
         self._changed = threading.Condition()
-        self._open = 0  # requests that have no answer yet
+        self._open = 0  # requests without an answer
         self._arrived = 0
         self._closing = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to read; also again, after `close`."""
+        """Start the thread; also possible after `close`."""
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="pipeline", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Read what waits, then stop; returns when that is done."""
+        """Process the queue, stop and wait for the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -73,10 +73,10 @@ class Batcher(Generic[T]):
             self._thread.join()
 
     def submit(self, items: Sequence[T]) -> Future[list[Any]]:
-        """Queue a request; cancelling the future takes what is not read yet out of the queue.
+        """Queue a request; cancel the future to remove its remaining items from the queue.
 
         Raises:
-            Refusal: as many requests as may wait are waiting.
+            Refusal: too many requests are waiting.
         """
         job = _Job(items)
         with self._changed:
@@ -101,7 +101,7 @@ class Batcher(Generic[T]):
             items = [job.items[place] for job, place in batch]
             try:
                 results = self._read(items)
-            except Exception as error:  # the thread must outlive everything
+            except Exception as error:  # the thread must survive any error
                 results = [error] * len(items)
             for (job, place), result in zip(batch, results, strict=True):
                 job.results[place] = result
@@ -120,7 +120,7 @@ class Batcher(Generic[T]):
             pass  # cancelled in the meantime
 
     def _next_batch(self) -> list[tuple[_Job[T], int]]:
-        """Texts to read next, at least one; none when all is done and the service closes."""
+        """The next batch, with at least one text; empty when the queue is empty and closed."""
         with self._changed:
             while True:
                 while not self._jobs and not self._closing:

@@ -1,4 +1,4 @@
-"""What holds for every page: how paths are read, methods refused, bodies drained, headers set."""
+"""Middleware for all routes: paths, methods, draining of bodies, security headers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ METHODS: dict[str, tuple[str, ...]] = {
     ANNOTATE: ("POST", "OPTIONS"),
     **dict.fromkeys((HEALTH, INFO, SCHEMA, *FILES), _READ),
 }
-DRAINED_BYTES = 1 << 26  # of a body that is refused
-# The page needs nothing that is not in the package, and shows text of anybody's.
+DRAINED_BYTES = 1 << 26  # maximum of a rejected body
+# The page needs only files of the package, and shows untrusted text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -31,7 +31,7 @@ HEADERS = [
 
 
 def refusal_of_page(path: str, method: str) -> tuple[str, dict[str, str]] | None:
-    """Why a page takes no such method, and the header that names those it takes; None if there is
+    """Error message and header `Allow` for a method that a page does not support; None if there is
     no such page."""
     methods = METHODS.get(path)
     if methods is None:
@@ -41,15 +41,15 @@ def refusal_of_page(path: str, method: str) -> tuple[str, dict[str, str]] | None
 
 
 class Frame:
-    """ASGI middleware around all pages.
+    """ASGI middleware around all routes.
 
-    A path may end in a slash. Answers to HEAD have no body. An answer is sent only after the body
-    of its request has been read, up to a limit: before that, a client that is still sending reads
-    none. Once the service stops, connections are closed after their answer.
+    Paths may end in a slash. Responses to HEAD have no body. A response is sent after the request
+    body has been read, up to a limit, because clients do not read while they send. When the service
+    stops, connections are closed after their response.
 
     Args:
-        app: the pages.
-        silence: seconds for which a client that is to send more of its body may send nothing.
+        app: the application.
+        silence: timeout in seconds between parts of a request body.
     """
 
     def __init__(self, app: ASGIApp, silence: float) -> None:

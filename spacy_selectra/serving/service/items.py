@@ -1,4 +1,4 @@
-"""What the service's one thread does: texts with different wishes, read as one batch."""
+"""Annotation of items in the service's thread: texts with different options, in one batch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRANSFORMER = "transformer"
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """Labels given in a request, and how they are to be judged; equal ones are judged together."""
+    """Zero-shot labels and options of a request; equal ones are scored in one call."""
 
     labels: tuple[tuple[str, tuple[str, ...]], ...]
     template: str | None
@@ -39,7 +39,7 @@ class ZeroShot:
 
 @dataclass(frozen=True)
 class Item:
-    """A text, and what its request wants beside what the pipeline finds by itself."""
+    """A text with the options of its request."""
 
     text: str
     zero_shot: ZeroShot | None
@@ -49,7 +49,7 @@ class Item:
 
 
 class ItemAnnotator:
-    """A pipeline that reads items in batches.
+    """Annotates batches of items.
 
     Args:
         nlp: the pipeline; used by one thread only.
@@ -72,7 +72,7 @@ class ItemAnnotator:
 
     @property
     def offers(self) -> dict[str, bool]:
-        """Which wishes this pipeline can fulfil."""
+        """Which options this pipeline supports."""
         return {
             "labels": self._has_zero_shot,
             "entity_scores": bool(self._taggers),
@@ -80,10 +80,10 @@ class ItemAnnotator:
         }
 
     def items(self, request: AnnotationRequest) -> list[Item]:
-        """The texts of a request.
+        """The items of a request.
 
         Raises:
-            Refusal: the pipeline cannot do what is wanted.
+            Refusal: the pipeline does not support an option.
         """
         zero_shot = None
         if request.labels:
@@ -102,11 +102,11 @@ class ItemAnnotator:
         return [Item(text, zero_shot, *wishes) for text in request.all_texts]
 
     def __call__(self, items: list[Item]) -> list[dict[str, Any] | Exception]:
-        """A record for each item, or why there is none."""
+        """A record or an exception for each item."""
         with self.nlp.memory_zone():
             try:
                 return self._read(items)
-            except Exception as error:  # of one document; the others are to be answered
+            except Exception as error:  # of one document; annotate the others
                 if len(items) == 1:
                     return [error]
         return [found for item in items for found in self([item])]
@@ -151,14 +151,14 @@ class ItemAnnotator:
             ]
         if self._cutting and _words_left_out(doc):
             record["truncated"] = list(self._cutting)
-        if item.sentences:  # last: our own boundaries are no annotation of the pipeline
+        if item.sentences:  # last, since it may add boundaries that are not the pipeline's
             if not doc.has_annotation("SENT_START"):
                 self._sentencizer(doc)
             record["sentences"] = [{"start": s.start_char, "end": s.end_char} for s in doc.sents]
         return record
 
     def _classified(self, wanted: ZeroShot, docs: list[Doc]) -> list[dict[str, Any] | Exception]:
-        """Of each document `zero_shot`, and `truncated` if its end was not read."""
+        """`zero_shot` of each document, and `truncated` if it was truncated."""
         component = zero_shot_component(self.nlp)
         before = component.truncated
         labels = dict(wanted.labels)
@@ -182,6 +182,6 @@ def _unfit(message: str) -> Refusal:
 
 
 def _words_left_out(doc: Doc) -> bool:
-    """Whether the transformer read none of the pieces of a word, as spans were too long for it."""
+    """Whether all pieces of a word were truncated, because spans were too long."""
     lengths = doc._.trf_data.align.lengths
     return any(token.is_alpha and not size for token, size in zip(doc, lengths, strict=True))

@@ -1,4 +1,4 @@
-"""What the service takes at most, and how it refuses the rest."""
+"""Limits of requests, and error responses."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Limits:
-    """What the service takes at most.
+    """Limits of the service.
 
     Attributes:
-        body: bytes of a request's body.
-        texts: texts of a request.
+        body: bytes of a request body.
+        texts: texts per request.
         characters: characters of all texts of a request.
-        waiting: requests that are read or wait for it; one more is refused.
-        batch: texts that are read together.
+        waiting: concurrent requests, in progress or queued; more are rejected.
+        batch: texts per batch.
         wait: seconds for which the first request of a batch waits for others.
-        timeout: seconds until a request that is not answered is given up.
-        silence: seconds after which a client that sends nothing is dropped.
+        timeout: seconds until an unfinished request is cancelled.
+        silence: seconds after which an inactive client is disconnected.
     """
 
     body: int = 1_000_000
@@ -33,8 +33,8 @@ class Limits:
 
 
 @dataclass
-class Refusal(Exception):  # noqa: N818 - not every one is an error of ours
-    """A request that is not answered, with the HTTP status and the sentence that say why."""
+class Refusal(Exception):  # noqa: N818 - not necessarily an error of the service
+    """A rejected request, with HTTP status and message."""
 
     status: HTTPStatus
     message: str
@@ -45,5 +45,5 @@ class Refusal(Exception):  # noqa: N818 - not every one is an error of ours
 
 
 def busy(message: str, status: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS) -> Refusal:
-    """A refusal after which the same request may succeed."""
+    """A rejection after which the client may retry."""
     return Refusal(status, f"{message}; try again later", {"Retry-After": "1"})

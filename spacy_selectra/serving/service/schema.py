@@ -1,4 +1,4 @@
-"""What goes in and what comes out: requests are checked by these models, and OpenAPI shows them."""
+"""Schemas of requests and responses, for validation and OpenAPI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spacy_selectra.errors import SelectraError
 from spacy_selectra.serving.records import unreadable
 from spacy_selectra.serving.service.limits import Limits, Refusal
 
-# Not only white space, in Python's sense; what \s stands for depends on who reads the schema.
+# Not blank in Python's sense; the meaning of \s depends on the JSON Schema implementation.
 NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 Wording = Annotated[str, Field(pattern=NOT_BLANK)]
 Wordings = Annotated[list[Wording], Field(min_length=1)]
@@ -21,7 +21,7 @@ Distinct = Annotated[list[Wording], Field(json_schema_extra={"uniqueItems": True
 
 
 def _closed(schema: dict[str, Any]) -> None:
-    """Names that do not match the pattern are not allowed, which pydantic leaves open."""
+    """Disallow names that do not match the pattern, which pydantic's schema would allow."""
     schema["additionalProperties"] = False
 
 
@@ -31,12 +31,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _left_out(schema: dict[str, Any]) -> None:
-    """A default that stands for a key that is not there is none that a client could send."""
+    """Remove a default that only means "missing" and is not a valid value in requests."""
     schema.pop("default", None)
 
 
 class AnnotationRequest(BaseModel):
-    """One text or several, and what else is wanted than the pipeline finds by itself."""
+    """One text or several, with options."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -45,25 +45,25 @@ class AnnotationRequest(BaseModel):
     )
 
     text: str = Field(
-        "", description="A text; the answer is one object.", json_schema_extra=_left_out
+        "", description="A text; the response is one object.", json_schema_extra=_left_out
     )
     texts: list[str] = Field(
-        [], description="Texts; the answer has one object each.", json_schema_extra=_left_out
+        [], description="Texts; the response has one object each.", json_schema_extra=_left_out
     )
     labels: Distinct | NamedWordings | None = Field(
         None,
-        description="Labels to score by the zero-shot component: names, all different, or names "
-        "with a wording or several.",
+        description="Labels for the zero-shot component: distinct names, or names with one or "
+        "several wordings.",
     )
     hypothesis_template: Annotated[str, Field(pattern=r"\{\}")] | None = Field(
-        None, description="Sentence with {} where a label goes; the component's own if left out."
+        None, description="Sentence with {} for the label; the component's by default."
     )
     multi_label: bool | None = Field(
-        None, description="Judge every label alone; as the component does if left out."
+        None, description="Score labels independently; the component's setting by default."
     )
-    entity_scores: bool = Field(False, description="The probability of each entity.")
-    sentences: bool = Field(False, description="The sentences of the text.")
-    words: bool = Field(False, description="The probability of each word that it was replaced.")
+    entity_scores: bool = Field(False, description="Return the probability of each entity.")
+    sentences: bool = Field(False, description="Return the sentences of the text.")
+    words: bool = Field(False, description="Return each word's probability of being replaced.")
 
     @field_validator("labels")
     @classmethod
@@ -99,7 +99,7 @@ class _Answer(BaseModel):
 
 
 class Entity(_Answer):
-    """A named entity; `score` if entity scores were asked for."""
+    """A named entity; `score` if entity scores were requested."""
 
     start: Offset
     end: Offset
@@ -133,12 +133,11 @@ class Word(_Answer):
 
 
 class AnnotatedText(_Answer):
-    """What the pipeline found in a text; what it has no component for, or nobody asked for, is not
-    there."""
+    """Annotations of a text. Keys without a component, or not requested, are missing."""
 
     text: str
     ents: list[Entity]
-    cats: dict[str, Share] = Field(description="Scores of the pipeline's own labels.")
+    cats: dict[str, Share] = Field(description="Scores of the pipeline's labels.")
     replaced: list[Replaced] = Field([], json_schema_extra=_left_out)
     zero_shot: dict[str, Share] = Field(
         {}, description="Scores of the labels in the request.", json_schema_extra=_left_out
@@ -147,19 +146,19 @@ class AnnotatedText(_Answer):
     words: list[Word] = Field([], json_schema_extra=_left_out)
     truncated: list[str] = Field(
         [],
-        description="Components that did not read the text to its end, if there are any.",
+        description="Components that truncated the text, if any.",
         json_schema_extra=_left_out,
     )
 
 
 class AnnotatedTexts(_Answer):
-    """One object for each of the texts, in their order."""
+    """One object per text, in the same order."""
 
     docs: list[AnnotatedText]
 
 
 class Health(_Answer):
-    """The service answers."""
+    """The service is available."""
 
     status: str
     pipeline: str
@@ -176,7 +175,7 @@ class Component(_Answer):
 
 
 class Offers(_Answer):
-    """Which wishes of a request this pipeline can fulfil."""
+    """Which options this pipeline supports."""
 
     labels: bool
     entity_scores: bool
@@ -184,7 +183,7 @@ class Offers(_Answer):
 
 
 class Bounds(_Answer):
-    """What a request may hold at most, and the seconds after which it is given up."""
+    """Limits of requests, and the timeout in seconds."""
 
     body: int
     texts: int
@@ -193,7 +192,7 @@ class Bounds(_Answer):
 
 
 class Info(_Answer):
-    """The pipeline behind the service."""
+    """The pipeline of the service."""
 
     pipeline: str
     version: str
@@ -207,21 +206,21 @@ class Info(_Answer):
 
 
 class Problem(_Answer):
-    """Why a request was not answered, in one sentence."""
+    """Error message of a rejected request."""
 
     error: str
 
 
 def checked_request(content: Any, limits: Limits, longest: int) -> AnnotationRequest:
-    """The request that a body holds.
+    """Validate the JSON of a request.
 
     Args:
-        content: what the JSON stands for.
-        limits: `texts` and `characters` of them count here.
-        longest: characters of a text at most, the pipeline's `max_length`.
+        content: the decoded JSON.
+        limits: here `texts` and `characters` are used.
+        longest: maximum characters per text, the pipeline's `max_length`.
 
     Raises:
-        Refusal: it is not as the schema has it, or too large.
+        Refusal: it does not match the schema, or is too large.
     """
     if not isinstance(content, dict):
         raise _malformed("expected a JSON object")
@@ -253,7 +252,7 @@ def _too_large(message: str) -> Refusal:
 
 
 def _sentence(error: ValidationError, content: dict[str, Any]) -> str:
-    """The first mistake, in words."""
+    """A message for the first validation error."""
     unknown = sorted(set(content) - set(AnnotationRequest.model_fields))
     if unknown:
         return f"unknown key '{unknown[0]}'"
@@ -288,6 +287,6 @@ def _template_mistake(template: Any) -> str:
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    """`texts[1]`; the kinds that pydantic tried are left out of it."""
+    """A path such as `texts[1]`, without pydantic's names of union members."""
     field, *rest = place
     return str(field) + "".join(f"[{each}]" for each in rest if isinstance(each, int))

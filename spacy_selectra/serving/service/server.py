@@ -1,4 +1,4 @@
-"""The service on a port: uvicorn, and an end in which every request that came in is answered."""
+"""The uvicorn server, with a graceful shutdown that answers all accepted requests."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from spacy_selectra.util.signals import StopRequest
 if TYPE_CHECKING:
     from spacy.language import Language
 
-# Clients that come together queue up in the system; the kernel cuts this to its own limit.
+# Size of the listen queue; the kernel may reduce it.
 BACKLOG = 1024
-# Seconds after the request to stop in which a connection that is idle may bring a request yet.
+# Seconds after a request to stop during which idle connections may still send a request.
 LAST_CALL = 2.0
 POLL = 0.05
 
 
 class AnnotationServer(uvicorn.Server):
-    """A pipeline behind a port; see `spacy_selectra.serving.service.app` for its pages.
+    """HTTP server for a pipeline; see `spacy_selectra.serving.service.app` for its routes.
 
     Args:
         nlp: the pipeline.
         host: address to listen on.
-        port: port to listen on; 0 takes a free one (see `url`).
-        limits: what is accepted at most.
-        quiet: no line on stderr for each request.
+        port: port to listen on; 0 for a free one (see `url`).
+        limits: limits of requests.
+        quiet: do not log requests to stderr.
 
     Raises:
-        SelectraError: the port is taken or not allowed.
+        SelectraError: the port is in use or not allowed.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class AnnotationServer(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Address of the service, with the port really used."""
+        """Address of the service, with the actual port."""
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def serve_until_stopped(self) -> None:
-        """Serve until SIGINT or SIGTERM, then finish the requests under way and close."""
+        """Serve until SIGINT or SIGTERM, then finish open requests and close."""
         self.run([self._socket])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """A request to stop is a normal end, not one by a signal as uvicorn has it."""
+        """Exit normally after a signal; uvicorn would raise it again."""
         with StopRequest() as self._stop:
             yield
 
@@ -85,12 +85,12 @@ class AnnotationServer(uvicorn.Server):
         return await super().on_tick(counter) or stopped
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections; answer what has come in, then close."""
-        for _ in range(2):  # the event loop takes what the system has accepted for it
+        """Stop accepting connections, answer open requests, then close."""
+        for _ in range(2):  # accept connections that are still in the listen queue
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        # not before: a client whose connection ends comes back at once
+        # not earlier, since clients reconnect immediately when a connection is closed
         self._app.state.stopping = True
         end = time.monotonic() + LAST_CALL
         while self.server_state.connections and time.monotonic() < end:
@@ -99,7 +99,7 @@ class AnnotationServer(uvicorn.Server):
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket on the first address that the host stands for."""
+    """A socket on the first address of the host."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -119,7 +119,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _protocol(silence: float) -> type[H11Protocol]:
-    """HTTP, and an end of connections whose clients begin no request, or do not end its head."""
+    """HTTP protocol with a timeout for connections without a complete request head."""
 
     class Protocol(H11Protocol):
         _timer: asyncio.TimerHandle | None = None
@@ -143,7 +143,7 @@ def _protocol(silence: float) -> type[H11Protocol]:
             self._timer = self.loop.call_later(silence, self._drop)
 
         def _drop(self) -> None:
-            # the body of a request under way is waited for elsewhere
+            # the timeout of request bodies is in `app`
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
 

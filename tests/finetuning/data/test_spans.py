@@ -88,7 +88,7 @@ def test_whole_files_of_json(tmp_path: Path, whole: Any):
     ("text", "message"),
     [
         ('{"text": "a"}\n{"text": "b"}', "line 2: not JSON"),
-        ('{"text": "a"}', r"no array of rows .*an object a line is \.jsonl"),
+        ('{"text": "a"}', r"not an array of rows .*use \.jsonl for one object per line"),
         ('[["a", "b"]]', "item 1: not a JSON object"),
         ('[{"data": {"text": "a"}, "annotations": [{}]}]', "item 1: not in Label Studio's format"),
         ("[" * 100_000, "not JSON"),

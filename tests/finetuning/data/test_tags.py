@@ -184,7 +184,7 @@ def test_rows_without_words_and_words_without_tag_of_their_own(tmp_path: Path):
         (POS, "a.conllu", CONLLU.replace("ADV", "_"), "line 11: a word without a tag"),
         (NER, "a.conllu", CONLLU, "unknown format"),
         (POS, "a.parquet", "{}", r"unknown format \(use \.jsonl, \.json, \.conllu"),
-        (POS, "a.json", "{}", "no array of rows"),
+        (POS, "a.json", "{}", "not an array of rows"),
         (NER, "a.jsonl", '{"tokens": ["a"], "ner_tags": []}', "1 words .* 0 tags"),
         (NER, "a.jsonl", '{"tokens": "a", "ner_tags": ["O"]}', "'tokens' is not a list"),
         (NER, "a.jsonl", '{"tokens": [""], "ner_tags": ["O"]}', "item of column 'tokens'"),
