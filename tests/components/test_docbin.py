@@ -126,7 +126,7 @@ def test_unusable_files(tmp_path: Path):
         dataset("ner", save(tmp_path / "d.spacy", NLP("Sin marcas")))
     partly = marked("Ana Gil")
     partly.set_ents([], missing=[partly[1:2]])
-    with pytest.raises(SelectraError, match=r"document 1: whether 'Gil' \(word 2\) is an entity"):
+    with pytest.raises(SelectraError, match=r"document 1: entity annotation is missing for 'Gil'"):
         dataset("ner", save(tmp_path / "e.spacy", partly))
     with pytest.raises(SelectraError, match=r"unknown format \(use SQuAD's \.json"):
         dataset("qa", str(tmp_path / "a.spacy"))

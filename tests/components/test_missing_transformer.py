@@ -127,7 +127,7 @@ def test_tokens_that_changed_since(nlp):
 def test_a_getter_that_hides_the_vectors_is_named(nlp):
     Doc.set_extension("trf_data", getter=lambda doc: None, force=True)
     try:
-        with pytest.raises(SelectraError, match=r"Doc\._\.trf_data is registered with a getter"):
+        with pytest.raises(SelectraError, match=r"Doc\._\.trf_data is already registered with"):
             nlp(TEXT)
     finally:
         Doc.set_extension("trf_data", default=None, force=True)

@@ -120,7 +120,7 @@ def test_overlapping_windows_give_words_the_wider_context(model: str):
 
 def test_words_cut_off_by_truncation_are_not_judged(model: str):
     nlp = shared(model, get_spans=strided(90, 90))
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="were truncated"):
         doc = nlp(LONG)
     assert values(doc)[0] > 0
     assert values(doc)[89] == 0

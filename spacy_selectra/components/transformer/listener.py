@@ -86,7 +86,7 @@ class Listener(TransformerListener):
             if len(data.align.lengths) != len(doc):
                 raise SelectraError(
                     f"a component got {len(doc)} tokens, but the transformer component "
-                    f"{self._name_of_upstream} {len(data.align.lengths)}: put it before the "
+                    f"{self._name_of_upstream} read {len(data.align.lengths)}: put it before the "
                     "component that merges or splits tokens"
                 )
             found.append(data)
