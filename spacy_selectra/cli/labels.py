@@ -193,3 +193,61 @@ def match(
     if not quiet:
         count = sum(len(some) for some in pairs.values())
         typer.echo(f"{out}: trained on {count:,} pairs of text and label")
+
+
+@labels_app.command("pseudo")
+def pseudo(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... OUT", help="Text (.txt, .jsonl, .parquet), then a .jsonl file."
+        ),
+    ],
+    examples: Annotated[
+        list[Path], typer.Option(help="Texts and labels (.jsonl, .tsv, .csv); repeatable.")
+    ],
+    model: Annotated[Path, typer.Option(help="Output folder of `labels match`.")],
+    least: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability that a label needs.")
+    ] = 0.6,
+    per_label: Annotated[int, typer.Option(min=1, help="Maximum texts of a label.")] = 2500,
+    min_words: Annotated[int, typer.Option(min=1, help="Shortest text.")] = 8,
+    max_words: Annotated[
+        int, typer.Option(min=1, help="Of longer documents take a stretch of sentences.")
+    ] = 40,
+    text_key: TextKey = "text",
+    label_key: LabelKey = "label",
+    seed: Seed = 0,
+    replace: Replace = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label plain text by examples and word vectors, for a classifier to learn from.
+
+    Example:
+
+    python -m spacy_selectra labels pseudo news.jsonl.zst pseudo.jsonl --examples topics.jsonl
+    --model matching
+    """
+    from numpy.random import default_rng
+
+    from spacy_selectra.corpus.documents import read_documents
+    from spacy_selectra.finetuning.data.labelled_texts import read_pairs, stretch
+    from spacy_selectra.matching.pseudo_labels import PseudoLabelSettings, pseudo_labels
+    from spacy_selectra.matching.storage import load_matching
+    from spacy_selectra.util.files import write_json_lines
+
+    paths, out = split_new_file(sources, replace)
+    known = [pair for path in examples for pair in read_pairs(path, text_key, label_key)]
+    random = default_rng(seed)
+    stretches = (
+        stretch(
+            document.text, int(random.integers(min_words, max(min_words, max_words) + 1)), random
+        )
+        for document in read_documents(paths, text_key)
+    )
+    texts = (text for text in stretches if len(text.split()) >= min_words)
+    settings = PseudoLabelSettings(least, per_label, seed)
+    found = pseudo_labels(load_matching(model), known, texts, settings)
+    count = write_json_lines(out, ({"text": text, "label": label} for text, label in found))
+    if not quiet:
+        typer.echo(f"{out}: {count:,} texts")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -20,3 +22,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
         return logits
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def keep_some(
+    kept: list[Any], item: Any, number: int, size: int | None, random: np.random.Generator
+) -> None:
+    """Keep the `number`-th item of a stream or not, so that in the end a random choice of `size`
+    is left (reservoir sampling, Vitter 1985, algorithm R); None keeps all."""
+    if size is None or len(kept) < size:
+        kept.append(item)
+        return
+    place = int(random.integers(number))
+    if place < size:
+        kept[place] = item

@@ -1,15 +1,18 @@
 """From a corpus and labelled files to a model, by the two commands."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from spacy_selectra.cli.app import app
+from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.pairs import keep_back_labels
-from spacy_selectra.matching.storage import load_matching
-from tests.matching.conftest import SUBJECTS, text_about
+from spacy_selectra.matching.pseudo_labels import pseudo_labels
+from spacy_selectra.matching.storage import load_matching, save_matching
+from tests.matching.conftest import COMMON, SUBJECTS, text_about
 
 
 def run(*arguments):
@@ -81,3 +84,35 @@ def test_which_labels_depends_on_the_seed(seed):
     pairs = [(f"text {number}", f"label {number}") for number in range(40)]
     first, again = (keep_back_labels({"a": pairs}, seed=seed)[1] for _ in range(2))
     assert first == again != keep_back_labels({"a": pairs}, seed=2)[1]
+
+
+def test_pseudo_labels(model, sources, tmp_path):
+    save_matching(model, tmp_path / "model")
+    rng = np.random.default_rng(3)
+    with (tmp_path / "known.jsonl").open("w", encoding="utf-8") as file:
+        for subject in SUBJECTS:
+            for _ in range(30):
+                print(json.dumps({"text": text_about(subject, rng), "label": subject}), file=file)
+    subjects = [str(rng.choice(list(SUBJECTS))) for _ in range(300)]
+    texts = [text_about(subject, rng) for subject in subjects]
+    common = [" ".join(rng.choice(COMMON, 12)) for _ in range(50)]
+    text = "\n\n".join([*texts, *common, "gol liga"])
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    given = ("pseudo", tmp_path / "text.txt", tmp_path / "out.jsonl", "--model", tmp_path / "model")
+    given += ("--examples", tmp_path / "known.jsonl", "--replace", "--min-words", 12)
+    found = run(*given, "--least", 0.9, "--per-label", 40)
+    assert found.exit_code == 0, found.output
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").open(encoding="utf-8")]
+    truth = dict(zip(texts, subjects, strict=True))
+    assert Counter(row["label"] for row in rows) == dict.fromkeys(SUBJECTS, 40)
+    right = [truth[row["text"]] == row["label"] for row in rows if row["text"] in truth]
+    assert np.mean(right) > 0.9  # chance: a third
+    assert len(right) == len(rows)  # nothing of common words alone
+    assert not any(row["text"] == "gol liga" for row in rows)  # too short
+    again = (tmp_path / "out.jsonl").read_bytes()
+    run(*given, "--least", 0.9, "--per-label", 40)
+    assert (tmp_path / "out.jsonl").read_bytes() == again
+    run(*given, "--least", 0.9, "--per-label", 40, "--seed", 1)
+    assert (tmp_path / "out.jsonl").read_bytes() != again
+    with pytest.raises(SelectraError, match="two labels at least"):
+        pseudo_labels(model, [("gol", "deportes")], texts)

@@ -18,6 +18,7 @@ import numpy as np
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import file_rows
+from spacy_selectra.util.arrays import keep_some
 from spacy_selectra.util.files import read_yaml
 
 Names = Mapping[str, Sequence[str]]
@@ -78,7 +79,7 @@ def read_labelled(
             if label not in names or not text:
                 continue
             seen[label] += 1
-            _keep(found[label], text, seen[label], chosen.per_label, random)
+            keep_some(found[label], text, seen[label], chosen.per_label, random)
     missing = [label for label in names if not found[label]]
     if missing:
         raise SelectraError(
@@ -188,19 +189,3 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
             raise SelectraError(f"{path}: '{label}' needs a name or a list of names")
         names[label_name(label, str(path))] = own
     return names
-
-
-def _keep(
-    kept: list[str],
-    text: str,
-    number: int,
-    limit: int | None,
-    random: np.random.Generator,
-) -> None:
-    """Reservoir sampling (Vitter 1985, algorithm R): keep the `number`-th text or not."""
-    if limit is None or len(kept) < limit:
-        kept.append(text)
-        return
-    place = int(random.integers(number))
-    if place < limit:
-        kept[place] = text
