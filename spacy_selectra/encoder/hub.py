@@ -61,13 +61,13 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
     """
     if not isinstance(path_or_hub_id, (str, Path)) or not str(path_or_hub_id).strip():
         raise SelectraError(
-            f"a model is named by a directory, a pipeline or a hub id, not by {path_or_hub_id!r}"
+            f"a model must be a directory, a pipeline or a hub id, not {path_or_hub_id!r}"
         )
     directory = expanded(path_or_hub_id)
     if directory.is_dir():
         return _encoder_within(directory)
     name = str(path_or_hub_id)
-    module = name.replace("-", "_")  # as pip calls it
+    module = name.replace("-", "_")  # pip's spelling of the name
     if module.isidentifier() and (installed := _installed_pipeline(module)):
         return _encoder_within(installed)
     if name.count("/") > 1 or name.startswith((".", "/", "~")):

@@ -18,15 +18,15 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def expanded(path: str | Path) -> Path:
-    """A path that a user gave, `~` and `~name` replaced by home directories.
+    """Expand `~` and `~name` in a path.
 
     Raises:
-        SelectraError: there is no such home directory.
+        SelectraError: unknown home directory.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise SelectraError(f"{path}: {error} (~ begins the name of a home directory)") from error
+        raise SelectraError(f"{path}: {error} (~ is the home directory)") from error
 
 
 def temporary_sibling(path: Path) -> Path:

@@ -15,7 +15,7 @@ from spacy_selectra.util.extras import required
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own variable
 STARTS = 3  # attempts to start Ray on this machine
-_NO_START = f"Ray does not start here in {STARTS} tries; is the machine too busy?"
+_NO_START = f"Ray does not start here in {STARTS} attempts; is the machine too busy?"
 
 
 @contextmanager

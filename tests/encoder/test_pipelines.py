@@ -52,7 +52,7 @@ def test_the_directory_of_a_component(pipeline: Path):
 
 @pytest.mark.parametrize("name", [None, "", " ", 3, b"a"])
 def test_what_names_no_model(name: Any):
-    with pytest.raises(SelectraError, match="a model is named by a directory, a pipeline or a hub"):
+    with pytest.raises(SelectraError, match="a model must be a directory, a pipeline or a hub"):
         load_encoder(name)
 
 

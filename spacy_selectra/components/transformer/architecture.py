@@ -177,7 +177,7 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
         return self._initial(self.shim.options.transformer_config)
 
     def _initial(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What the network was made with; of one that was stored nothing, which cannot change."""
+        """Initial settings; empty for a loaded pipeline, as in spacy-transformers."""
         return SimpleFrozenDict() if self.shim.restored else dict(config)
 
     def note_loaded(self) -> None:

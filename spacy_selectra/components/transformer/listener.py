@@ -79,7 +79,7 @@ class Listener(TransformerListener):
                 width = self.get_dim("nO") if self.has_dim("nO") else 0
                 data = TransformerData.zeros(len(doc), width, xp=self.ops.xp)
             elif data is None:
-                own_extension(Doc, "trf_data", None)  # a getter may hide what there is
+                own_extension(Doc, "trf_data", None)  # a getter may hide existing data
                 raise SelectraError(self._why_missing(is_train))
             else:
                 self._samples = []

@@ -75,7 +75,7 @@ class SelectraShim(Shim):
         self._for_transformers: Any = None
         self.own_spellings: Spellings | None = None
         self.truncation_announced = False
-        self.restored = False  # by `from_bytes`, not made from a model's directory
+        self.restored = False  # loaded by `from_bytes`, not from a model directory
         self._since_return = 0
 
     @property

@@ -45,7 +45,7 @@ def plain(label: str) -> str:
 
 
 def is_template(value: Any) -> bool:
-    """Whether a value is a sentence with a place for a label."""
+    """Whether a value is a string with {} for a label."""
     return isinstance(value, str) and "{}" in value
 
 

@@ -75,7 +75,7 @@ def entities_of(tags: Sequence[str], places: Sequence[str]) -> list[tuple[int, i
         prefix, _, kind = tag.partition("-")
         kind = kind and label_name(kind, place)
         if _SECOND_TAG.search(kind):
-            raise SelectraError(f"{place}: '{tag}' is more than one tag; a word has one")
+            raise SelectraError(f"{place}: '{tag}' is more than one tag per word")
         if prefix in "BSU" or (prefix != "O" and (before in "OESLU" or kind != kind_before)):
             found.append((word, word + 1, kind))
         elif prefix != "O":

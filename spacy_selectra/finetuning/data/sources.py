@@ -32,7 +32,7 @@ Formats = Mapping[str, Callable[[Path], Iterator[Row]]]
 """Readers of further file formats, by suffix, for formats of libraries not imported here."""
 
 _SEPARATORS = (",", ";", "\t", "|")
-# Characters of a field: a long book. The csv module allows 131,072 unless told otherwise.
+# Maximum characters of a field, enough for a book. The csv module's default is 131,072.
 _LONGEST_FIELD = 1 << 24
 _DECLARATION = re.compile(r"sep=(.)\n", re.IGNORECASE)
 

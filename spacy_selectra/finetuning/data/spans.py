@@ -51,7 +51,7 @@ def marked_text(text: str, spans: Any, place: str, column: str) -> MarkedText:
                 "characters of the text"
             )
         if found and span == found[-1]:
-            continue  # two annotators agree
+            continue  # duplicate of two annotators
         if found and start < found[-1][1]:
             raise SelectraError(
                 f"{place}: {_named(text, *found[-1])} and {_named(text, *span)} "

@@ -127,7 +127,7 @@ def test_nothing_is_lost_between_tabs(
     ("text", "message"),
     [
         ("\tO\nAna\tB-PER\n", "line 1: a tag without a word"),
-        ("Ana\tB-PER|B-LOC\n", r"line 1: 'B-PER\|B-LOC' is more than one tag; a word has one"),
+        ("Ana\tB-PER|B-LOC\n", r"line 1: 'B-PER\|B-LOC' is more than one tag per word"),
         ("Ana\tB-PER,O\n", "is more than one tag"),
         ("## uno\nAna\tB-PER\n", "line 1: a word without a tag"),
         ("Ana,B-PER\n", "line 1: a word without a tag"),
