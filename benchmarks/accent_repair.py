@@ -1,16 +1,16 @@
-"""What the repair of untrained accents is worth, on a case in which the truth is known.
+"""The effect of the repair of under-trained accents, on an example with known truth.
 
     python benchmarks/accent_repair.py
 
-Two pairs of small networks are trained for the same number of steps on the embedded sample: one as
-it should be, one with accents stripped from the text but kept in the vocabulary. Then the second
-one's untrained entries are looked for, repaired, and their rows trained. Every pair is measured on
-the same held-out text with accents: the generator by its loss in nats a masked piece, the
-discriminator by the area under the ROC curve against the replacements of one generator, that of
-the pair without the mistake, as AUCs against different generators do not compare.
+Two pairs of small networks are trained for the same number of steps on the embedded sample: one
+with accents, and one with accents stripped from the text but kept in the vocabulary. Then the
+under-trained entries of the second are detected, repaired, and their rows trained. Every pair is
+evaluated on the same held-out text with accents: the generator by its loss in nats per masked
+piece, the discriminator by ROC AUC on the replacements of the first pair's generator, since AUCs
+with different generators are not comparable.
 
-So that minutes do, embeddings of entries that occur start from co-occurrence and attention starts
-at the neighbours; entries that never occur start at random, as in any pretraining.
+To make minutes of training sufficient, embeddings of entries in the text are initialised from
+co-occurrence, and attention with neighbouring positions; other entries are random, as usual.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def occurring(corpus: Path, tokenizer: Path) -> np.ndarray:
 
 
 def start(corpus: Path, tokenizer: Path, output: Path) -> Path:
-    """Networks that know from counting what occurs in the text, and nothing of the rest."""
+    """Networks with embeddings from co-occurrence for entries in the text, others random."""
     vocabulary = read_vocabulary(tokenizer)
     torch.manual_seed(0)
     config = replace(
@@ -119,7 +119,7 @@ def start(corpus: Path, tokenizer: Path, output: Path) -> Path:
 def train(
     init_from: Path, corpus: Path, tokenizer: Path, output: Path, steps: int, **rows: Any
 ) -> Path:
-    """Pretrain by ELECTRA's recipe, shortened; with `train_rows` those rows only."""
+    """Short pretraining with ELECTRA's recipe, with `train_rows` only of those rows."""
     settings = PretrainingSettings.model_validate(
         {
             "paths": {"corpus": corpus, "tokenizer": tokenizer},

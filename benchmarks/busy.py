@@ -1,10 +1,9 @@
-"""Words a second of a pipeline beside other busy processes, by how its threads wait.
+"""Words per second of a pipeline next to busy processes, by how its threads wait.
 
     python benchmarks/busy.py es_selectra_tiny --busy 0 1 3
 
-Every way of waiting is a process of its own that is kept alive, and only one of them computes at
-any moment, beside as many busy processes as `--busy` says. Prints a Markdown table and one JSON
-line last.
+Each variant is a separate process that is kept alive. Only one of them computes at a time, next to
+`--busy` busy processes. Prints a Markdown table and finally one JSON line.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _burn() -> None:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes that do nothing but compute."""
+    """Busy processes."""
     processes = [multiprocessing.Process(target=_burn, daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
@@ -54,7 +53,7 @@ def busy(count: int) -> Iterator[None]:
 
 
 def table(rates: dict[str, dict[int, list[float]]]) -> str:
-    """Medians in Markdown, and their share of what the same way reaches alone."""
+    """Medians in Markdown, also relative to the same variant without busy processes."""
     counts = list(next(iter(rates.values())))
     lines = [
         "| threads wait | " + " | ".join(f"beside {count}" for count in counts) + " |",

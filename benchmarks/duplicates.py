@@ -1,16 +1,16 @@
-"""Does `corpus dedup` find what was planted, and nothing else, and what does it cost?
+"""Precision, recall and cost of `corpus dedup` on planted duplicates.
 
     python benchmarks/duplicates.py corpus/*.jsonl.xz [--planted 0.05] [--engines ray]
 
-Plants copies (other case and white space) and near copies (words replaced, left out and repeated;
-beginnings and ends cut off) of random documents among the others, half of each, and runs the
-command. Truth is the Jaccard index of the sets of shingles, counted exactly. Prints
+Plants copies (other case and white space) and near copies (words replaced, omitted and repeated;
+truncated beginnings and ends) of random documents, half of each, and runs the command. The truth is
+the exact Jaccard index of the sets of shingles. Prints
 
-* which share of the planted copies is dropped, by resemblance to their original;
-* recall: the same of all with a resemblance of at least the threshold;
-* precision: the share of what is dropped, planted or not, that resembles its twin that much;
-  also with 0.05 less, as the command estimates with an error;
-* documents per second of processor time, and memory for each document;
+* the share of planted copies that are dropped, by similarity to their original;
+* recall: this share for all with a similarity of at least the threshold;
+* precision: the share of dropped documents, planted or not, with this similarity to their original;
+  also with 0.05 less, because the command's estimate has an error;
+* documents per second of processor time, and memory per document;
 * whether each of `--engines` with `--processes` workers writes the same files.
 """
 

@@ -4,10 +4,10 @@
     python benchmarks/finetuning.py --task ner --encoder DIRECTORY --train TRAIN.conll \
         --dev DEV.conll --epochs 3
 
-Each contender is a process of its own that is kept alive; one step at a time is asked of each in
-turn. All start from the same weights, the head included.
+Each contender is a separate process that is kept alive. They run one step in turn, from the same
+initial weights, including the head.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count. The Trainer
+Prints a Markdown table and finally one JSON line; README.md describes the columns. The Trainer
 needs the package accelerate.
 """
 

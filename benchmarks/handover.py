@@ -1,4 +1,4 @@
-"""A loop that is not ours to take apart, stopped wherever it has something to hand over."""
+"""Runs the training loop of another library step by step, in a thread."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Hand = Callable[[Any], None]
 
 
 class Handover:
-    """Work in a thread of its own that goes on only while it is waited for.
+    """Work in a separate thread that pauses after each value.
 
     Args:
-        work: gets a function that hands a value over and returns when the next one is wanted.
+        work: called with a function that passes on a value, and returns when the next is needed.
     """
 
     def __init__(self, work: Callable[[Hand], None]) -> None:
         self._wanted = threading.Semaphore(0)
         self._values: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        # a daemon, so that the end of the process need not wait for work nobody wants
+        # a daemon, so that the process can exit with unfinished work
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
     def next(self) -> Any:
-        """Let the work go on until it hands over; what it hands over.
+        """Continue the work until its next value.
 
         Raises:
             StopIteration: the work is done.

@@ -8,7 +8,7 @@ has more components, also as a whole. `--stock` names the directory of the encod
 pipeline: it is computed by spacy-transformers then, with the first pipeline's `ner` on top.
 
 Each contender is a process of its own that is kept alive, and only one computes at any moment.
-Prints a Markdown table and one JSON line last.
+Prints a Markdown table and finally one JSON line.
 """
 
 from __future__ import annotations

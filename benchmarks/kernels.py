@@ -5,7 +5,7 @@
 
 The demonstration's pretraining, and documents of mixed length through a pipeline, each in a process
 of its own that reports what oneDNN says it creates (ONEDNN_VERBOSE=profile_create). Prints a
-Markdown table and one JSON line last.
+Markdown table and finally one JSON line.
 """
 
 from __future__ import annotations

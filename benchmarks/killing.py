@@ -1,4 +1,4 @@
-"""Processes to be killed, and random moments to kill them at; part of kills.py."""
+"""Processes to kill and random times to kill them; part of kills.py."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Entries = dict[str, tuple[int, int]]
 
 
 class StartError(Exception):
-    """A start that ended by itself with an error, or did nothing for too long."""
+    """A run that failed without being killed, or hung."""
 
 
 class Start:
-    """One start of the command, or of a function, in a process group of its own.
+    """One run of the command, or of a function, in a separate process group.
 
-    Leaving the `with` block kills what still runs.
+    It is killed at the end of the `with` block.
 
     Args:
-        work: arguments of the command, or what to run in a fork of this process.
-        printed: file for what it prints.
+        work: arguments of the command, or a function to run in a fork of this process.
+        printed: file for its output.
     """
 
     def __init__(self, work: list[str] | Callable[[], None], printed: Path) -> None:
@@ -59,14 +59,14 @@ class Start:
         self.kill()
 
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether it has ended."""
         if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.status = os.waitstatus_to_exitcode(status) if pid else None
         return self.status is not None
 
     def kill(self) -> bool:
-        """Kill the group; False if the process had ended by itself."""
+        """Kill the group; False if the process had already ended."""
         if not self.ended():
             os.killpg(self.pid, signal.SIGKILL)
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -112,7 +112,7 @@ class Start:
 
 
 class Output:
-    """What can be seen of a run from outside, through its directory.
+    """The state of a run, from the files in its directory.
 
     Args:
         path: the directory of the run.
@@ -154,7 +154,7 @@ class Output:
 
 
 class Moments:
-    """Random moments to kill at, from how long things have taken so far.
+    """Random times to kill a run, based on previous durations.
 
     Args:
         output: of the run that is killed.
@@ -213,7 +213,7 @@ class Moments:
 
 
 def phase(output: Output, before: Entries, had: int, thinned: set[str], finished: bool) -> str:
-    """What a kill has hit, by what is on disk now and what was before the start.
+    """What a kill interrupted, from the files on disk before the start and now.
 
     Args:
         output: of the run that was killed.

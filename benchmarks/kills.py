@@ -1,17 +1,17 @@
-"""A hundred random kills in a row, and still the weights of a run that was left alone.
+"""A pretraining run killed a hundred times at random has the weights of an undisturbed run.
 
     python benchmarks/kills.py --kills 100 --seed 0 --workdir /tmp/kills
 
-Makes a small packed corpus, pretrains on it once without disturbance, then starts the same command
-in a second directory again and again and ends it with SIGKILL: in start-up, in training, in the
-middle of writing a checkpoint or the exported networks. The last start is left to finish. Then all
-tensors, exported files and rows of the logs (without times) are compared bit for bit. Further
-options, `--optimizer.method muon` for instance, go to both runs.
+Packs a small corpus and pretrains on it once. Then it repeatedly starts the same command in another
+directory and kills it with SIGKILL: during start-up, training, or while it writes a checkpoint or
+the exported networks. The last start runs to the end. All tensors, exported files and log rows
+(without times) must be equal bit for bit. Other options, such as `--optimizer.method muon`, are
+passed to both runs.
 
-All are forked from a process that has imported everything, which saves seconds each; `--start exec`
-runs the real command instead, and kills its imports too.
+Runs are forked from a process with all imports, which saves seconds each. `--start exec` runs the
+real command instead, and can also kill its imports.
 
-Prints how many kills hit what, judged by what they left on disk, and one JSON line last. Exit
+Prints what the kills interrupted, according to the files on disk, and finally one JSON line. Exit
 status 1 if anything differs or a start fails.
 """
 
@@ -113,7 +113,7 @@ def make_inputs(directory: Path, steps: int, checkpoint_every: int) -> None:
 def disturb(
     command: Callable[[], Start], output: Output, steps: int, kills: int, moments: Moments
 ) -> tuple[Counter[str], int]:
-    """Start and kill, until the number is reached.
+    """Start and kill until the number of kills is reached.
 
     Returns:
         Kills by what they hit, and the number of starts.
@@ -154,7 +154,7 @@ def disturb(
 
 
 def differences(expected: Path, found: Path) -> tuple[list[str], int]:
-    """What differs between two finished runs, and the number of tensors compared."""
+    """Differences between two finished runs, and the number of compared tensors."""
     from safetensors.numpy import load_file
 
     last, other_last = (f"checkpoint-{Output(run).checkpoint()}" for run in (expected, found))

@@ -3,8 +3,8 @@
     python benchmarks/ner_heads.py ENCODER TRAIN.conll DEV.conll --steps 1000
 
 Both are trained by `spacy train`'s own loop with the settings of configs/ner.cfg, on the same
-batches, for the same number of steps. Prints a Markdown table and one JSON line last; README.md
-says what the columns count.
+batches, for the same number of steps. Prints a Markdown table and finally one JSON line; README.md
+describes the columns.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     python benchmarks/pipeline.py --preset small --words 90 --threads 2
 
-Each contender is a process of its own that is kept alive; each in turn annotates the whole corpus,
-so that only one computes at any moment and a machine that slows down slows all of them. Encoder,
+Each contender is a separate process that is kept alive. They annotate the whole corpus in turn, so
+that only one computes at a time and a slow phase of the machine affects all of them. Encoder,
 entity recogniser and documents are the same for all.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count.
+Prints a Markdown table and finally one JSON line; README.md describes the columns.
 """
 
 from __future__ import annotations

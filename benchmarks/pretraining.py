@@ -2,12 +2,12 @@
 
     python benchmarks/pretraining.py --preset small --batch 16 --threads 2
 
-Each contender is a process of its own that is kept alive; one step at a time is asked of each in
-turn, all of the same batches, so that only one computes at any moment and a machine that slows
-down slows all of them. A step is everything from the ids of a batch to changed weights: masking,
-forward, sampling, backward, clipping, optimiser. Padding is no piece.
+Each contender is a separate process that is kept alive. They run one step in turn on the same
+batches, so that only one computes at a time and a slow phase of the machine affects all of them. A
+step includes masking, forward pass, sampling, backward pass, clipping and the optimizer. Padding
+does not count as pieces.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count.
+Prints a Markdown table and finally one JSON line; README.md describes the columns.
 """
 
 from __future__ import annotations

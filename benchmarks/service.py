@@ -1,14 +1,14 @@
-"""How many requests the HTTP service answers, against the obvious FastAPI around the same pipeline.
+"""Throughput of the HTTP service, compared with a simple FastAPI application for the same pipeline.
 
     python benchmarks/service.py es_selectra_tiny --clients 32 --seconds 10 --rounds 6
 
-Services are processes of their own that are kept alive. They take turns, first with one client and
-then with all, so that a machine that slows down slows all of them. Clients send one request after
-the other over a connection that they keep, and check that the answer is that of their text. In the
-end the service gets SIGTERM while all clients are at work.
+Services are separate processes that are kept alive. They take turns, first with one client and then
+with all, so that a slow phase of the machine affects all of them. Clients send consecutive requests
+over a persistent connection and check that the response belongs to their text. At the end the
+service gets SIGTERM while all clients are active.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count. Exit status
-1 if a request to our service failed or stayed without an answer.
+Prints a Markdown table and finally one JSON line; README.md describes the columns. Exit status
+1 if a request to our service failed or got no response.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Each contender is a process of its own that is kept alive; one update at a time 
 turn, all of the same batches. An update is what `spacy train` does with a batch: `nlp.update`, then
 the optimiser, then its schedules.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count.
+Prints a Markdown table and finally one JSON line; README.md describes the columns.
 """
 
 from __future__ import annotations

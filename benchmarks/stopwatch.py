@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Stopwatch:
-    """Times by category; what is counted within something else stops the outer one's time.
+    """Times by category; a nested measurement pauses the outer one.
 
     Attributes:
         seconds: since the last `clear`.
@@ -21,12 +21,12 @@ class Stopwatch:
         self._since = 0.0
 
     def clear(self) -> None:
-        """Forget the times."""
+        """Reset the times."""
         self.seconds = {}
 
     @contextmanager
     def time(self, category: str) -> Iterator[None]:
-        """Count the block; what is counted within it is not counted here."""
+        """Measure the block, without nested measurements."""
         self._switch()
         self._running.append(category)
         try:
@@ -65,7 +65,7 @@ class Stopwatch:
 
 
 class TimedComponent:
-    """A spaCy component whose own work is counted, but not that of those before it.
+    """A spaCy component with its own time measured, without that of components before it.
 
     For components in Cython, whose methods cannot be replaced.
     """

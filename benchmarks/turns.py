@@ -1,7 +1,7 @@
-"""Contenders that take turns: each a process of its own, kept alive, only one at work at a time.
+"""Contenders that take turns, as separate processes of which only one computes at a time.
 
-A machine that slows down for a while then slows all of them, and none inherits another's memory,
-threads or settings. `Process` is the benchmark's side of the conversation, `serve` the contender's.
+So a slow phase of the machine affects all of them, and they do not share memory, threads or
+settings. `Process` is the benchmark's side of the communication, `serve` the contender's.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ SETTLE = 0.05
 
 
 class ContenderError(Exception):
-    """A contender's process ended, or what it did failed."""
+    """A contender's process ended or failed."""
 
 
 class Process:
-    """A contender at work; leaving the `with` block ends it.
+    """A running contender; stopped at the end of the `with` block.
 
     Args:
-        name: what it is called in messages.
+        name: name for messages.
         script: program that calls `serve`.
         task: JSON-able, its only argument.
-        environment: what is set in its environment besides.
+        environment: additional environment variables.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Process:
         self._process.communicate()
 
     def ask(self, wish: str, number: int = 0) -> dict[str, Any]:
-        """Ask for one of the things it serves.
+        """Call one of its functions.
 
         Raises:
             ContenderError: there is no answer.
@@ -74,7 +74,7 @@ class Process:
         return self.answer()
 
     def answer(self) -> dict[str, Any]:
-        """The next answer; the first one comes unasked, when everything is built.
+        """The next answer; the first one is sent without a request, after setup.
 
         Raises:
             ContenderError: the process has ended.
@@ -89,13 +89,13 @@ class Process:
 def take_turns(
     running: Sequence[Process], rounds: int, name: str = "measuring", unit: str = "rounds"
 ) -> Iterator[tuple[int, Process]]:
-    """Every round's number and each contender in it, whose turn lasts until the next is asked for.
+    """Iterate over rounds and contenders; a turn lasts until the next iteration.
 
     Args:
         running: contenders.
         rounds: turns of each.
-        name: of the progress shown.
-        unit: what the progress calls rounds.
+        name: name of the progress bar.
+        unit: its unit.
     """
     with Progress(name, rounds, unit) as progress:
         for number in range(rounds):
@@ -106,11 +106,11 @@ def take_turns(
 
 
 def serve(build: Callable[[dict[str, Any]], Mapping[str, Callable[[int], dict[str, Any]]]]) -> None:
-    """Be a contender: build what the task says, then answer until stdin ends.
+    """Run a contender: set it up for the task, then answer requests until stdin ends.
 
     Args:
-        build: gets the task; returns what can be asked for by name. "started", if it is there,
-            makes the first answer.
+        build: from the task to functions by name. "started", if present, returns the first
+            answer.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer

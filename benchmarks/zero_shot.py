@@ -4,11 +4,11 @@
     python benchmarks/zero_shot.py --matching training/matching --documents 512 --labels 50 \
         --peer-documents 4 --only transformers "ours fast" matching
 
-Each contender is a process of its own that is kept alive; they take turns, so that only one
-computes at any moment and a machine that slows down slows all of them. A turn is everything from
-the texts to the scores of all labels.
+Each contender is a separate process that is kept alive. They take turns, so that only one computes
+at a time and a slow phase of the machine affects all of them. A turn includes everything from texts
+to scores of all labels.
 
-Prints a Markdown table and one JSON line last; README.md says what the columns count. Exit
+Prints a Markdown table and finally one JSON line; README.md describes the columns. Exit
 status 1 if float32 scores differ by more than 1e-4.
 """
 

@@ -164,7 +164,7 @@ def test_stride_repeats_context(make_nlp):
 def test_truncation_is_announced_once(make_nlp):
     nlp = make_nlp(get_spans=strided(60, 60))
     text = " ".join(SENTENCES * 2)
-    with pytest.warns(UserWarning, match=r"2 of 2 spans have more than the 40 pieces"):
+    with pytest.warns(UserWarning, match=r"2 of 2 spans have more than the encoder"):
         doc = nlp(text)
     assert doc._.trf_data.align.lengths[-1] == 0
     assert doc._.trf_data.wordpieces.strings[0][-1] == "[SEP]"
