@@ -41,17 +41,25 @@ REASONS: tuple[str, ...] = (
 _WORD = re.compile(r"[^\W\d_]+")
 _SPACES = re.compile(r"[^\S\n]+")
 # Only elements of HTML count as markup, so that "a < b" and "<3" are kept; entities end in ";".
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.I | re.S)
+_UNSEEN = re.compile(
+    r"<!--.*?-->|<(script|style|noscript)\b[^<>]*>.*?</\1\s*>|<\?.*?\?>|<!\[CDATA\[|\]\]>",
+    re.I | re.S,
+)
+# In quotation marks, attributes may hold what ends a tag.
+_ATTRIBUTES = r"""(\s("[^"]*"|'[^']*'|[^<>"'])*|\s[^<>]*)?"""
 _BLOCK = re.compile(
     r"</?(p|br|div|li|ul|ol|dl|dt|dd|tr|table|thead|tbody|h[1-6]|hr|section|article|header|footer"
-    r"|nav|aside|main|blockquote|pre|figure|figcaption|title|head|body|html)\b(\s[^<>]*)?/?>",
+    r"|nav|aside|main|blockquote|pre|figure|figcaption|title|head|body|html|address|caption|center"
+    rf"|details|fieldset|form|legend|option|summary|tfoot)\b{_ATTRIBUTES}/?>",
     re.I,
 )
 _TAG = re.compile(
-    r"<!doctype[^<>]*>|</?(a|abbr|b|big|cite|code|del|em|font|i|img|ins|kbd|label|link|mark|meta|q|s"
-    r"|small|span|strong|sub|sup|td|th|time|u|var)\b(\s[^<>]*)?/?>",
+    r"<!doctype[^<>]*>|</?(a|abbr|b|big|button|cite|code|col|del|dfn|em|font|g|i|iframe|img|input"
+    r"|ins|kbd|label|link|mark|meta|nobr|o:p|path|picture|q|s|samp|select|small|source|span|strike"
+    rf"|strong|sub|sup|svg|textarea|time|tt|u|var|video|wbr)\b{_ATTRIBUTES}/?>",
     re.I,
 )
+_CELL = re.compile(rf"</?(td|th)\b{_ATTRIBUTES}/?>", re.I)
 _ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 
@@ -82,11 +90,12 @@ def clean_text(text: str) -> str:
     """Normalise Unicode (NFC) and white space, and remove HTML and invisible characters.
 
     HTML becomes the text that a browser shows: tags, scripts and styles are removed, entities
-    become characters, and each block is a line. Empty lines are removed, because a blank line
-    separates documents in .txt files.
+    become characters, each block is a line, and cells of tables stay apart. Empty lines are
+    removed, because a blank line separates documents in .txt files.
     """
     if "<" in text:
-        text = _TAG.sub("", _BLOCK.sub("\n", _UNSEEN.sub("", text)))
+        text = _CELL.sub(" ", _BLOCK.sub("\n", _UNSEEN.sub("", text)))
+        text = _TAG.sub("", text)
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text)).replace("\t", " ")

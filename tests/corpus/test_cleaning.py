@@ -24,6 +24,10 @@ GOOD = "En la plaza de la ciudad había una fuente que todos los vecinos cuidaba
         ("<script>if (a < b) x();</script>uno<!-- dos\ntres --> cuatro", "uno cuatro"),
         ('&laquo;S&#237;&raquo; &#xF1; <a href="x?a=1&amp;b=2">AT&amp;T</a>', "«Sí» ñ AT&T"),
         ("reunio&#769;n", "reunión"),
+        ("<tr><td>Ana</td><td>Gil</td></tr><tr><th a=1>uno", "Ana Gil\nuno"),
+        ("<a href='x>y' alt=\"<\">Ana</a> <p title=it's>Gil", "Ana\nGil"),
+        ("<?xml version='1.0'?><![CDATA[Ana]]> <o:p></o:p><svg><path d='M0'/></svg>Gil", "Ana Gil"),
+        ("<form><input value=3><textarea>Ana</textarea></form><noscript>no</noscript>", "Ana"),
         ("si a < b y c > d, <3 y <nombre>; A&B, Q&A; &nada;", None),
     ],
 )
