@@ -1,8 +1,8 @@
-"""Labels for unlabelled text by word vectors, from which an encoder then learns.
+"""Pseudo-labels for unlabelled text from word vectors, as training data for an encoder.
 
 Pseudo-labelling (Lee 2013, "Pseudo-label: the simple and efficient semi-supervised learning method
-for deep neural networks") with another teacher than the student itself: counting knows early which
-words belong to a subject, which an encoder has to read a lot of text for.
+for deep neural networks"), but with word vectors as the teacher: they need less text than an
+encoder to learn which words belong to a topic.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from spacy_selectra.util.arrays import keep_some
 from spacy_selectra.util.extras import required
 
 Pairs = Sequence[tuple[str, str]]
-_BLOCK = 4096  # texts judged at a time
-# Inverse of the penalty: the best of 0.3, 1, 2 and 10 on SIB-200's and a newspaper's sections.
+_BLOCK = 4096  # texts per batch
+# Inverse L2 penalty: the best of 0.3, 1, 2 and 10 on SIB-200 and the sections of a newspaper.
 _INVERSE_PENALTY = 2.0
 
 
 @dataclass(frozen=True)
 class PseudoLabelSettings:
-    """Which texts are kept.
+    """Selection of pseudo-labelled texts.
 
     Attributes:
-        least: probability of its label that a text needs.
-        per_label: most texts of a label; of more, a random choice.
-        seed: of the choice.
+        least: minimum probability of the label.
+        per_label: maximum texts per label, randomly sampled.
+        seed: for the random sample.
     """
 
     least: float = 0.6
@@ -46,19 +46,19 @@ def pseudo_labels(
     texts: Iterable[str],
     settings: PseudoLabelSettings | None = None,
 ) -> list[tuple[str, str]]:
-    """Texts and the labels that a logistic regression on their word vectors gives them.
+    """Label texts by logistic regression on their mean word vectors.
 
-    A label's examples weigh with the inverse root of their number, so that rare labels are given,
-    too.
+    Examples are weighted by the inverse square root of their label's frequency, so that rare labels
+    are predicted as well.
 
     Args:
-        model: its word vectors are used, not what it knows of matching.
-        examples: texts and their labels.
-        texts: without labels; read once, and not kept.
-        settings: which are kept.
+        model: only its word vectors are used.
+        examples: texts with labels.
+        texts: unlabelled texts, read once as a stream.
+        settings: selection of texts.
 
     Returns:
-        In random order.
+        Texts with labels, in random order.
 
     Raises:
         SelectraError: fewer than two labels in the examples, or scikit-learn is not installed.
@@ -67,7 +67,7 @@ def pseudo_labels(
     counts = Counter(label for _, label in examples)
     if len(counts) < 2:
         raise SelectraError(
-            f"pseudo-labels need examples of two labels at least (found: {', '.join(counts)})"
+            f"pseudo-labels need examples of at least two labels (found: {', '.join(counts)})"
         )
     regression = required("sklearn.linear_model:LogisticRegression")
     teacher = regression(C=_INVERSE_PENALTY, max_iter=3000)

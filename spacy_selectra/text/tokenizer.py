@@ -184,7 +184,7 @@ def fingerprint(directory: str | Path) -> str:
 
 
 def fingerprint_of(tokenizer: Tokenizer) -> str:
-    """The fingerprint of a tokenizer in memory (see `fingerprint`)."""
+    """The `fingerprint` of a tokenizer in memory."""
     state = json.loads(tokenizer.to_str())
     definition = {part: state[part] for part in ("model", "normalizer", "pre_tokenizer")}
     definition["added_tokens"] = sorted([t["id"], t["content"]] for t in state["added_tokens"])
@@ -278,13 +278,9 @@ def usable_positions(config: Any) -> int:
     return positions
 
 
-# The longest sequence for a model, as declared by its tokenizer.
-#
 # Some position embeddings may be untrained, so that longer sequences give wrong results.
 # `model_max_length` in tokenizer_config.json is the number of trained positions; transformers
 # truncates there as well.
-
-
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
@@ -308,10 +304,10 @@ def declare_longest_sequence(directory: str | Path, length: int) -> None:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Properties of a tokenizer directory, read once.
+    """Properties of a tokenizer directory.
 
     Attributes:
-        directory: of the tokenizer.
+        directory: directory of the tokenizer.
         fingerprint: see `fingerprint`.
         pieces: the entries, in order of their ids.
         special_ids: ids of the special tokens, never masked.

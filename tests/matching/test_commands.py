@@ -114,5 +114,5 @@ def test_pseudo_labels(model, sources, tmp_path):
     assert (tmp_path / "out.jsonl").read_bytes() == again
     run(*given, "--least", 0.9, "--per-label", 40, "--seed", 1)
     assert (tmp_path / "out.jsonl").read_bytes() != again
-    with pytest.raises(SelectraError, match="two labels at least"):
+    with pytest.raises(SelectraError, match="at least two labels"):
         pseudo_labels(model, [("gol", "deportes")], texts)
