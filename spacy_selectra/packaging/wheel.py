@@ -34,14 +34,14 @@ backend.build_wheel(sys.argv[2])
 """
 # pip can install a directory with a wheel, these two files and the wheel's model card.
 _PROJECT = """\
-# Enables `pip install` of this directory: it installs the wheel in the directory.
+# Lets `pip install` take this directory: the wheel beside this file is installed as it is.
 [build-system]
 requires = []
 build-backend = "finished_wheel"
 backend-path = ["."]
 """
 _BACKEND = '''\
-"""Build backend (PEP 517) that returns the wheel in the same directory."""
+"""Build backend (PEP 517) that hands out the wheel lying beside it."""
 
 import shutil
 from pathlib import Path

@@ -32,7 +32,7 @@ def test_texts_that_cannot_be_read_are_named(pipeline, tmp_path):
     (tmp_path / "deep.jsonl").write_text("[" * 100_000, "utf-8")
     for name, message in (
         ("half.jsonl", "half.jsonl, line 2: half a surrogate pair at character 1"),
-        ("long.txt", "long.txt, line 2: 1,000,001 characters, at most 1,000,000 are read"),
+        ("long.txt", "long.txt, line 2: 1,000,001 characters, but at most 1,000,000 are allowed"),
         ("deep.jsonl", "deep.jsonl, line 1: not JSON"),
     ):
         out = tmp_path / f"{name}.out.jsonl"

@@ -129,7 +129,7 @@ def test_a_pipeline_that_cannot_do_what_is_wanted():
     with TestClient(make_app(nlp)) as client:
         answer = client.post("/annotate", json={"text": TEXT})
         assert answer.status_code == 413
-        assert "'text': 52 characters, at most 20 are read" in answer.json()["error"]
+        assert "'text': 52 characters, but at most 20 are allowed" in answer.json()["error"]
 
 
 def test_a_document_that_fails_is_alone_with_it():
