@@ -42,15 +42,13 @@ from spacy_selectra.text.iob import (
     tags_of,
 )
 
-DEFAULT_MODEL = {
-    "@architectures": "spacy-selectra.EntityTagger.v1",
-    "tok2vec": {
-        "@architectures": "spacy-selectra.TransformerListener.v1",
-        "grad_factor": 1.0,
-        "upstream": "*",
-        "pooling": {"@layers": "reduce_mean.v1"},
-    },
+LISTENER = {
+    "@architectures": "spacy-selectra.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "upstream": "*",
+    "pooling": {"@layers": "reduce_mean.v1"},
 }
+DEFAULT_MODEL = {"@architectures": "spacy-selectra.EntityTagger.v1", "tok2vec": LISTENER}
 
 
 @Language.factory(

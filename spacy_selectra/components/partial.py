@@ -17,12 +17,8 @@ from spacy.pipeline import SentenceRecognizer, TextCategorizer
 from spacy.training import Example
 from thinc.api import Model
 
-LISTENER = {
-    "@architectures": "spacy-selectra.TransformerListener.v1",
-    "grad_factor": 1.0,
-    "upstream": "*",
-    "pooling": {"@layers": "reduce_mean.v1"},
-}
+from spacy_selectra.components.ner import LISTENER
+
 _UNWEIGHTED = (
     *("cats_score_desc", "cats_micro_p", "cats_micro_r", "cats_micro_f", "cats_macro_p"),
     *("cats_macro_r", "cats_macro_f", "cats_macro_auc", "cats_f_per_type", "cats_auc_per_type"),

@@ -5,7 +5,9 @@ spaCy imports this module with its first pipeline: no heavy imports at module le
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from spacy_selectra.components.checked import Checked, is_share, own_extension
+from spacy_selectra.util.arrays import binary_loss, sigmoid
 
 SPANS_KEY = "replaced"
 SPAN_LABEL = "REPLACED"
@@ -53,7 +56,7 @@ class ReplacedWordTagger(TrainablePipe):
         """Initialise the weights; there are no labels."""
         validate_get_examples(get_examples, "ReplacedWordTagger.initialize")
         self.model.get_ref("output_layer").set_dim("nO", 1)
-        documents = [example.x for _, example in zip(range(10), get_examples(), strict=False)]
+        documents = [example.x for example in islice(get_examples(), 10)]
         self.model.initialize(X=documents)
 
     def predict(self, docs: Iterable[Doc]) -> list[np.ndarray]:
@@ -61,7 +64,7 @@ class ReplacedWordTagger(TrainablePipe):
         docs = list(docs)
         found = []
         for doc, logits in zip(docs, self.model.predict(docs), strict=True):
-            words = 1 / (1 + np.exp(-self.model.ops.to_numpy(logits)[:, 0]))
+            words = sigmoid(self.model.ops.to_numpy(logits)[:, 0])
             words[[token.is_space for token in doc]] = 0
             found.append(words)
         return found
@@ -76,27 +79,19 @@ class ReplacedWordTagger(TrainablePipe):
         each (words, 1) array."""
         examples = list(examples)
         validate_examples(examples, "ReplacedWordTagger.get_loss")
-        xp = self.model.ops.xp
         truths = [_truth(example) for example in examples]
-        count = max(1, sum(len(truth) for truth in truths if truth is not None))
-        loss, gradients = 0.0, []
-        for truth, logits in zip(truths, scores, strict=True):
-            if truth is None:
-                gradients.append(xp.zeros_like(logits))
-                continue
-            right = self.model.ops.asarray(truth)[:, None]
-            signed = xp.where(right > 0, -logits, logits)
-            loss += float(xp.logaddexp(0, signed).sum()) / count
-            gradients.append((1 / (1 + xp.exp(-logits)) - right) / count)
-        return loss, gradients
+        xp = self.model.ops.xp
+        logits = xp.concatenate(scores)[:, 0]
+        loss, gradient = binary_loss(logits, self.model.ops.asarray(np.concatenate(truths)))
+        ends = np.cumsum([len(truth) for truth in truths])[:-1]
+        return loss, xp.split(gradient[:, None], ends.tolist())
 
     def score(self, examples: Iterable[Example], **options: Any) -> dict[str, Any]:
         """`replaced_auc`: area under the ROC curve over the words of annotated documents."""
         curve = ROCAUCScore()
         for example in examples:
-            truth = _truth(example)
-            if truth is not None:
-                for token, right in zip(example.predicted, truth.tolist(), strict=True):
+            for token, right in zip(example.predicted, _truth(example).tolist(), strict=True):
+                if not math.isnan(right):
                     curve.score_set(token._.replaced, int(right))
         return {"replaced_auc": curve.score if curve.is_binary() else None}
 
@@ -115,12 +110,12 @@ def set_replaced(doc: Doc, words: np.ndarray, threshold: float) -> None:
     )
 
 
-def _truth(example: Example) -> np.ndarray | None:
-    """(tokens,) float32 for the predicted document, 1 for replaced words; None without
+def _truth(example: Example) -> np.ndarray:
+    """(tokens,) float32 for the predicted document, 1 for replaced words; NaN without
     annotation."""
     reference = example.reference
     if SPANS_KEY not in reference.spans:
-        return None
+        return np.full(len(example.predicted), np.nan, dtype=np.float32)
     flags = np.zeros(len(reference), dtype=np.float32)
     for span in reference.spans[SPANS_KEY]:
         flags[span.start : span.end] = 1

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.matching.probabilities import Calibration, sigmoid
+from spacy_selectra.matching.probabilities import Calibration
 from spacy_selectra.matching.words import WordIndex, flat, sums, unit
+from spacy_selectra.util.arrays import sigmoid
 
 # Maximum size of a similarity matrix, text words times label words.
 _BLOCK = 8_000_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spacy_selectra.util.arrays import softmax
+from spacy_selectra.util.arrays import sigmoid, softmax
 
 # Added to the standard deviation before division, against overconfidence for unrelated words.
 SMALLEST_SPREAD = 0.003
@@ -54,8 +54,3 @@ class Calibration:
         """Multi-label probabilities from (texts, labels) surplus."""
         # a rare word that fits can be a hundred standard deviations above the mean
         return sigmoid(self.slope * np.arcsinh(surplus) + self.offset)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Logistic function, without overflow for large logits."""
-    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))

@@ -136,11 +136,9 @@ def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> di
     from spacy_selectra.components.corpora.conllu import conllu_reader
 
     examples = list(conllu_reader(treebank, sentences_per_doc=SENTENCES)(nlp))
-    kept = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in WORD_FACTORIES]
-    if not kept:
+    if not any(nlp.get_pipe_meta(name).factory in WORD_FACTORIES for name in nlp.pipe_names):
         return {}
-    others = set(nlp.pipe_names) - {*kept, "transformer"}
-    with nlp.select_pipes(disable=sorted(others)):
+    with nlp.select_pipes(disable=_without(nlp, *WORD_FACTORIES)):
         found = nlp.evaluate(examples, batch_size=batch_size)
     return {key: found[key] for key in WORD_SCORES if found.get(key) is not None}
 
@@ -218,9 +216,9 @@ def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -
     return words / (time.perf_counter() - start)
 
 
-def _without(nlp: Language, kept: str) -> list[str]:
-    """All components except those with this name or factory and their upstream transformers."""
-    needed = {kept, "transformer"}
+def _without(nlp: Language, *kept: str) -> list[str]:
+    """All components except those with these names or factories and transformers."""
+    needed = {*kept, "transformer"}
     return [
         name
         for name in nlp.pipe_names

@@ -16,6 +16,30 @@ def runs(begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.repeat(begins - (ends - sizes), sizes) + np.arange(sizes.sum())
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logistic function, without overflow for large logits."""
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+
+
+def binary_loss(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean binary cross-entropy over entries that are not NaN in `truth`, and its gradient.
+
+    Args:
+        logits: (T,) float32, numpy or cupy.
+        truth: (T,) float32 of the same kind, 0 or 1; NaN entries are ignored.
+
+    Returns:
+        The loss, and (T,) float32.
+    """
+    (rows,) = (truth == truth).nonzero()
+    gradient = logits * 0
+    if not len(rows):
+        return 0.0, gradient
+    own, right = logits[rows], truth[rows]
+    gradient[rows] = (sigmoid(own) - right) / len(rows)
+    return float(np.logaddexp(0, own * (1 - 2 * right)).mean()), gradient
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities over the last axis, of the same shape and type."""
     if not logits.shape[-1]:

@@ -11,9 +11,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.converters import conllu_to_docs
 
+from spacy_selectra.components.corpora.given import (
+    check_sentences_per_doc,
+    given_path,
+    without_annotation,
+)
 from spacy_selectra.corpus.lines import numbered_lines
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.util.files import expanded
 
 ANNOTATIONS = ("tag", "pos", "morph", "lemma", "sents")
 _FIELDS = 10
@@ -45,11 +49,8 @@ def conllu_reader(
         SelectraError: no path, or an unknown annotation; when read: missing, empty or malformed
             file, with the line.
     """
-    if not path:
-        raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    source = expanded(path)
-    if sentences_per_doc < 1:
-        raise SelectraError(f"sentences_per_doc = {sentences_per_doc} is not positive")
+    source = given_path(path)
+    check_sentences_per_doc(sentences_per_doc)
     kept = set(ANNOTATIONS if annotations is None else annotations)
     if unknown := sorted(kept - set(ANNOTATIONS)):
         raise SelectraError(f"annotations: '{unknown[0]}' is not one of {', '.join(ANNOTATIONS)}")
@@ -62,7 +63,7 @@ def conllu_reader(
         groups = iter(lambda: list(islice(sentences, sentences_per_doc)), [])
         for group in islice(groups, limit or None):
             reference = _reference(nlp, group, kept)
-            yield Example(_words_only(nlp, reference), reference)
+            yield Example(without_annotation(nlp, reference), reference)
 
     return read
 
@@ -113,11 +114,6 @@ def _first_part(tag: str, other: str | None = None) -> str:
     if len(parts) > 1 and all(part in _PARTS_OF_SPEECH for part in parts):
         return parts[0]
     return tag if other is None else other
-
-
-def _words_only(nlp: Language, doc: Doc) -> Doc:
-    words = [token.text for token in doc]
-    return Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
 
 
 __all__ = ["ANNOTATIONS", "conllu_reader"]

@@ -13,6 +13,11 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_selectra.components.corpora import docbin
+from spacy_selectra.components.corpora.given import (
+    check_sentences_per_doc,
+    given_path,
+    without_annotation,
+)
 from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
@@ -26,7 +31,6 @@ from spacy_selectra.finetuning.data.spans import misaligned
 from spacy_selectra.finetuning.tasks.columns import PAIR_COLUMNS
 from spacy_selectra.finetuning.tasks.registry import NER, TOPICS, TaskSpec
 from spacy_selectra.text.spacing import guess_spaces
-from spacy_selectra.util.files import expanded
 
 Reader = Callable[[Language], Iterable[Example]]
 Placed = tuple[str, Example]  # position in a file, for errors, and example
@@ -64,9 +68,8 @@ def conll_reader(
         SelectraError: when read: missing, empty or malformed file, with the line; or an unknown
             entity type, if the pipeline is already initialised.
     """
-    source = _given(path)
-    if sentences_per_doc < 1:
-        raise SelectraError(f"sentences_per_doc = {sentences_per_doc} is not positive")
+    source = given_path(path)
+    check_sentences_per_doc(sentences_per_doc)
     names = dict(label_map or {})
 
     def read(nlp: Language) -> Iterator[Example]:
@@ -102,7 +105,7 @@ def text_reader(
         SelectraError: when read: missing, empty or malformed file, with the line, or an unknown
             format; or an unknown label, if the pipeline is already initialised.
     """
-    source = _given(path)
+    source = given_path(path)
     spec = _with_names(TOPICS, text=text_column, label=label_column)
     given = _all_named(labels)
 
@@ -136,7 +139,7 @@ def pairs_reader(
     Raises:
         SelectraError: as `text_reader`.
     """
-    source = _given(path)
+    source = given_path(path)
     spec = _with_names(_PAIRS, text=text_column, pair=pair_column, label=label_column)
     given = _all_named(labels)
 
@@ -159,7 +162,7 @@ def read_entities(
     elif holds_columns(NER, source, docbin.FORMATS):
         for sentences in _grouped(read_sentences(source), sentences_per_doc):
             reference = _conll_doc(nlp, sentences, names)
-            yield str(source), Example(_bare_copy(nlp, reference), reference)
+            yield str(source), Example(without_annotation(nlp, reference), reference)
     else:
         for place, example in placed_examples(NER, str(source), rows_of(NER, source)):
             if isinstance(example, MarkedText):
@@ -169,7 +172,7 @@ def read_entities(
                 places = [place] * len(example.words)
                 sentence = Sentence(example.words, entities_of(example.tags, places))
                 reference = _conll_doc(nlp, [sentence], names)
-                yield place, Example(_bare_copy(nlp, reference), reference)
+                yield place, Example(without_annotation(nlp, reference), reference)
 
 
 def read_texts(
@@ -220,16 +223,10 @@ def _refuse_others(place: str, found: Iterable[str], labels: list[str] | None) -
             raise SelectraError(f"{place}: label '{label}' is not one of {', '.join(labels)}")
 
 
-def _given(path: str | Path | None) -> Path:
-    if not path:
-        raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    return expanded(path)
-
-
 def _predicting(nlp: Language, reference: Doc) -> Example:
     """An example as from spaCy's corpus reader, with the pipeline's tokenization."""
     if reference.has_unknown_spaces:
-        return Example(_bare_copy(nlp, reference), reference)
+        return Example(without_annotation(nlp, reference), reference)
     return Example(nlp.make_doc(reference.text), reference)
 
 
@@ -278,14 +275,6 @@ def _conll_doc(nlp: Language, sentences: list[Sentence], names: Mapping[str, str
     doc = Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=starts)
     doc.set_ents([Span(doc, first, last, label=kind) for first, last, kind in entities])
     return doc
-
-
-def _bare_copy(nlp: Language, doc: Doc) -> Doc:
-    return Doc(
-        nlp.vocab,
-        words=[token.text for token in doc],
-        spaces=[bool(token.whitespace_) for token in doc],
-    )
 
 
 def _pair_doc(nlp: Language, first: str, second: str) -> Doc:

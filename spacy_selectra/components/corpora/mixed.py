@@ -40,14 +40,15 @@ def mixed_reader(
         if count < 0:
             raise SelectraError(f"repeats: {count} of '{name}' is negative")
 
-    kept: dict[str, list[Example]] = {}
-    kept_for: list[Language] = []
+    cached_for: Language | None = None
+    cached: dict[str, list[Example]] = {}
 
     def read(nlp: Language) -> Iterator[Example]:
-        if not kept_for or kept_for[0] is not nlp:
-            kept.update({name: list(source(nlp)) for name, source in sources.items()})
-            kept_for[:] = [nlp]
-        for name, examples in kept.items():
+        nonlocal cached_for, cached
+        if cached_for is not nlp:
+            cached = {name: list(source(nlp)) for name, source in sources.items() if times[name]}
+            cached_for = nlp
+        for name, examples in cached.items():
             for _ in range(times[name]):
                 for one in examples:
                     yield Example(one.predicted.copy(), one.reference)

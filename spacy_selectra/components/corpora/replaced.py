@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
+from spacy_selectra.components.corpora.given import given_path, without_annotation
 from spacy_selectra.components.replaced_tagger import SPAN_LABEL, SPANS_KEY
 from spacy_selectra.corpus.documents import read_documents
 from spacy_selectra.errors import SelectraError
@@ -47,9 +48,7 @@ def replaced_reader(
         SelectraError: no path, or a share out of range; when read: missing or empty file, or
             fewer than two distinct words.
     """
-    if not path:
-        raise SelectraError("a corpus reader has no path: set it, e.g. --paths.train FILE")
-    source = Path(path).expanduser()
+    source = given_path(path)
     for name, value in (("share", share), ("single", single)):
         if not 0 <= value <= 1:
             raise SelectraError(f"{name} = {value} is not in [0, 1]")
@@ -103,7 +102,7 @@ def _exchanged(
     reference = Doc(nlp.vocab, words=words, spaces=spaces)
     spans = [Span(reference, place, place + 1, label=SPAN_LABEL) for place in chosen]
     reference.spans[SPANS_KEY] = SpanGroup(reference, name=SPANS_KEY, spans=spans)
-    return Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
+    return Example(without_annotation(nlp, reference), reference)
 
 
 __all__ = ["replaced_reader"]
