@@ -128,6 +128,20 @@ def test_ordinary_use(tmp_path: Path):
     assert "absurd" not in found
 
 
+def test_disjoint(tmp_path: Path):
+    columns = "El O\nniño O\ncomió O\npan O\ndel O\nhorno O\n\nAna PER\n\nUno O\n"
+    (tmp_path / "test.tsv").write_text(columns, encoding="utf-8")
+    parts = [("1", "El"), ("2", "niño"), ("3", "comió"), ("4", "pan"), ("5-6", "del"), ("5", "de")]
+    parts += [("6", "el"), ("7", "horno")]
+    lines = ["\t".join([place, word, *["_"] * 8]) for place, word in parts]
+    (tmp_path / "train.conllu").write_text("# text\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    files = [str(tmp_path / name) for name in ("test.tsv", "out/rest.tsv")]
+    printed = run("disjoint.py", *files, "--without", str(tmp_path / "train.conllu"))
+    assert "2 of 3 sentences" in printed
+    rest = (tmp_path / "out" / "rest.tsv").read_text(encoding="utf-8")
+    assert rest == "Ana PER\n\nUno O\n\n"
+
+
 def test_spellings(tmp_path: Path):
     encoder = write_encoder(tmp_path / "encoder")
     nlp = spacy.blank("es")

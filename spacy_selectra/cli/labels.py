@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spacy_selectra.cli.options import Replace, split_new_file
+from spacy_selectra.cli.options import Replace, given_pair, split_new_file
 
 labels_app = typer.Typer(
     help="Name labelled texts, and make entailment pairs of them.",
@@ -35,9 +35,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors."
 @labels_app.command("texts")
 def texts(
     sources: Sources,
-    names_file: NamesFile,
+    names_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--names", help="YAML: label: name, or label: [name, other name]; else all labels."
+        ),
+    ] = None,
     text_key: TextKey = "text",
     label_key: LabelKey = "label",
+    where: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE that a row must have; repeatable.")
+    ] = None,
     max_words: MaxWords = None,
     per_label: PerLabel = None,
     seed: Seed = 0,
@@ -59,8 +67,10 @@ def texts(
     from spacy_selectra.util.files import write_json_lines
 
     paths, out = split_new_file(sources, replace)
-    selection = Selection(text_key, label_key, max_words, per_label, seed)
-    found = read_labelled(paths, read_names(names_file), selection)
+    wanted = dict(given_pair(one) for one in where or ())
+    selection = Selection(text_key, label_key, max_words, per_label, seed, wanted)
+    names = None if names_file is None else read_names(names_file)
+    found = read_labelled(paths, names, selection)
     count = write_json_lines(out, ({"text": one.text, "label": one.names[0]} for one in found))
     if not quiet:
         typer.echo(f"{out}: {count:,} texts")
@@ -251,3 +261,42 @@ def pseudo(
     count = write_json_lines(out, ({"text": text, "label": label} for text, label in found))
     if not quiet:
         typer.echo(f"{out}: {count:,} texts")
+
+
+@labels_app.command("textcat")
+def textcat(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... OUT", help="Texts and labels (.jsonl, .tsv, .csv), then a folder."
+        ),
+    ],
+    model: Annotated[Path, typer.Option(help="Output folder of `labels match`.")],
+    text_key: TextKey = "text",
+    label_key: LabelKey = "label",
+    replace: Replace = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a textcat on the words of texts, which needs no encoder.
+
+    It is logistic regression on the word vectors of a matching model. The folder is a pipeline, and
+    a part for `package assemble --textcat`. A file given twice counts twice.
+
+    Example:
+
+    python -m spacy_selectra labels textcat topics.jsonl textcat --model matching
+    """
+    from spacy_selectra.finetuning.data.labelled_texts import read_pairs
+    from spacy_selectra.matching.classifier import train_classifier
+    from spacy_selectra.matching.storage import load_matching
+    from spacy_selectra.packaging.textcat_pipeline import textcat_pipeline
+    from spacy_selectra.util.files import atomic_directory
+
+    paths, out = split_new_file(sources, replace)
+    known = [pair for path in paths for pair in read_pairs(path, text_key, label_key)]
+    matching = load_matching(model)
+    classifier = train_classifier(matching, known)
+    with atomic_directory(out) as directory:
+        textcat_pipeline(matching.index.words, classifier).to_disk(directory)
+    if not quiet:
+        typer.echo(f"{out}: {len(classifier.labels)} labels, trained on {len(known):,} texts")

@@ -54,6 +54,18 @@ def parse_overrides(arguments: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def given_pair(text: str) -> tuple[str, str]:
+    """Key and value of KEY=VALUE.
+
+    Raises:
+        SelectraError: there is no key or no "=".
+    """
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise SelectraError(f"'{text}' is not KEY=VALUE")
+    return key, value
+
+
 def split_output(sources: list[str]) -> tuple[list[str], Path]:
     """Separate `SRC... OUT` into the sources and the output.
 

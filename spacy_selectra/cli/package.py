@@ -35,6 +35,10 @@ def assemble(
     discriminator: Annotated[
         Path | None, typer.Option(help="Discriminator (pretrain's discriminator/).")
     ] = None,
+    pretraining: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pretraining run, for the model card; repeatable."),
+    ] = None,
     about: Annotated[
         Path | None, typer.Option(help="YAML: description, author, license, sources, limits.")
     ] = None,
@@ -62,6 +66,7 @@ def assemble(
         entailment=entailment,
         matching=matching,
         discriminator=discriminator,
+        pretraining=pretraining or (),
         name=name,
         version=version,
         about=about,

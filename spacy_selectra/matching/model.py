@@ -106,6 +106,9 @@ class MatchingModel:
         origin: sources of the model, JSON-serialisable: `vectors`, `pairs`, and optionally
             `sources` and `limits`.
 
+    Attributes:
+        weights: (words,) float32, weight of each word in texts.
+
     Raises:
         SelectraError: tables that do not fit the words or each other.
     """
@@ -123,8 +126,8 @@ class MatchingModel:
         self.calibration = calibration or Calibration()
         self.origin = dict(origin or {})
         self._scale = 1 / np.maximum(tables.text_norm, 1e-6)
-        self._weight = sigmoid(tables.text_logit)
-        usual = tables.share * self._weight
+        self.weights = sigmoid(tables.text_logit)
+        usual = tables.share * self.weights
         self._usual = usual / max(float(usual.sum()), 1e-12)
 
     def labels(self, wordings: Mapping[str, Sequence[str]]) -> Labels:
@@ -170,7 +173,7 @@ class MatchingModel:
     def match_words(self, known: KnownWords, labels: Labels) -> Matches:
         """`match` for texts from `read`."""
         words, bounds = known
-        weights = self._weight[words]
+        weights = self.weights[words]
         total = np.maximum(sums(weights, bounds), 1e-9)
         effective = total**2 / np.maximum(sums(weights**2, bounds), 1e-9)
         width = len(labels.usual)
@@ -190,10 +193,16 @@ class MatchingModel:
 
         Zeros for texts without known words.
         """
+        return self.mean_vectors(known)[0]
+
+    def mean_vectors(self, known: KnownWords) -> tuple[np.ndarray, np.ndarray]:
+        """`vectors_of`, and the (texts,) lengths of the means before they are normalised."""
         words, bounds = known
         vectors = self.tables.vectors
         width = vectors.shape[1]
-        return unit(self._weighted_sums(words, bounds, width, lambda some: unit(vectors[some])))
+        summed = self._weighted_sums(words, bounds, width, lambda some: unit(vectors[some]))
+        total = np.maximum(sums(self.weights[words], bounds), 1e-9)
+        return unit(summed), np.linalg.norm(summed, axis=1) / total
 
     def _weighted_sums(
         self,
@@ -207,7 +216,7 @@ class MatchingModel:
         for texts in _blocks(len(result), width * int(np.diff(bounds).max(initial=1))):
             part = slice(bounds[texts.start], bounds[texts.stop])
             distinct, inverse = np.unique(words[part], return_inverse=True)
-            rows = rows_of(distinct)[inverse] * self._weight[words[part], None]
+            rows = rows_of(distinct)[inverse] * self.weights[words[part], None]
             result[texts] = sums(rows, bounds[texts.start : texts.stop + 1] - part.start)
         return result
 

@@ -14,15 +14,11 @@ from itertools import islice
 
 import numpy as np
 
-from spacy_selectra.errors import SelectraError
+from spacy_selectra.matching.classifier import Pairs, fit_regression
 from spacy_selectra.matching.model import MatchingModel
 from spacy_selectra.util.arrays import keep_some
-from spacy_selectra.util.extras import required
 
-Pairs = Sequence[tuple[str, str]]
 _BLOCK = 4096  # texts per batch
-# Inverse L2 penalty: the best of 0.3, 1, 2 and 10 on SIB-200 and the sections of a newspaper.
-_INVERSE_PENALTY = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,6 @@ def pseudo_labels(
 ) -> list[tuple[str, str]]:
     """Label texts by logistic regression on their mean word vectors.
 
-    Examples are weighted by the inverse square root of their label's frequency, so that rare labels
-    are predicted as well.
-
     Args:
         model: only its word vectors are used.
         examples: texts with labels.
@@ -64,18 +57,8 @@ def pseudo_labels(
         SelectraError: fewer than two labels in the examples, or scikit-learn is not installed.
     """
     chosen = settings or PseudoLabelSettings()
-    counts = Counter(label for _, label in examples)
-    if len(counts) < 2:
-        raise SelectraError(
-            f"pseudo-labels need examples of at least two labels (found: {', '.join(counts)})"
-        )
-    regression = required("sklearn.linear_model:LogisticRegression")
-    teacher = regression(C=_INVERSE_PENALTY, max_iter=3000)
-    weights = np.array([counts[label] ** -0.5 for _, label in examples])
-    teacher.fit(
-        _vectors(model, [text for text, _ in examples]),
-        [label for _, label in examples],
-        weights * len(weights) / weights.sum(),
+    teacher = fit_regression(
+        _vectors(model, [text for text, _ in examples]), [label for _, label in examples]
     )
     random = np.random.default_rng(chosen.seed)
     kept: dict[str, list[str]] = {label: [] for label in teacher.classes_}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ def assemble_pipeline(
     entailment: str | Path | None = None,
     matching: str | Path | None = None,
     discriminator: str | Path | None = None,
+    pretraining: Sequence[str | Path] = (),
     about: str | Path | None = None,
     hypothesis_template: str | None = None,
     half: bool = False,
@@ -79,7 +80,10 @@ def assemble_pipeline(
         textcat: output of `spacy train` with `transformer` and `textcat`.
         entailment: sequence-pair classifier in transformers' format, for zero-shot labels.
         matching: model of `labels match`, for zero-shot labels instead of `entailment`.
-        discriminator: ELECTRA discriminator in transformers' format.
+        discriminator: ELECTRA discriminator in transformers' format, for replaced words; not
+            needed if they were trained together with `ner`.
+        pretraining: directories of the pretraining runs, one continuing the other, for the model
+            card; that of `discriminator` if there are none.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
             `sources` (name, url, license, use), `limits`; `watts` (power during pretraining) and
             `co2_grams_per_kwh`, for estimates of energy and CO2.
@@ -91,11 +95,14 @@ def assemble_pipeline(
 
     Raises:
         SelectraError: a part is missing or lacks its component, there are two models for zero-shot
-            labels, or the saved pipeline gives other results than the one in memory.
+            labels or replaced words, or the saved pipeline gives other results than the one in
+            memory.
     """
     if entailment is not None and matching is not None:
         raise SelectraError("zero-shot labels need one model, of entailment or matching, not both")
     nlp = entity_pipeline(ner) if is_token_classifier(ner) else _trained(ner, "ner")
+    if discriminator is not None and "replaced" in nlp.pipe_names:
+        raise SelectraError(f"{ner}: detects replaced words already, without {discriminator}")
     shared = False
     if textcat is not None:
         shared = _add_textcat(nlp, _trained(textcat, "textcat"))
@@ -108,7 +115,10 @@ def assemble_pipeline(
             if not (Path(model) / "config.json").is_file():
                 raise SelectraError(f"{model}: no model directory (config.json is missing)")
             nlp.add_pipe(factory, name=component, config={"model": str(model), **config})
-    _set_meta(nlp, name, version, about, discriminator)
+    runs = [Path(run) for run in pretraining]
+    if discriminator is not None and not runs:
+        runs = [Path(discriminator).parent]
+    _set_meta(nlp, name, version, about, runs)
     if matching is not None:
         _add_origin(nlp.meta, zero_shot_component(nlp).loaded_model.model.origin)
     if half:
@@ -163,7 +173,7 @@ def _set_meta(
     name: str,
     version: str,
     about: str | Path | None,
-    discriminator: str | Path | None,
+    runs: Sequence[Path],
 ) -> None:
     from spacy_selectra.components.requirements import runtime_requirements
 
@@ -179,7 +189,7 @@ def _set_meta(
             item.removeprefix("spacy") for item in requirements if item[5:6] in "<>="
         ),
         "performance": {},
-        "training": training_record(discriminator, **power) if discriminator is not None else {},
+        "training": training_record(runs, **power),
         **said,
     }
     nlp.meta.update(meta)
@@ -203,35 +213,34 @@ def _read_about(path: str | Path) -> dict[str, Any]:
 
 
 def training_record(
-    discriminator: str | Path,
+    runs: Sequence[Path],
     watts: float | None = None,
     co2_grams_per_kwh: float | None = None,
 ) -> dict[str, Any]:
-    """Steps, pieces and hours of the pretraining run of a discriminator, if it is in one.
+    """Steps, pieces and hours of pretraining runs, in all; empty if none has a log.
 
     Args:
-        discriminator: its directory.
+        runs: their directories.
         watts: power during pretraining, for an estimate of the energy.
         co2_grams_per_kwh: carbon intensity of the electricity, for an estimate of the CO2.
     """
-    log = Path(discriminator).parent / "log.jsonl"
-    rows = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    if not rows:
+    logs = [run / "log.jsonl" for run in runs]
+    texts = [log.read_text(encoding="utf-8").splitlines() for log in logs if log.is_file()]
+    last = [json.loads(rows[-1]) for rows in texts if rows]
+    if not last:
         return {}
-    last = json.loads(rows[-1])
-    hours = last["elapsed_seconds"] / 3600
+    hours = sum(row["elapsed_seconds"] for row in last) / 3600
     record: dict[str, Any] = {
-        "pretraining steps": last["step"],
-        "pretraining tokens": last["tokens_seen"],
+        "pretraining steps": sum(row["step"] for row in last),
+        "pretraining tokens": sum(row["tokens_seen"] for row in last),
         "pretraining hours": round(hours, 2),
     }
     if watts is not None:
-        record[f"energy of pretraining in kWh, estimated at {watts:g} W"] = round(
-            hours * watts / 1000, 3
-        )
+        energy = hours * watts / 1000
+        record[f"energy of pretraining in kWh, estimated at {watts:g} W"] = round(energy, 3)
         if co2_grams_per_kwh is not None:
             record[f"CO2 of pretraining in grams, at {co2_grams_per_kwh:g} g/kWh"] = round(
-                hours * watts / 1000 * co2_grams_per_kwh, 1
+                energy * co2_grams_per_kwh, 1
             )
     return record
 

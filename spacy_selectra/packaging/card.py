@@ -31,6 +31,7 @@ MATCHING_LIMITS = (
     "Probabilities were calibrated on other labels and texts. Before you rely on a threshold, test "
     "it on your own.",
 )
+_MOST_LABELS = 30
 COMPONENTS = {
     "transformer": "the encoder shared by the components that listen to it",
     "senter": "sentence starts",
@@ -92,7 +93,10 @@ def _components(meta: Mapping[str, Any]) -> str:
     rows = []
     for component in meta.get("pipeline") or []:
         meaning = COMPONENTS.get(component, "")
-        shown = ", ".join(f"`{label}`" for label in labels.get(component) or [])
+        own = labels.get(component) or []
+        # features and edit trees are hundreds
+        listed = own if len(own) <= _MOST_LABELS else ()
+        shown = _names(listed) if listed else f"{len(own)} labels" * bool(own)
         rows.append((f"`{component}`", meaning, shown))
     return _table(("component", "gives", "labels"), rows)
 

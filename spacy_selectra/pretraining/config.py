@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from spacy_selectra.encoder.config import DROPOUTS
 from spacy_selectra.util.settings import Settings, parse_settings, read_config
 
 
@@ -68,7 +69,13 @@ class EncoderSettings(Settings):
         "and spelling, and initialises some attention heads to attend to the previous or the next "
         "piece. Short runs then skip most of the plateau at the beginning.",
     )
-    embedding_size: int | None = _size()
+    embedding_size: int | None = Field(
+        None,
+        ge=1,
+        description="Replaces the size of the preset; null keeps it. With `init_from`: the hidden "
+        "size, to move the projection of narrower embeddings into them; the generator then starts "
+        "from random weights.",
+    )
     hidden_size: int | None = _size()
     num_hidden_layers: int | None = _size()
     num_attention_heads: int | None = _size()
@@ -96,6 +103,10 @@ class EncoderSettings(Settings):
         """Sizes and probabilities that replace those of the preset."""
         others = {"preset", "init_from", "vocabulary", "stack", "train_rows", "init_embeddings"}
         return self.model_dump(exclude=others, exclude_none=True)
+
+    def dropouts(self) -> dict[str, float]:
+        """Probabilities of dropout that replace those of the preset or the checkpoint."""
+        return {name: value for name, value in self.sizes().items() if name in DROPOUTS}
 
 
 class GeneratorSettings(Settings):
@@ -336,7 +347,8 @@ class PretrainingSettings(Settings):
             )
 
     def _check_loaded_networks(self) -> None:
-        if changed := self.encoder.sizes():
+        may_change = {*DROPOUTS, "embedding_size"}
+        if changed := [name for name in self.encoder.sizes() if name not in may_change]:
             raise ValueError(
                 "the checkpoint of encoder.init_from has its own sizes; remove "
                 f"encoder.{', encoder.'.join(changed)}"
@@ -344,6 +356,11 @@ class PretrainingSettings(Settings):
         if self.encoder.init_embeddings != "random":
             raise ValueError(
                 "encoder.init_from brings trained embeddings; set encoder.init_embeddings = random"
+            )
+        if self.encoder.embedding_size is not None and self.generator.init_from is not None:
+            raise ValueError(
+                "generator.init_from: the generator shares the embeddings, whose size "
+                "encoder.embedding_size changes; remove one of them"
             )
         if self.encoder.train_rows is not None and self.encoder.stack > 1:
             raise ValueError("encoder.train_rows would leave new layers untrained; set stack = 1")

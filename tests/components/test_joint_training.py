@@ -390,6 +390,14 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
     assert [token.tag_ for token in again(doc.text)] == [token.tag_ for token in doc]
     assembled = tmp_path / "assembled"
     assemble_pipeline(assembled, ner=tmp_path / "model-last", name="joint", version="0.1.0")
+    with pytest.raises(SelectraError, match="detects replaced words already"):
+        assemble_pipeline(
+            assembled,
+            ner=tmp_path / "model-last",
+            discriminator=data["paths.encoder"],
+            name="joint",
+            version="0.1.0",
+        )
     measured = evaluate_pipeline(
         spacy.load(assembled),
         data["paths.entities"],

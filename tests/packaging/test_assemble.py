@@ -5,12 +5,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
 
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.matching.classifier import WordClassifier
 from spacy_selectra.packaging.assemble import assemble_pipeline, training_record
+from spacy_selectra.packaging.textcat_pipeline import textcat_pipeline
 from tests.packaging.conftest import TEXT, spacy_pipeline
 
 
@@ -111,11 +114,33 @@ def test_meta(pipeline):
 
 
 def test_energy_is_estimated_from_hours_and_watts(parts):
-    record = training_record(parts["discriminator"], watts=100, co2_grams_per_kwh=400)
+    runs = [Path(parts["discriminator"]).parent]
+    record = training_record(runs, watts=100, co2_grams_per_kwh=400)
     assert record["pretraining hours"] == 0.01
     assert record["energy of pretraining in kWh, estimated at 100 W"] == 0.001
     assert record["CO2 of pretraining in grams, at 400 g/kWh"] == 0.4
-    assert len(training_record(parts["discriminator"])) == 3
+    assert len(training_record(runs)) == 3
+    twice = training_record([*runs, *runs])
+    assert twice["pretraining steps"] == 2 * training_record(runs)["pretraining steps"] == 20
+    assert training_record([Path("nowhere")]) == {}
+
+
+def test_words_alone_for_topics(parts, tmp_path):
+    """A textcat of `labels textcat`, which listens to nothing."""
+    rng = np.random.default_rng(0)
+    words = WordClassifier(("a", "b"), rng.normal(size=(3, 2)), np.zeros(2), np.ones(3), 0.5)
+    textcat_pipeline(["gol", "horno", "el"], words).to_disk(tmp_path / "words")
+    report = assemble_pipeline(
+        tmp_path / "p",
+        ner=parts["ner"],
+        textcat=tmp_path / "words",
+        name="selectra_x",
+        version="1.0.0",
+    )
+    assert report.components == ["transformer", "ner", "textcat"]
+    assert not report.shared_transformer
+    cats = spacy.load(tmp_path / "p")("El gol.").cats
+    assert sum(cats.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

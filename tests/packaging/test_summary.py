@@ -39,6 +39,16 @@ TRIAL = {
 }
 
 
+def test_many_labels_are_counted():
+    many = {
+        "pipeline": ["morphologizer"],
+        "labels": {"morphologizer": [f"L{n}" for n in range(99)]},
+    }
+    card = model_card({**META, **many})
+    assert "| 99 labels |" in card
+    assert "L98" not in card
+
+
 def test_card():
     card = model_card(META)
     assert card.startswith("# es_selectra_tiny 0.1.0\n")

@@ -176,6 +176,49 @@ def test_layers_stacked_upon_each_other(published: Published, start, data):
             assert torch.equal(stacked[name], value), name
 
 
+def test_narrow_embeddings_take_their_projection_into_themselves(published, start, data):
+    vocabulary = read_vocabulary(data.tokenizer)
+    narrow, wide = (
+        build_model(
+            start(encoder={"init_from": str(published.discriminator), "embedding_size": size}),
+            vocabulary,
+        )
+        for size in (None, 32)
+    )
+    assert narrow.discriminator.encoder.embeddings_project is not None
+    assert wide.discriminator.encoder.embeddings_project is None
+    assert wide.discriminator.config.embedding_size == 32
+    assert wide.generator.encoder.embeddings is wide.discriminator.encoder.embeddings
+    ids = torch.randint(5, vocabulary.size, (20,), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        one, other = (
+            model.eval().discriminator.encoder(ids, [20])[:20] for model in (narrow, wide)
+        )
+    similar = torch.cosine_similarity(one, other, dim=1)  # of unrelated ones: 0
+    assert similar.mean() > 0.9
+
+
+def test_embeddings_that_cannot_be_widened(published, start, data):
+    sections = {"encoder": {"init_from": str(published.discriminator), "embedding_size": 24}}
+    with pytest.raises(SelectraError, match=r"embeddings of 16 .* wider \(32\), not 24"):
+        build_model(start(**sections), read_vocabulary(data.tokenizer))
+    sections["generator"] = {"init_from": str(published.generator)}
+    with pytest.raises(ValidationError, match=r"shares the embeddings"):
+        start(**sections)
+
+
+def test_dropout_of_the_run_replaces_that_of_the_checkpoint(published, start, data):
+    sections = {"init_from": str(published.discriminator), "hidden_dropout_prob": 0.0}
+    model = build_model(
+        start(encoder=sections, generator={"init_from": str(published.generator)}),
+        read_vocabulary(data.tokenizer),
+    )
+    for network in (model.discriminator, model.generator):
+        assert network.config.hidden_dropout_prob == 0.0
+        assert network.config.attention_probs_dropout_prob == 0.1
+        assert network.encoder.embeddings.dropout.probability == 0.0
+
+
 def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start, data):
     (published.discriminator / "model.safetensors").rename(
         published.discriminator / "pytorch_model.bin"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ class Selection:
             single longer sentence is truncated.
         per_label: maximum number of texts per label, chosen at random.
         seed: of the random choices.
+        where: columns and the value that a row must have there.
     """
 
     text_key: str = "text"
@@ -51,18 +52,19 @@ class Selection:
     max_words: int | None = None
     per_label: int | None = None
     seed: int = 0
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_labelled(
-    paths: Sequence[str | Path], names: Names, selection: Selection | None = None
+    paths: Sequence[str | Path], names: Names | None, selection: Selection | None = None
 ) -> list[LabelledText]:
     """The texts of some labels, in random order.
 
     Args:
         paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
-        names: one or several new names of each label. Rows with other labels are left out, and
-            rows without the column if other rows of the file have it, because only some sources
-            of a corpus may have sections.
+        names: one or several new names of each label, None to keep all labels. Rows with other
+            labels are left out, and rows without the column if other rows of the file have it,
+            because only some sources of a corpus may have sections.
         selection: which texts to use; None for all, unshortened.
 
     Raises:
@@ -74,12 +76,16 @@ def read_labelled(
     labels: set[str] = set()
     seen: Counter[str] = Counter()
     for path in paths:
-        for text, label in _rows(path, chosen.text_key, chosen.label_key, all_labelled=False):
+        keys = chosen.text_key, chosen.label_key
+        for text, label in _rows(path, *keys, all_labelled=False, where=chosen.where):
             labels.add(label)
-            if label not in names or not text:
+            if not text or (names is not None and label not in names):
                 continue
             seen[label] += 1
             keep_some(found[label], text, seen[label], chosen.per_label, random)
+    if not found:
+        raise SelectraError(f"{', '.join(map(str, paths))}: no labelled text")
+    names = {label: [label] for label in found} if names is None else names
     missing = [label for label in names if not found[label]]
     if missing:
         raise SelectraError(
@@ -106,11 +112,19 @@ def read_pairs(
 
 
 def _rows(
-    path: str | Path, text_key: str, label_key: str, *, all_labelled: bool = True
+    path: str | Path,
+    text_key: str,
+    label_key: str,
+    *,
+    all_labelled: bool = True,
+    where: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, str]]:
     missing = ""
     labelled = 0
-    for place, row in file_rows(Path(path), [text_key, label_key]):
+    wanted = where or {}
+    for place, row in file_rows(Path(path), [text_key, label_key, *wanted]):
+        if any(str(row.get(key)) != value for key, value in wanted.items()):
+            continue
         for key in (text_key, label_key):
             if key not in row:
                 missing = f"{place}: no column '{key}' (found: {', '.join(row)})"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embedding
 from spacy_selectra.encoder.hub import find_discriminator, find_generator, resolve_model
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
+from spacy_selectra.pretraining.initialization.embedding_width import fold_projection
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     embedding_sources,
     transfer_vocabulary,
@@ -49,7 +50,10 @@ def load_networks(
     directory, beside = find_discriminator(encoder.init_from)
     discriminator = load_discriminator(directory)
     _fit_vocabulary(discriminator, directory, encoder, vocabulary)
-    discriminator = stack_layers(discriminator, encoder.stack)
+    if encoder.embedding_size is not None:
+        discriminator = fold_projection(discriminator, encoder.embedding_size)
+        beside = None  # its generator reads embeddings of the old width
+    discriminator = stack_layers(discriminator, encoder.stack, **encoder.dropouts())
     generator_from = generator.init_from or beside
     if generator_from is None:
         if encoder.train_rows is not None:
@@ -61,7 +65,7 @@ def load_networks(
     directory = find_generator(generator_from)
     language_model = load_generator(directory)
     _fit_vocabulary(language_model, directory, encoder, vocabulary)
-    language_model = stack_layers(language_model, encoder.stack)
+    language_model = stack_layers(language_model, encoder.stack, **encoder.dropouts())
     try:
         tie_embeddings(language_model, discriminator)
     except ValueError as error:
@@ -72,17 +76,18 @@ def load_networks(
 Network = TypeVar("Network", Discriminator, Generator)
 
 
-def stack_layers(model: Network, times: int) -> Network:
-    """The same network with its stack of layers repeated `times` times.
+def stack_layers(model: Network, times: int, **dropouts: float) -> Network:
+    """The same network with its stack of layers repeated `times` times, and other dropout.
 
     Gong et al. 2019, "Efficient training of BERT by progressively stacking", section 4: attention
     of a layer resembles that of the layers above it, so copies are a better start than random
     weights. Embeddings and head are unchanged.
     """
-    if times == 1:
+    if times == 1 and not dropouts:
         return model
     layers = model.config.num_hidden_layers
-    deeper = type(model)(replace(model.config, num_hidden_layers=times * layers))
+    changes: dict[str, Any] = {"num_hidden_layers": times * layers, **dropouts}
+    deeper = type(model)(replace(model.config, **changes))
     weights = model.state_dict()
     for name, tensor in list(weights.items()):
         found = _LAYER.fullmatch(name)

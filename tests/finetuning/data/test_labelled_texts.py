@@ -156,3 +156,26 @@ def test_commands_write_what_fine_tuning_reads(rows: Path, tmp_path: Path):
         "hypothesis",
         "label",
     }
+
+
+def test_all_labels_of_some_rows(tmp_path: Path):
+    path = tmp_path / "corpus.jsonl"
+    kinds = [("news", "Uno"), ("news", "Dos"), ("law", "Tres"), ("news", None)]
+    with path.open("w", encoding="utf-8") as file:
+        for source, title in kinds:
+            row = {"source": source, "text": f"Texto de {title}."}
+            print(json.dumps(row if title is None else row | {"title": title}), file=file)
+    out = tmp_path / "out.jsonl"
+    given = ["labels", "texts", str(path), str(out), "--label-key", "title", "--where"]
+    result = run.invoke(app, [*given, "source=news"], catch_exceptions=False)
+    assert "2 texts" in result.output
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert {(row["text"], row["label"]) for row in found} == {
+        ("Texto de Uno.", "Uno"),
+        ("Texto de Dos.", "Dos"),
+    }
+    again = [*given[:-1], "--replace", "--where"]
+    for where, message in (("source=poems", "no labelled text"), ("source", "not KEY=VALUE")):
+        result = run.invoke(app, [*again, where])
+        assert result.exit_code == 1
+        assert message in result.output
