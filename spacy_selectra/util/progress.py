@@ -28,6 +28,8 @@ class Progress(tqdm):
         quiet: bool = False,
     ) -> None:
         terminal = sys.stderr.isatty()
+        if total is not None:
+            total = max(0, total)  # of a budget that is spent, less than nothing may be left
         if total:
             bar = "{bar:10}  " if terminal else ""
             amount = bar + "{n:,.0f} of {total:,.0f}{unit} ({percentage:.0f}%)"

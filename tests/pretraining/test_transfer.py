@@ -198,6 +198,23 @@ def test_narrow_embeddings_take_their_projection_into_themselves(published, star
     assert similar.mean() > 0.9
 
 
+def test_generator_copied_from_lower_layers(published, start, data):
+    alone = published.discriminator.rename(published.discriminator.parent / "alone")
+    model = build_model(
+        start(encoder={"init_from": str(alone), "stack": 2}, generator={"copied_layers": 1}),
+        read_vocabulary(data.tokenizer),
+    )
+    assert (len(model.generator.encoder.layers), len(model.discriminator.encoder.layers)) == (1, 4)
+    lowest = model.discriminator.encoder.layers[0].state_dict()
+    for name, tensor in model.generator.encoder.layers[0].state_dict().items():
+        assert torch.equal(tensor, lowest[name]), name
+        assert tensor is not lowest[name]
+    assert torch.equal(
+        model.generator.encoder.embeddings_project.weight,
+        model.discriminator.encoder.embeddings_project.weight,
+    )
+
+
 def test_embeddings_that_cannot_be_widened(published, start, data):
     sections = {"encoder": {"init_from": str(published.discriminator), "embedding_size": 24}}
     with pytest.raises(SelectraError, match=r"embeddings of 16 .* wider \(32\), not 24"):
@@ -236,6 +253,7 @@ def test_pickled_weights_are_refused_with_the_command_that_converts_them(publish
         ({"encoder": {"vocabulary": "replace"}}, r"encoder\.vocabulary needs"),
         ({"encoder": {"train_rows": "repair.json"}}, r"encoder\.train_rows needs"),
         ({"generator": {"init_from": "somewhere"}}, r"generator\.init_from needs"),
+        ({"generator": {"copied_layers": 2}}, r"generator\.copied_layers needs"),
         ({"encoder": {"stack": 2}}, r"encoder\.stack needs"),
         ({"encoder": {"init_from": "x", "hidden_size": 8}}, r"remove encoder\.hidden_size"),
         ({"encoder": {"init_from": "x", "init_embeddings": "cooccurrence"}}, "trained embeddings"),

@@ -76,3 +76,11 @@ def test_first_signal_requests_a_later_one_interrupts(
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("total", [0, -3.5])
+def test_nothing_left_to_do(total, capsys):
+    """As when a run goes on whose time is up."""
+    with Progress("training", total, "seconds") as progress:
+        progress.update(0)
+    assert "training: 0" in capsys.readouterr().err

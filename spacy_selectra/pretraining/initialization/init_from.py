@@ -32,10 +32,10 @@ _LAYER = re.compile(r"(encoder\.layers\.)(\d+)(\..*)")
 def load_networks(
     encoder: EncoderSettings, generator: GeneratorSettings, vocabulary: Vocabulary
 ) -> tuple[Generator, Discriminator]:
-    """Both networks from `init_from`; if there is no generator, a random one.
+    """Both networks from `init_from`; if there is no generator, a new one.
 
     Random weights come from torch's global generator. With `encoder.stack`, loaded layers are
-    repeated.
+    repeated, those of a generator only if it is as deep as the discriminator.
 
     Args:
         encoder: section `[encoder]`, with `init_from`.
@@ -53,6 +53,7 @@ def load_networks(
     if encoder.embedding_size is not None:
         discriminator = fold_projection(discriminator, encoder.embedding_size)
         beside = None  # its generator reads embeddings of the old width
+    depth = discriminator.config.num_hidden_layers
     discriminator = stack_layers(discriminator, encoder.stack, **encoder.dropouts())
     generator_from = generator.init_from or beside
     if generator_from is None:
@@ -61,11 +62,15 @@ def load_networks(
                 "encoder.train_rows needs the generator trained with the discriminator: set "
                 "generator.init_from"
             )
+        if generator.copied_layers is not None:
+            return copy_layers(discriminator, min(depth, generator.copied_layers)), discriminator
         return Generator(generator_config(discriminator.config, generator.scale)), discriminator
     directory = find_generator(generator_from)
     language_model = load_generator(directory)
     _fit_vocabulary(language_model, directory, encoder, vocabulary)
-    language_model = stack_layers(language_model, encoder.stack, **encoder.dropouts())
+    # one of fewer layers than the discriminator stays as shallow as it was made
+    times = encoder.stack if language_model.config.num_hidden_layers == depth else 1
+    language_model = stack_layers(language_model, times, **encoder.dropouts())
     try:
         tie_embeddings(language_model, discriminator)
     except ValueError as error:
@@ -97,6 +102,15 @@ def stack_layers(model: Network, times: int, **dropouts: float) -> Network:
             weights[f"{found[1]}{number}{found[3]}"] = tensor
     deeper.load_state_dict(weights)
     return deeper
+
+
+def copy_layers(discriminator: Discriminator, count: int) -> Generator:
+    """A generator of the lowest `count` layers of a discriminator, with a random head."""
+    model = Generator(replace(discriminator.config, num_hidden_layers=count))
+    own = model.encoder.state_dict()
+    weights = discriminator.encoder.state_dict()
+    model.encoder.load_state_dict({name: weights[name] for name in own})
+    return model
 
 
 def _fit_vocabulary(
