@@ -1,4 +1,4 @@
-"""The pipeline in packages/ installs without network, and gives what the documentation prints."""
+"""The pipelines in packages/ install without network, and give what the documentation prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.benchmark import record, run
 from tests.processes import run as run_elsewhere
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "packages" / "es_selectra_tiny"
+PACKAGES = ROOT / "packages"
+BYTES = {"es_selectra_tiny": 25e6, "es_selectra_small": 60e6}  # at most
+each = pytest.mark.parametrize("name", BYTES)
 PAGES = ("README.md", "docs/usage.md", "docs/index.md")
 
 
@@ -42,16 +44,26 @@ def execute(place: Path, directory: Path, snippets: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages that pip installed the shipped directory into."""
+    """A folder of packages that pip installed the shipped directories into."""
     place = tmp_path_factory.mktemp("site")
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
-            *("--target", str(place), str(PACKAGE)),
+            *("--target", str(place), *(str(PACKAGES / name) for name in BYTES)),
         ],
         check=True,
     )
     return place
+
+
+def data_of(installed: Path, name: str) -> Path:
+    (data,) = (installed / name).glob(f"{name}-*")
+    return data
+
+
+@pytest.fixture(scope="module")
+def small(installed: Path) -> Any:
+    return spacy.load(data_of(installed, "es_selectra_small"))
 
 
 def block(page: str, language: str) -> str:
@@ -101,7 +113,7 @@ def trace(data: Path, package: str) -> None:
 
 
 def test_the_page_on_architecture_names_what_runs(installed: Path):
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    data = data_of(installed, "es_selectra_tiny")
     done = run_elsewhere(trace, data, str(Path(spacy_selectra.__file__).parent))
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -127,7 +139,7 @@ def test_the_snippet_gives_what_the_page_prints(printed: dict[str, list[str]], p
 
 def test_the_picture_shows_what_the_pipeline_finds(installed: Path):
     entities = runpy.run_path(str(ROOT / "docs" / "entities.py"))
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    data = data_of(installed, "es_selectra_tiny")
     nlp = spacy.load(data, exclude=["textcat", "replaced"])
     sentences = entities["SENTENCES"].read_text(encoding="utf-8").splitlines()
     drawn = entities["draw"](list(nlp.pipe(sentences)))
@@ -137,7 +149,7 @@ def test_the_picture_shows_what_the_pipeline_finds(installed: Path):
 
 
 def test_line_breaks_change_no_entity(installed: Path):
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    data = data_of(installed, "es_selectra_tiny")
     nlp = spacy.load(data, exclude=["textcat", "replaced"])
     text = "El presidente de Iberdrola, Ignacio Galán, se reunió ayer en Bilbao con el lehendakari."
     expected = [("Iberdrola", "ORG"), ("Ignacio Galán", "PER"), ("Bilbao", "LOC")]
@@ -147,7 +159,7 @@ def test_line_breaks_change_no_entity(installed: Path):
 
 
 def test_entities_keep_to_lines_cells_and_sentences(installed: Path):
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    data = data_of(installed, "es_selectra_tiny")
     nlp = spacy.load(data, exclude=["textcat", "replaced"])
     names = ["Ana Gil", "Luis Mora", "Pedro Ruiz", "Carmen Vega"]
     for between in ("\n", "\r\n", "\n\n", "\t", " | ", "\n- "):
@@ -160,7 +172,7 @@ def test_entities_keep_to_lines_cells_and_sentences(installed: Path):
 
 
 def test_entities_of_a_hundred_lists_tables_and_addresses(installed: Path):
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
+    data = data_of(installed, "es_selectra_tiny")
     figures = record(run("structure.py", str(data)))
     assert figures["texts"] >= 100
     assert figures["boundaries"]["none"]["joined"] > 40
@@ -170,29 +182,74 @@ def test_entities_of_a_hundred_lists_tables_and_addresses(installed: Path):
     assert found["precision"] > 0.8
 
 
-def test_size_and_contents(installed: Path):
-    assert sum(file.stat().st_size for file in PACKAGE.iterdir()) <= 25e6
-    (data,) = (installed / "es_selectra_tiny").glob("es_selectra_tiny-*")
-    for weights in data.rglob("model.safetensors"):
-        with safe_open(weights, "pt") as file:
+@each
+def test_size_and_contents(installed: Path, name: str):
+    assert sum(file.stat().st_size for file in (PACKAGES / name).iterdir()) <= BYTES[name]
+    data = data_of(installed, name)
+    weights = [*data.rglob("transformer/model"), *data.glob("replaced/model.safetensors")]
+    for one in weights:
+        with safe_open(one, "pt") as file:
             assert {file.get_tensor(name).dtype.itemsize for name in file.keys()} == {2}  # noqa: SIM118
     suffixes = {file.suffix for file in data.rglob("*") if file.is_file()}
     assert not suffixes & {".pt", ".pth", ".pkl", ".pickle"}
 
 
-def test_the_directory_is_what_the_project_writes(tmp_path: Path):
-    (wheel,) = PACKAGE.glob("*.whl")
+@each
+def test_the_directory_is_what_the_project_writes(tmp_path: Path, name: str):
+    (wheel,) = (PACKAGES / name).glob("*.whl")
     make_installable(shutil.copy(wheel, tmp_path))
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
-        file.name: file.read_bytes() for file in PACKAGE.iterdir() if file.is_file()
+        file.name: file.read_bytes() for file in (PACKAGES / name).iterdir() if file.is_file()
     }
 
 
-def test_card_says_where_it_comes_from():
-    card = (PACKAGE / "README.md").read_text(encoding="utf-8")
+@each
+def test_card_says_where_it_comes_from(name: str):
+    card = (PACKAGES / name / "README.md").read_text(encoding="utf-8")
     for part in ("## Scores", "## Data and licences", "## Training", "## Limits", "AnCora", "CO2"):
         assert part in card
-    (wheel,) = PACKAGE.glob("*.whl")
+    (wheel,) = (PACKAGES / name).glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         assert any(archive.read(n).decode() == card for n in archive.namelist() if "README" in n)
     assert "/tmp" not in card
+
+
+def test_one_pass_annotates_everything(small: Any):
+    text = (
+        "El niño comió las manzanas. Después, María Fernández viajó a Buenos Aires con su hermano."
+    )
+    doc = small(text)
+    assert [sentence.text for sentence in doc.sents] == [text[:27], text[28:]]
+    words = {token.text: token for token in doc}
+    assert [words[word].pos_ for word in ("niño", "comió", "las", "María")] == [
+        *("NOUN", "VERB", "DET", "PROPN")
+    ]
+    assert words["comió"].lemma_ == "comer"
+    assert words["manzanas"].morph.to_dict() == {"Gender": "Fem", "Number": "Plur"}
+    assert [(entity.text, entity.label_) for entity in doc.ents] == [
+        ("María Fernández", "PER"),
+        ("Buenos Aires", "LOC"),
+    ]
+    assert all(0 < entity._.score <= 1 for entity in doc.ents)
+    assert sum(doc.cats.values()) == pytest.approx(1, abs=1e-4)
+    assert all(0 < token._.replaced < 1 for token in doc)
+
+
+def test_topics_and_labels_given_at_call_time(small: Any):
+    texts = {
+        "deportes": "El delantero marcó dos goles y el equipo ganó el partido en el último minuto.",
+        "salud": "El hospital trata a los enfermos con un medicamento nuevo contra el cáncer.",
+        "economía": "El banco central subió los tipos de interés para frenar la inflación.",
+    }
+    for topic, doc in zip(texts, small.pipe(texts.values()), strict=True):
+        assert max(doc.cats, key=doc.cats.get) == topic
+    found = small.get_pipe("zero_shot").classify(
+        list(texts.values()), ["fútbol", "medicina", "finanzas", "cocina"]
+    )
+    best = [max(row, key=lambda label: row[label]) for row in found]
+    assert best == ["fútbol", "medicina", "finanzas"]
+
+
+def test_a_word_that_does_not_fit(small: Any):
+    doc = small("El médico le recetó un violín para la tos y mucho descanso.")
+    assert max(doc, key=lambda token: token._.replaced).text == "violín"

@@ -58,6 +58,12 @@ class EncoderSettings(Settings):
         description="With `init_from`: number of times its layers are repeated (progressive "
         "stacking). A shallow network trains faster in the beginning, when the loss falls quickly.",
     )
+    stack_method: Literal["copies", "identity"] = Field(
+        "copies",
+        description="copies puts copies of all layers on top; identity puts copies of each layer "
+        "after it, with outputs of zero, so that the deep network begins where the shallow one "
+        "ended.",
+    )
     train_rows: Path | None = Field(
         None,
         description="A repair.json written by `vocab repair`: train only the embeddings of the "
@@ -101,7 +107,8 @@ class EncoderSettings(Settings):
 
     def sizes(self) -> dict[str, Any]:
         """Sizes and probabilities that replace those of the preset."""
-        others = {"preset", "init_from", "vocabulary", "stack", "train_rows", "init_embeddings"}
+        others = {"preset", "init_from", "vocabulary", "stack", "stack_method", "train_rows"}
+        others.add("init_embeddings")
         return self.model_dump(exclude=others, exclude_none=True)
 
     def dropouts(self) -> dict[str, float]:
@@ -345,6 +352,7 @@ class PretrainingSettings(Settings):
             "encoder.vocabulary": self.encoder.vocabulary == "replace",
             "encoder.train_rows": self.encoder.train_rows is not None,
             "encoder.stack": self.encoder.stack > 1,
+            "encoder.stack_method": self.encoder.stack_method != "copies",
             # its embeddings would be replaced by the random ones of a new discriminator
             "generator.init_from": self.generator.init_from is not None,
             "generator.copied_layers": self.generator.copied_layers is not None,

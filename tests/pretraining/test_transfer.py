@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
-from spacy_selectra.encoder.config import EncoderConfig
-from spacy_selectra.encoder.heads import Generator
+from spacy_selectra.encoder.config import EncoderConfig, preset
+from spacy_selectra.encoder.heads import Discriminator, Generator
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.config import PretrainingSettings
+from spacy_selectra.pretraining.initialization.depth import stack_layers
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     embedding_sources,
     transfer_vocabulary,
@@ -196,6 +197,30 @@ def test_narrow_embeddings_take_their_projection_into_themselves(published, star
         )
     similar = torch.cosine_similarity(one, other, dim=1)  # of unrelated ones: 0
     assert similar.mean() > 0.9
+
+
+def test_layers_that_pass_on_what_they_get():
+    config = replace(preset("tiny", 50), num_hidden_layers=2, initializer_range=0.1)
+    torch.manual_seed(0)
+    shallow = Discriminator(config)
+    for name, weight in shallow.named_parameters():
+        if "norm" in name:  # as after training
+            torch.nn.init.normal_(weight, 1.0 if name.endswith("weight") else 0.0, 0.1)
+    deep = stack_layers(shallow, 3, "identity")
+    copied = stack_layers(shallow, 3)
+    ids = torch.randint(5, 50, (20,))
+    with torch.inference_mode():
+        one, same, other = (
+            model.eval().encoder(ids, [20])[:20] for model in (shallow, deep, copied)
+        )
+    assert len(deep.encoder.layers) == 6
+    assert torch.cosine_similarity(one, same, dim=1).min() > 0.98
+    assert torch.cosine_similarity(one, other, dim=1).mean() < 0.8
+    layers = deep.encoder.layers
+    assert torch.equal(layers[0].qkv.weight, layers[2].qkv.weight)
+    assert torch.equal(layers[3].qkv.weight, shallow.encoder.layers[1].qkv.weight)
+    assert not layers[1].output.weight.any()
+    assert layers[3].output.weight.any()
 
 
 def test_generator_copied_from_lower_layers(published, start, data):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spacy_selectra.corpus.compression import split_suffix
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import file_rows
@@ -22,6 +23,7 @@ from spacy_selectra.util.arrays import keep_some
 from spacy_selectra.util.files import read_yaml
 
 Names = Mapping[str, Sequence[str]]
+_SUFFIXES = (".jsonl", ".tsv", ".csv")
 _SENTENCE = re.compile(r"[^\n]+?(?:[.!?…][»”\"')]*(?=\s|$)|$)", re.MULTILINE)
 
 
@@ -61,7 +63,7 @@ def read_labelled(
     """The texts of some labels, in random order.
 
     Args:
-        paths: `.jsonl`, `.tsv` or `.csv` files, also compressed.
+        paths: `.jsonl`, `.tsv` or `.csv` files, also compressed, or folders of such files.
         names: one or several new names of each label, None to keep all labels. Rows with other
             labels are left out, and rows without the column if other rows of the file have it,
             because only some sources of a corpus may have sections.
@@ -75,7 +77,7 @@ def read_labelled(
     found: dict[str, list[str]] = defaultdict(list)
     labels: set[str] = set()
     seen: Counter[str] = Counter()
-    for path in paths:
+    for path in [file for given in paths for file in _files(Path(given))]:
         keys = chosen.text_key, chosen.label_key
         for text, label in _rows(path, *keys, all_labelled=False, where=chosen.where):
             labels.add(label)
@@ -98,6 +100,12 @@ def read_labelled(
         for text in found[label]
     ]
     return [texts[place] for place in random.permutation(len(texts))]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if split_suffix(file)[0] in _SUFFIXES)
 
 
 def read_pairs(

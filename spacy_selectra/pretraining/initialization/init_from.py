@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +14,7 @@ from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embedding
 from spacy_selectra.encoder.hub import find_discriminator, find_generator, resolve_model
 from spacy_selectra.errors import OtherRunError, SelectraError
 from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
+from spacy_selectra.pretraining.initialization.depth import copy_layers, stack_layers
 from spacy_selectra.pretraining.initialization.embedding_width import fold_projection
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     embedding_sources,
@@ -25,8 +23,6 @@ from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.run_directory import RECORD_FILE, delete_run
 from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
-
-_LAYER = re.compile(r"(encoder\.layers\.)(\d+)(\..*)")
 
 
 def load_networks(
@@ -54,7 +50,9 @@ def load_networks(
         discriminator = fold_projection(discriminator, encoder.embedding_size)
         beside = None  # its generator reads embeddings of the old width
     depth = discriminator.config.num_hidden_layers
-    discriminator = stack_layers(discriminator, encoder.stack, **encoder.dropouts())
+    discriminator = stack_layers(
+        discriminator, encoder.stack, encoder.stack_method, **encoder.dropouts()
+    )
     generator_from = generator.init_from or beside
     if generator_from is None:
         if encoder.train_rows is not None:
@@ -70,47 +68,12 @@ def load_networks(
     _fit_vocabulary(language_model, directory, encoder, vocabulary)
     # one of fewer layers than the discriminator stays as shallow as it was made
     times = encoder.stack if language_model.config.num_hidden_layers == depth else 1
-    language_model = stack_layers(language_model, times, **encoder.dropouts())
+    language_model = stack_layers(language_model, times, encoder.stack_method, **encoder.dropouts())
     try:
         tie_embeddings(language_model, discriminator)
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
     return language_model, discriminator
-
-
-Network = TypeVar("Network", Discriminator, Generator)
-
-
-def stack_layers(model: Network, times: int, **dropouts: float) -> Network:
-    """The same network with its stack of layers repeated `times` times, and other dropout.
-
-    Gong et al. 2019, "Efficient training of BERT by progressively stacking", section 4: attention
-    of a layer resembles that of the layers above it, so copies are a better start than random
-    weights. Embeddings and head are unchanged.
-    """
-    if times == 1 and not dropouts:
-        return model
-    layers = model.config.num_hidden_layers
-    changes: dict[str, Any] = {"num_hidden_layers": times * layers, **dropouts}
-    deeper = type(model)(replace(model.config, **changes))
-    weights = model.state_dict()
-    for name, tensor in list(weights.items()):
-        found = _LAYER.fullmatch(name)
-        for copy in range(1, times) if found else ():
-            assert found is not None
-            number = int(found[2]) + copy * layers
-            weights[f"{found[1]}{number}{found[3]}"] = tensor
-    deeper.load_state_dict(weights)
-    return deeper
-
-
-def copy_layers(discriminator: Discriminator, count: int) -> Generator:
-    """A generator of the lowest `count` layers of a discriminator, with a random head."""
-    model = Generator(replace(discriminator.config, num_hidden_layers=count))
-    own = model.encoder.state_dict()
-    weights = discriminator.encoder.state_dict()
-    model.encoder.load_state_dict({name: weights[name] for name in own})
-    return model
 
 
 def _fit_vocabulary(

@@ -159,7 +159,8 @@ def test_commands_write_what_fine_tuning_reads(rows: Path, tmp_path: Path):
 
 
 def test_all_labels_of_some_rows(tmp_path: Path):
-    path = tmp_path / "corpus.jsonl"
+    path = tmp_path / "corpus" / "a.jsonl"
+    path.parent.mkdir()
     kinds = [("news", "Uno"), ("news", "Dos"), ("law", "Tres"), ("news", None)]
     with path.open("w", encoding="utf-8") as file:
         for source, title in kinds:
@@ -174,6 +175,8 @@ def test_all_labels_of_some_rows(tmp_path: Path):
         ("Texto de Uno.", "Uno"),
         ("Texto de Dos.", "Dos"),
     }
+    folder = ["labels", "texts", str(path.parent), str(tmp_path / "all"), *given[4:]]
+    assert "2 texts" in run.invoke(app, [*folder, "source=news"], catch_exceptions=False).output
     again = [*given[:-1], "--replace", "--where"]
     for where, message in (("source=poems", "no labelled text"), ("source", "not KEY=VALUE")):
         result = run.invoke(app, [*again, where])
