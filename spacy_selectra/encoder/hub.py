@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spacy_selectra.encoder.checkpoint import read_checkpoint
 from spacy_selectra.encoder.electra import SelectraEncoder
+from spacy_selectra.encoder.pipeline_weights import extracted_encoder
 from spacy_selectra.encoder.serialization import encoder_from_tensors
 from spacy_selectra.encoder.transformers_models import TransformersEncoder
 from spacy_selectra.errors import SelectraError
@@ -50,14 +51,15 @@ def resolve_model(path_or_hub_id: str | Path) -> Path:
     """The local directory of a model, downloaded (or from the cache) if it is a hub id.
 
     For a spaCy pipeline, installed or in a directory (also that of one component), this is the
-    discriminator in it; pipelines with `selectra_replaced` have one.
+    discriminator in it, if a component has one of its own, else the encoder of its transformer,
+    which fine-tuning has changed (`pipeline_weights.extracted_encoder`).
 
     Args:
         path_or_hub_id: a model's or pipeline's directory, the name of an installed pipeline, or
             an id such as "Recognai/selectra_small".
 
     Raises:
-        SelectraError: no such model, or a pipeline without a discriminator.
+        SelectraError: no such model, or a pipeline without an encoder of this library.
     """
     if not isinstance(path_or_hub_id, (str, Path)) or not str(path_or_hub_id).strip():
         raise SelectraError(
@@ -97,10 +99,11 @@ def _installed_pipeline(name: str) -> Path | None:
 
 
 def _encoder_within(directory: Path) -> Path:
-    """The discriminator in a pipeline's directory or package; other directories are returned.
+    """The discriminator or encoder in a pipeline's directory or package; other directories are
+    returned.
 
     Raises:
-        SelectraError: a pipeline without a discriminator.
+        SelectraError: a pipeline without either.
     """
     if (directory / "config.json").is_file():
         return directory
@@ -116,10 +119,10 @@ def _encoder_within(directory: Path) -> Path:
         kinds = stored.get("architectures") if isinstance(stored, dict) else None
         if kinds == ["ElectraForPreTraining"] and any(file.parent.glob("*.safetensors")):
             return file.parent
+    if (directory / "transformer" / "model").is_file():
+        return extracted_encoder(directory / "transformer" / "model")
     raise SelectraError(
-        f"{directory}: this pipeline has no discriminator in addition to its transformer; give the "
-        "directory of a pretraining or a hub id, or, to train with spaCy, the pipeline itself "
-        "as `source` of [components.transformer]"
+        f"{directory}: this pipeline has no encoder; give the directory of a pretraining or a hub id"
     )
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
+import torch
 
 from spacy_selectra.encoder.hub import find_discriminator, load_encoder, resolve_model
 from spacy_selectra.errors import SelectraError
+from spacy_selectra.text.tokenizer import load_tokenizer
 from tests.finetuning.tiny import save_classifier, save_discriminator
 
 
@@ -71,12 +74,34 @@ def test_a_directory_of_that_name_comes_first(
     assert resolve_model("es_prueba_del_disco") == Path("es_prueba_del_disco")
 
 
-def test_a_pipeline_without_discriminator(pipeline: Path, package: Path):
+def test_a_pipeline_without_encoder(pipeline: Path, package: Path):
     shutil.rmtree(pipeline / "replaced")
     shutil.rmtree(package / "es_prueba_del_disco-1.0.0" / "replaced")
     for name in (str(pipeline), "es_prueba_del_disco"):
-        with pytest.raises(SelectraError, match=r"has no discriminator .*as `source` of \[comp"):
+        with pytest.raises(SelectraError, match="has no encoder"):
             resolve_model(name)
+
+
+def test_the_transformer_of_a_pipeline_without_discriminator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = save_discriminator(tmp_path / "model")
+    nlp = spacy.blank("es")
+    architecture = {"@architectures": "spacy-selectra.SelectraModel.v1", "name": str(model)}
+    transformer: Any = nlp.add_pipe("transformer", config={"model": architecture})
+    transformer.model.initialize()
+    nlp.to_disk(tmp_path / "nlp")
+    found = resolve_model(tmp_path / "nlp")
+    assert found == resolve_model(tmp_path / "nlp" / "transformer")
+    assert found.parent == tmp_path / "cache" / "spacy-selectra"
+    assert len(list(found.parent.iterdir())) == 1
+    expected, extracted = load_encoder(model).state_dict(), load_encoder(found).state_dict()
+    assert expected.keys() == extracted.keys()
+    assert all(torch.equal(tensor, extracted[name]) for name, tensor in expected.items())
+    text = "El niño comió piñón."
+    own, other = (load_tokenizer(place)(text)["input_ids"] for place in (model, found))
+    assert own == other
 
 
 @pytest.mark.parametrize("name", ["json", "xml", "sin_instalar"])

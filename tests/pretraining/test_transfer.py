@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
-from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
+from transformers import ElectraForMaskedLM, ElectraForPreTraining
 
 from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
-from spacy_selectra.encoder.config import EncoderConfig, preset
-from spacy_selectra.encoder.heads import Discriminator, Generator
+from spacy_selectra.encoder.config import EncoderConfig
+from spacy_selectra.encoder.heads import Generator
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.pretraining.config import PretrainingSettings
-from spacy_selectra.pretraining.initialization.depth import stack_layers
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     embedding_sources,
     transfer_vocabulary,
@@ -26,75 +23,13 @@ from spacy_selectra.pretraining.pretrain import build_model, pretrain
 from spacy_selectra.text.normalization import split_entry
 from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
-    make_tokenizer,
     read_vocabulary,
-    save_tokenizer,
 )
+from tests.pretraining.conftest import Published, tokenizer
 
 WORDS = "embeddings.word_embeddings.weight"
 OLD = [*SPECIAL_TOKENS, "cami", "##ón", "##a", "##r", "mesa", "me", "##s", "x"]
 NEW = [*SPECIAL_TOKENS, "mesas", "mesa", "camión", "##as", "##ón", "##sa", "ж", "##ж", "[unused1]"]
-
-
-class Published(NamedTuple):
-    discriminator: Path
-    generator: Path
-
-
-def tokenizer(directory: Path, entries: list[str]) -> Path:
-    save_tokenizer(make_tokenizer(entries), directory, 32)
-    return directory
-
-
-@pytest.fixture
-def published(data, tmp_path: Path) -> Published:
-    """Both networks as transformers writes them, with the tokenizer of the corpus."""
-    torch.manual_seed(0)
-    pieces = read_vocabulary(data.tokenizer).pieces
-    sizes: dict[str, Any] = {
-        "vocab_size": len(pieces),
-        "embedding_size": 16,
-        "num_hidden_layers": 2,
-        "max_position_embeddings": 32,
-    }
-    wide = ElectraConfig(
-        hidden_size=32,
-        num_attention_heads=4,
-        intermediate_size=64,
-        hidden_dropout_prob=0.0,
-        **sizes,
-    )
-    narrow = ElectraConfig(hidden_size=8, num_attention_heads=1, intermediate_size=16, **sizes)
-    discriminator, generator = ElectraForPreTraining(wide), ElectraForMaskedLM(narrow)
-    generator.electra.embeddings = discriminator.electra.embeddings
-    generator.generator_lm_head.weight = discriminator.electra.embeddings.word_embeddings.weight
-    torch.nn.init.normal_(generator.generator_lm_head.bias)
-    for name, model in (("discriminator", discriminator), ("generator", generator)):
-        model.save_pretrained(tmp_path / name)
-        tokenizer(tmp_path / name, list(pieces))
-    return Published(tmp_path / "discriminator", tmp_path / "generator")
-
-
-@pytest.fixture
-def start(data):
-    """Settings that continue from somewhere."""
-
-    def make(**sections: dict[str, Any]) -> PretrainingSettings:
-        values: dict[str, Any] = {
-            "paths": {"corpus": data.corpus, "tokenizer": data.tokenizer},
-            "training": {
-                "max_steps": 2,
-                "batch_size": 4,
-                "precision": "fp32",
-                "device": "cpu",
-                "threads": 1,
-            },
-        }
-        for name, section in sections.items():
-            values[name] = values.get(name, {}) | section
-        return PretrainingSettings.model_validate(values)
-
-    return make
 
 
 def assert_same_weights(model: Any, reference: Any, inputs: list[int]) -> None:
@@ -147,118 +82,6 @@ def test_without_a_generator_a_random_one_with_shared_embeddings(published, star
     assert model.generator.config.hidden_size == 16
     stored = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
     assert torch.equal(embeddings.word_embeddings.weight, stored)
-
-
-def test_layers_stacked_upon_each_other(published: Published, start, data):
-    plain, deeper = (
-        build_model(
-            start(
-                encoder={"init_from": str(published.discriminator), "stack": times},
-                generator={"init_from": str(published.generator)},
-            ),
-            read_vocabulary(data.tokenizer),
-        )
-        for times in (1, 3)
-    )
-    assert deeper.generator.encoder.embeddings is deeper.discriminator.encoder.embeddings
-    for few, many in (
-        (plain.discriminator, deeper.discriminator),
-        (plain.generator, deeper.generator),
-    ):
-        layers = few.config.num_hidden_layers
-        assert many.config.num_hidden_layers == len(many.encoder.layers) == 3 * layers
-        for place, layer in enumerate(many.encoder.layers):
-            below = few.encoder.layers[place % layers].state_dict()
-            assert all(
-                torch.equal(value, below[name]) for name, value in layer.state_dict().items()
-            )
-        stacked = many.state_dict()
-        for name, value in few.state_dict().items():
-            assert torch.equal(stacked[name], value), name
-
-
-def test_narrow_embeddings_take_their_projection_into_themselves(published, start, data):
-    vocabulary = read_vocabulary(data.tokenizer)
-    narrow, wide = (
-        build_model(
-            start(encoder={"init_from": str(published.discriminator), "embedding_size": size}),
-            vocabulary,
-        )
-        for size in (None, 32)
-    )
-    assert narrow.discriminator.encoder.embeddings_project is not None
-    assert wide.discriminator.encoder.embeddings_project is None
-    assert wide.discriminator.config.embedding_size == 32
-    assert wide.generator.encoder.embeddings is wide.discriminator.encoder.embeddings
-    ids = torch.randint(5, vocabulary.size, (20,), generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        one, other = (
-            model.eval().discriminator.encoder(ids, [20])[:20] for model in (narrow, wide)
-        )
-    similar = torch.cosine_similarity(one, other, dim=1)  # of unrelated ones: 0
-    assert similar.mean() > 0.9
-
-
-def test_layers_that_pass_on_what_they_get():
-    config = replace(preset("tiny", 50), num_hidden_layers=2, initializer_range=0.1)
-    torch.manual_seed(0)
-    shallow = Discriminator(config)
-    for name, weight in shallow.named_parameters():
-        if "norm" in name:  # as after training
-            torch.nn.init.normal_(weight, 1.0 if name.endswith("weight") else 0.0, 0.1)
-    deep = stack_layers(shallow, 3, "identity")
-    copied = stack_layers(shallow, 3)
-    ids = torch.randint(5, 50, (20,))
-    with torch.inference_mode():
-        one, same, other = (
-            model.eval().encoder(ids, [20])[:20] for model in (shallow, deep, copied)
-        )
-    assert len(deep.encoder.layers) == 6
-    assert torch.cosine_similarity(one, same, dim=1).min() > 0.98
-    assert torch.cosine_similarity(one, other, dim=1).mean() < 0.8
-    layers = deep.encoder.layers
-    assert torch.equal(layers[0].qkv.weight, layers[2].qkv.weight)
-    assert torch.equal(layers[3].qkv.weight, shallow.encoder.layers[1].qkv.weight)
-    assert not layers[1].output.weight.any()
-    assert layers[3].output.weight.any()
-
-
-def test_generator_copied_from_lower_layers(published, start, data):
-    alone = published.discriminator.rename(published.discriminator.parent / "alone")
-    model = build_model(
-        start(encoder={"init_from": str(alone), "stack": 2}, generator={"copied_layers": 1}),
-        read_vocabulary(data.tokenizer),
-    )
-    assert (len(model.generator.encoder.layers), len(model.discriminator.encoder.layers)) == (1, 4)
-    lowest = model.discriminator.encoder.layers[0].state_dict()
-    for name, tensor in model.generator.encoder.layers[0].state_dict().items():
-        assert torch.equal(tensor, lowest[name]), name
-        assert tensor is not lowest[name]
-    assert torch.equal(
-        model.generator.encoder.embeddings_project.weight,
-        model.discriminator.encoder.embeddings_project.weight,
-    )
-
-
-def test_embeddings_that_cannot_be_widened(published, start, data):
-    sections = {"encoder": {"init_from": str(published.discriminator), "embedding_size": 24}}
-    with pytest.raises(SelectraError, match=r"embeddings of 16 .* wider \(32\), not 24"):
-        build_model(start(**sections), read_vocabulary(data.tokenizer))
-    sections["generator"] = {"init_from": str(published.generator)}
-    with pytest.raises(ValidationError, match=r"shares the embeddings"):
-        start(**sections)
-
-
-def test_dropout_of_the_run_replaces_that_of_the_checkpoint(published, start, data):
-    sections = {"init_from": str(published.discriminator), "hidden_dropout_prob": 0.0}
-    model = build_model(
-        start(encoder=sections, generator={"init_from": str(published.generator)}),
-        read_vocabulary(data.tokenizer),
-    )
-    for network in (model.discriminator, model.generator):
-        assert network.config.hidden_dropout_prob == 0.0
-        assert network.config.attention_probs_dropout_prob == 0.1
-        assert network.encoder.embeddings.dropout.probability == 0.0
 
 
 def test_pickled_weights_are_refused_with_the_command_that_converts_them(published, start, data):
