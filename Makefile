@@ -44,7 +44,7 @@ demo: $(INSTALLED)
 	@echo; echo "Ordinary Spanish, by the pipeline just trained on the sample:"; echo
 	@$(TRY) packages/es_selectra_$(SIZE)-*.whl --texts assets/ordinary.txt
 	@echo; echo "The same by the shipped pipeline, which was trained on real text:"; echo
-	@$(TRY) packages/es_selectra_tiny/*.whl --library packages/spacy_selectra-*.whl --texts assets/ordinary.txt
+	@$(TRY) packages/es_selectra_small/*.whl --library packages/spacy_selectra-*.whl --texts assets/ordinary.txt
 
 test: $(INSTALLED)
 	$(PYTEST) $(COVERAGE) $(DURATIONS) --ignore-glob="*/test_benchmark*"

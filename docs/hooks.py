@@ -15,6 +15,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
+    "packages/es_selectra_small/README.md": "es_selectra_small.md",
     "packages/es_selectra_tiny/README.md": "es_selectra_tiny.md",
 }
 _SOURCES = {page: source for source, page in OUTSIDE.items()}

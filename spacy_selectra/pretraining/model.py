@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from spacy_selectra.encoder.config import EncoderConfig, generator_config, preset
 from spacy_selectra.encoder.heads import Discriminator, Generator, GeneratorHead, tie_embeddings
 from spacy_selectra.encoder.layout import PackedLayout
-from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
 from spacy_selectra.pretraining.generator_loss import TableCast, vocabulary_loss
 from spacy_selectra.pretraining.masking import MaskedBatch
+from spacy_selectra.pretraining.network_settings import EncoderSettings, GeneratorSettings
 
 
 @dataclass(frozen=True)

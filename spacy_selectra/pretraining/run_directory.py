@@ -23,12 +23,12 @@ from spacy_selectra.pretraining.checkpoints import (
     remove_leftovers,
 )
 from spacy_selectra.pretraining.config import (
-    EncoderSettings,
     ObjectiveSettings,
     OptimizerSettings,
     PretrainingSettings,
     TrainingSettings,
 )
+from spacy_selectra.pretraining.network_settings import EncoderSettings
 from spacy_selectra.util.files import read_json
 from spacy_selectra.util.settings import Settings
 

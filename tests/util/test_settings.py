@@ -10,7 +10,8 @@ import pytest
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.config import TrainingSettings
-from spacy_selectra.pretraining.config import EncoderSettings, ObjectiveSettings
+from spacy_selectra.pretraining.config import ObjectiveSettings
+from spacy_selectra.pretraining.network_settings import EncoderSettings
 from spacy_selectra.util.settings import Settings, parse_settings, read_config
 
 

@@ -13,7 +13,6 @@ from spacy_selectra.encoder.config import generator_config
 from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
 from spacy_selectra.encoder.hub import find_discriminator, find_generator, resolve_model
 from spacy_selectra.errors import OtherRunError, SelectraError
-from spacy_selectra.pretraining.config import EncoderSettings, GeneratorSettings
 from spacy_selectra.pretraining.initialization.depth import copy_layers, stack_layers
 from spacy_selectra.pretraining.initialization.embedding_width import fold_projection
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
@@ -21,6 +20,7 @@ from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
     transfer_vocabulary,
 )
 from spacy_selectra.pretraining.model import PretrainingModel
+from spacy_selectra.pretraining.network_settings import EncoderSettings, GeneratorSettings
 from spacy_selectra.pretraining.run_directory import RECORD_FILE, delete_run
 from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
 
