@@ -122,7 +122,7 @@ def _encoder_within(directory: Path) -> Path:
     if (directory / "transformer" / "model").is_file():
         return extracted_encoder(directory / "transformer" / "model")
     raise SelectraError(
-        f"{directory}: this pipeline has no encoder; give the directory of a pretraining or a hub id"
+        f"{directory}: this pipeline has no encoder; give a pretraining's directory or a hub id"
     )
 
 

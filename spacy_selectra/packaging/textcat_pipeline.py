@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from spacy_selectra.components.word_textcat import load_classifier
+from spacy_selectra.components.architectures.word_textcat import load_classifier
 from spacy_selectra.matching.classifier import WordClassifier
 
 if TYPE_CHECKING:

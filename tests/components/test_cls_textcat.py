@@ -11,7 +11,7 @@ import spacy
 from spacy.training import Example
 from spacy_transformers.data_classes import TransformerData
 
-from spacy_selectra.components.textcat import cls_textcat
+from spacy_selectra.components.architectures.textcat import cls_textcat
 from tests.components.conftest import SENTENCES
 
 TEXTCAT = {"@architectures": "spacy-selectra.ClsTextCat.v1", "exclusive_classes": True}

@@ -15,11 +15,11 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Model
 
+from spacy_selectra.components.architectures.tagger import word_tagger
 from spacy_selectra.components.corpora.conllu import conllu_reader
 from spacy_selectra.components.corpora.labelled import conll_reader, text_reader
 from spacy_selectra.components.corpora.mixed import mixed_reader
 from spacy_selectra.components.corpora.replaced import replaced_reader
-from spacy_selectra.components.tagger import word_tagger
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.assemble import assemble_pipeline
 from spacy_selectra.packaging.pipeline_scores import evaluate_pipeline

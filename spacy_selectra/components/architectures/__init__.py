@@ -1,0 +1,1 @@
+"""Networks of components, by their names in configurations (`@architectures`)."""
