@@ -25,7 +25,11 @@ from spacy_selectra.pretraining.config import PretrainingSettings, TrainingSetti
 from spacy_selectra.pretraining.evaluation.evaluate import Heldout
 from spacy_selectra.pretraining.initialization.accent_repair import read_rows
 from spacy_selectra.pretraining.initialization.cooccurrence import init_from_cooccurrence
-from spacy_selectra.pretraining.initialization.init_from import load_networks, restrict_to_rows
+from spacy_selectra.pretraining.initialization.init_from import (
+    load_networks,
+    restrict_to_rows,
+    trained_positions,
+)
 from spacy_selectra.pretraining.masking import MaskedBatch, Masker
 from spacy_selectra.pretraining.model import PretrainingModel, new_networks
 from spacy_selectra.pretraining.optimizer import Schedule, build_optimizer
@@ -195,9 +199,9 @@ def _pretrain(
                 write_json(output / RECORD_FILE, record)
         finished = trainer.train(stop)
         if finished and world.is_main:
-            # with init_from, earlier training may have covered more positions
-            trained = longest if settings.encoder.init_from is None else None
-            _export(model, output, settings.paths.tokenizer, trained)
+            source = settings.encoder.init_from
+            before = 0 if source is None else trained_positions(source)
+            _export(model, output, settings.paths.tokenizer, max(longest, before))
     world.wait()
     return Result(finished, trainer.step, output, world.is_main)
 
@@ -266,16 +270,15 @@ def _prepare(masker: Masker, device: torch.device, mode: str, batch: Batch) -> M
     return masked
 
 
-def _export(model: PretrainingModel, output: Path, tokenizer: Path, longest: int | None) -> None:
-    """Write both networks; `longest` is the number of trained positions, None if unknown."""
+def _export(model: PretrainingModel, output: Path, tokenizer: Path, longest: int) -> None:
+    """Write both networks; `longest` is the number of trained positions."""
     # fine-tuning should not inherit the dropout of pretraining, which is often 0
     defaults = {name: EncoderConfig.__dataclass_fields__[name].default for name in DROPOUTS}
     networks = {"discriminator": model.discriminator, "generator": model.generator}
     with tempfile.TemporaryDirectory() as scratch:
         declaring = Path(scratch) / "tokenizer"
         shutil.copytree(tokenizer, declaring)
-        if longest is not None:
-            declare_longest_sequence(declaring, longest)
+        declare_longest_sequence(declaring, longest)
         for name, network in networks.items():
             network.config = dataclasses.replace(network.config, **defaults)
             save_model(network, output / name, tokenizer=declaring)

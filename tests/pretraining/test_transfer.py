@@ -23,6 +23,8 @@ from spacy_selectra.pretraining.pretrain import build_model, pretrain
 from spacy_selectra.text.normalization import split_entry
 from spacy_selectra.text.tokenizer import (
     SPECIAL_TOKENS,
+    declare_longest_sequence,
+    longest_sequence,
     read_vocabulary,
 )
 from tests.pretraining.conftest import Published, tokenizer
@@ -154,6 +156,8 @@ def test_a_run_continues_with_a_new_vocabulary(published, start, data, tmp_path)
         generator={"init_from": str(published.generator)},
         optimizer={"learning_rate": 1e-9},
     )
+    for directory in published:
+        declare_longest_sequence(directory, 20)
     assert pretrain(settings, tmp_path / "run", quiet=True).finished
     old = load_file(published.discriminator / "model.safetensors")[f"electra.{WORDS}"]
     for name in ("discriminator", "generator"):
@@ -161,6 +165,8 @@ def test_a_run_continues_with_a_new_vocabulary(published, start, data, tmp_path)
         torch.testing.assert_close(weights[:20], old[:20], rtol=0, atol=1e-6)
         assert not torch.allclose(weights[20:], old[20:], atol=1e-3)
         assert read_vocabulary(tmp_path / "run" / name).pieces == pieces
+        # as many positions as the run had sequences of, which are more than before
+        assert longest_sequence(tmp_path / "run" / name, 512) == 32
 
 
 def test_sources_of_new_entries(tmp_path):

@@ -8,7 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spacy_selectra.encoder.checkpoint import load_discriminator, load_generator, save_model
+from spacy_selectra.encoder.checkpoint import (
+    CONFIG_FILE,
+    load_discriminator,
+    load_generator,
+    save_model,
+)
 from spacy_selectra.encoder.config import generator_config
 from spacy_selectra.encoder.heads import Discriminator, Generator, tie_embeddings
 from spacy_selectra.encoder.hub import find_discriminator, find_generator, resolve_model
@@ -22,7 +27,13 @@ from spacy_selectra.pretraining.initialization.vocabulary_transfer import (
 from spacy_selectra.pretraining.model import PretrainingModel
 from spacy_selectra.pretraining.network_settings import EncoderSettings, GeneratorSettings
 from spacy_selectra.pretraining.run_directory import RECORD_FILE, delete_run
-from spacy_selectra.text.tokenizer import Vocabulary, load_tokenizer, read_vocabulary
+from spacy_selectra.text.tokenizer import (
+    Vocabulary,
+    load_tokenizer,
+    longest_sequence,
+    read_vocabulary,
+)
+from spacy_selectra.util.files import read_json
 
 
 def load_networks(
@@ -74,6 +85,17 @@ def load_networks(
     except ValueError as error:
         raise SelectraError(f"{generator_from}: does not fit the discriminator: {error}") from error
     return language_model, discriminator
+
+
+def trained_positions(init_from: str) -> int:
+    """Positions that `init_from` was trained on: those that its tokenizer declares, else all.
+
+    Raises:
+        SelectraError: no model at `init_from`.
+    """
+    directory, _ = find_discriminator(init_from)
+    positions = int(read_json(directory / CONFIG_FILE)["max_position_embeddings"])
+    return longest_sequence(directory, positions)
 
 
 def _fit_vocabulary(
