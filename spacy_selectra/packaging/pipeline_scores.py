@@ -217,8 +217,8 @@ def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -
 
 
 def _without(nlp: Language, *kept: str) -> list[str]:
-    """All components except those with these names or factories and transformers."""
-    needed = {*kept, "transformer"}
+    """All components except those with these names or factories and encoders."""
+    needed = {*kept, "transformer", "tok2vec"}
     return [
         name
         for name in nlp.pipe_names
