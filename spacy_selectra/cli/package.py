@@ -48,6 +48,14 @@ def assemble(
     half: Annotated[
         bool, typer.Option("--half", help="Store the encoders' weights in half precision.")
     ] = False,
+    fraction_bits: Annotated[
+        int,
+        typer.Option(
+            min=4,
+            max=10,
+            help="With --half, bits kept of a weight's fraction: fewer for a smaller wheel.",
+        ),
+    ] = 10,
     quiet: Quiet = False,
 ) -> None:
     """Put trained components into one pipeline directory that needs none of their own.
@@ -72,6 +80,7 @@ def assemble(
         about=about,
         hypothesis_template=hypothesis_template,
         half=half,
+        fraction_bits=fraction_bits,
     )
     if not quiet:
         typer.echo(f"{output}: {', '.join(report.components)}, {report.megabytes:.0f} MB")

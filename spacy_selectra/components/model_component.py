@@ -106,15 +106,16 @@ class ModelComponent(Pipe):
             self._read(resolve_model(self._source))
         return self._model
 
-    def round_to_half(self) -> None:
-        """Round the weights to half precision, and save them so from now on.
+    def round_to_half(self, bits: int = 10) -> None:
+        """Round the weights to half precision, with so many bits of the fraction, and save them so
+        from now on.
 
         Raises:
             SelectraError: a weight is too large for half precision.
         """
         from spacy_selectra.encoder.serialization import round_to_half
 
-        round_to_half(self._network())
+        round_to_half(self._network(), bits)
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Write the model directory, or an empty directory if there is no model."""

@@ -235,14 +235,21 @@ def _rename(name: str) -> str:
 # that measurements use the stored weights. Files are then in half precision, which is exact and
 # therefore automatic.
 
+HALF_BITS = 10  # stored bits of float16's fraction
 
-def round_to_half(module: nn.Module) -> None:
-    """Round each weight to float16 (11 bits), in place.
+
+def round_to_half(module: nn.Module, bits: int = HALF_BITS) -> None:
+    """Round each weight to float16, in place.
+
+    Args:
+        module: its weights are changed.
+        bits: bits of the fraction that are kept; the others are 0, which makes compressed files
+            smaller. 7 is the precision of bfloat16.
 
     Raises:
         SelectraError: a weight is outside of the range of float16 (65,504).
     """
-    rounded = {name: weight.detach().half() for name, weight in module.named_parameters()}
+    rounded = {name: _half(weight.detach(), bits) for name, weight in module.named_parameters()}
     for name, weight in rounded.items():
         if not torch.isfinite(weight).all():
             raise SelectraError(f"'{name}' has weights that are too large for half precision")
@@ -271,3 +278,15 @@ def in_full_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }
+
+
+def _half(weight: Tensor, bits: int) -> Tensor:
+    half = weight.half()
+    dropped = HALF_BITS - bits
+    if not dropped:
+        return half
+    stored = half.view(torch.int16).to(torch.int32)
+    # sign and magnitude: a carry out of the fraction rightly increases the exponent
+    magnitude = ((stored & 0x7FFF) + (1 << (dropped - 1))) >> dropped << dropped
+    magnitude = torch.where(torch.isfinite(half), magnitude, stored & 0x7FFF)
+    return (magnitude | (stored & 0x8000)).to(torch.int16).view(torch.float16)

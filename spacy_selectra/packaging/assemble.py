@@ -64,6 +64,7 @@ def assemble_pipeline(
     about: str | Path | None = None,
     hypothesis_template: str | None = None,
     half: bool = False,
+    fraction_bits: int = 10,
 ) -> Assembly:
     """Write a self-contained pipeline directory.
 
@@ -89,6 +90,7 @@ def assemble_pipeline(
             `co2_grams_per_kwh`, for estimates of energy and CO2.
         hypothesis_template: zero-shot template with {}; the component's default if None.
         half: round all encoders' weights to half precision and store them in 16 bits.
+        fraction_bits: with `half`, bits of each weight's fraction that are kept.
 
     Weights that are the same in `zero_shot` and `replaced`, for instance after fine-tuning with
     `frozen_layers`, are stored once.
@@ -122,7 +124,7 @@ def assemble_pipeline(
     if matching is not None:
         _add_origin(nlp.meta, zero_shot_component(nlp).loaded_model.model.origin)
     if half:
-        round_pipeline_to_half(nlp)
+        round_pipeline_to_half(nlp, fraction_bits)
     expected = _outputs(nlp)
     with atomic_directory(output) as directory:
         nlp.to_disk(directory)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import CONFIG_FILE, SHARED_WITH, WEIGHTS_FILE
-from spacy_selectra.encoder.serialization import round_to_half
+from spacy_selectra.encoder.serialization import HALF_BITS, round_to_half
 from spacy_selectra.util.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 WORTH_SHARING = 0.1
 
 
-def round_pipeline_to_half(nlp: Language) -> None:
+def round_pipeline_to_half(nlp: Language, bits: int = HALF_BITS) -> None:
     """Round the weights of all encoders to half precision, in which they are then stored.
 
     The precision of computation does not change.
+
+    Args:
+        nlp: changed in place.
+        bits: bits of each fraction that are kept; fewer than 10 make a wheel smaller.
 
     Raises:
         SelectraError: a weight is too large for half precision.
@@ -33,13 +37,13 @@ def round_pipeline_to_half(nlp: Language) -> None:
 
     for _, component in nlp.pipeline:
         if isinstance(component, ModelComponent):
-            component.round_to_half()
+            component.round_to_half(bits)
             continue
         model: Any = getattr(component, "model", None)
         for layer in model.walk() if hasattr(model, "walk") else ():
             for shim in layer.shims:
                 if isinstance(shim, SelectraShim):
-                    round_to_half(shim.encoder)
+                    round_to_half(shim.encoder, bits)
 
 
 def store_common_weights_once(pipeline: str | Path) -> None:

@@ -30,6 +30,27 @@ def test_rounding_is_to_the_nearest(tiny_config):
         torch.testing.assert_close(weight, before[name], rtol=2**-11, atol=2**-25)
 
 
+def test_fewer_bits_of_the_fraction():
+    layer = nn.Linear(200, 200)
+    before = layer.weight.detach().clone()
+    layer.weight.data[0, :2] = torch.tensor([1.999, -1.999])  # the next number has another exponent
+    round_to_half(layer, bits=7)
+    weight = layer.weight.detach()
+    assert weight[0, :2].tolist() == [2.0, -2.0]
+    torch.testing.assert_close(weight[1:], before[1:], rtol=2**-7.8, atol=2**-21)
+    assert exact_type([weight]) == torch.float16
+    low = weight.half().view(torch.int16) & 0b111
+    assert not low.any()
+    errors = (weight - before)[1:]
+    assert errors.mean().abs() < errors.std() / 20  # to the nearest, not towards zero
+    with pytest.raises(SelectraError, match="too large"):
+        round_to_half(nn.Linear(1, 1).requires_grad_(False).apply(_huge), bits=7)
+
+
+def _huge(layer: nn.Module) -> None:
+    layer.weight.fill_(65_500.0)
+
+
 def test_stored_in_half_only_where_nothing_is_lost(tiny_config, tmp_path: Path):
     model = Discriminator(tiny_config)
     save_model(model, tmp_path / "full")

@@ -114,10 +114,10 @@ class ZeroShotModel(ModelComponent):
         settings = {"mode": self.precision, "long_texts": self.long_texts}
         return EntailmentScorer.of(directory, device, **settings)
 
-    def round_to_half(self) -> None:
+    def round_to_half(self, bits: int = 10) -> None:
         """Round an entailment model's weights; a matching model's vectors are already int8."""
         if not self.matches:
-            super().round_to_half()
+            super().round_to_half(bits)
 
     def _network(self) -> Any:
         return self.loaded_model.model
