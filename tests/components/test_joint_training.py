@@ -200,6 +200,23 @@ def test_documents_without_sentence_starts_do_not_count(make_nlp):
     assert senter.get_loss([other], scores[1:])[0] == 0
 
 
+def test_a_capital_after_a_stop_starts_a_sentence(make_nlp):
+    nlp = make_nlp()
+    marked = example(nlp, "Sí. No.", sent_starts=[1, 0, 1, 0])
+    senter = component(nlp, "selectra_senter", [marked])
+    output = senter.model.get_ref("softmax")
+    output.set_param("b", np.asarray([9.0, -9.0], dtype=np.float32))  # never, says the model
+    text = "Vive en EE.UU. Viajó. ¿Dónde? Ana no sabe!\n… pero Eva sí. y más"
+    assert [sentence.text for sentence in nlp(text).sents] == [
+        *("Vive en EE.UU. Viajó.", "¿Dónde?", "Ana no sabe!\n… pero Eva sí. y más")
+    ]
+    senter.after_stops = False
+    assert len(list(nlp(text).sents)) == 1
+    assert [doc.text for doc in nlp.pipe(["", "Sí. No."])] == ["", "Sí. No."]
+    with pytest.raises(SelectraError, match="after_stops"):
+        senter.after_stops = "yes"
+
+
 def test_the_gradient_is_a_mean_over_annotated_words():
     width = 3
 
