@@ -45,6 +45,9 @@ def assemble(
     hypothesis_template: Annotated[
         str | None, typer.Option(help="Zero-shot template with {}, as the entailment was trained.")
     ] = None,
+    calibrate_on: Annotated[
+        Path | None, typer.Option(help="Held-out entities (CoNLL), to calibrate scores on.")
+    ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store the encoders' weights in half precision.")
     ] = False,
@@ -79,6 +82,7 @@ def assemble(
         version=version,
         about=about,
         hypothesis_template=hypothesis_template,
+        calibrate_on=calibrate_on,
         half=half,
         fraction_bits=fraction_bits,
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.ner_pipeline import entity_pipeline, is_token_classifier
+from spacy_selectra.packaging.pipeline_scores import calibrate_entities
 from spacy_selectra.packaging.storage import round_pipeline_to_half, store_common_weights_once
 from spacy_selectra.serving.records import load_pipeline, zero_shot_component
 from spacy_selectra.util.files import atomic_directory, read_yaml
@@ -63,6 +64,7 @@ def assemble_pipeline(
     pretraining: Sequence[str | Path] = (),
     about: str | Path | None = None,
     hypothesis_template: str | None = None,
+    calibrate_on: str | Path | None = None,
     half: bool = False,
     fraction_bits: int = 10,
 ) -> Assembly:
@@ -89,6 +91,7 @@ def assemble_pipeline(
             `sources` (name, url, license, use), `limits`; `watts` (power during pretraining) and
             `co2_grams_per_kwh`, for estimates of energy and CO2.
         hypothesis_template: zero-shot template with {}; the component's default if None.
+        calibrate_on: held-out entities in CoNLL columns, to calibrate their scores on.
         half: round all encoders' weights to half precision and store them in 16 bits.
         fraction_bits: with `half`, bits of each weight's fraction that are kept.
 
@@ -125,6 +128,8 @@ def assemble_pipeline(
         _add_origin(nlp.meta, zero_shot_component(nlp).loaded_model.model.origin)
     if half:
         round_pipeline_to_half(nlp, fraction_bits)
+    if calibrate_on is not None:
+        calibrate_entities(nlp, calibrate_on)
     expected = _outputs(nlp)
     with atomic_directory(output) as directory:
         nlp.to_disk(directory)

@@ -128,6 +128,28 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
     return {**scores, "ents_left_out": left_out} if left_out else scores
 
 
+def calibrate_entities(nlp: Language, held_out: str | Path, batch_size: int = 64) -> float:
+    """Fit the temperature of `ner`'s scores on a CoNLL column file, and return it.
+
+    Raises:
+        SelectraError: an unreadable file, a component without scores, or no entities predicted.
+    """
+    from spacy_selectra.components.corpora.labelled import read_entities
+
+    tagger: Any = nlp.get_pipe("ner")
+    if not hasattr(tagger, "calibrate"):
+        raise SelectraError("component 'ner' has no scores to calibrate; selectra_ner has")
+    examples = [example for _, example in read_entities(nlp, Path(held_out), {})]
+    _require(examples, held_out)
+    forget_types(nlp, examples)
+    later = nlp.pipe_names[nlp.pipe_names.index("ner") :]
+    with nlp.select_pipes(disable=later):
+        read = nlp.pipe((example.predicted for example in examples), batch_size=batch_size)
+        for example, doc in zip(examples, read, strict=True):
+            example.predicted = doc
+    return tagger.calibrate(examples)
+
+
 def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> dict[str, float]:
     """Accuracy of tags, morphology and lemmas, and F1 of sentences.
 
