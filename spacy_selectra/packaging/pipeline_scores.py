@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 REPLACED_SHARE = 0.15  # ELECTRA's mask probability (Clark et al. 2020, section 2)
 TEXTCATS = {"textcat", "textcat_multilabel", "selectra_textcat"}
 WORD_FACTORIES = {"tagger", "morphologizer", "trainable_lemmatizer", "lemmatizer"} | {
-    *("senter", "selectra_senter", "sentencizer", "parser", "attribute_ruler")
+    "selectra_lemmatizer",
+    *("senter", "selectra_senter", "sentencizer", "parser", "attribute_ruler"),
 }
 WORD_SCORES = ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f")
 SENTENCES = 10  # consecutive sentences of a treebank in one text

@@ -425,3 +425,37 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
     for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f"):
         assert measured[name] == pytest.approx(joined[name], abs=1e-6), name
     assert {"ents_f", "cats_acc", "replaced_auc"} <= measured.keys()
+
+
+def test_lemmas_that_are_words_are_preferred(make_nlp):
+    nlp = make_nlp()
+    taught = [
+        example(nlp, text, lemmas=lemmas)
+        for text, lemmas in (
+            ("habló cantó", ["hablar", "cantar"]),
+            ("bebió vivió", ["beber", "vivir"]),
+            ("Iberdrola ayer", ["Iberdrola", "ayer"]),
+        )
+    ]
+    lemmatizer = component(nlp, "selectra_lemmatizer", taught, config={"min_tree_freq": 1})
+    trees = {
+        lemmatizer.trees.apply(tree, "reunió"): place
+        for place, tree in enumerate(lemmatizer.labels)
+    }
+    assert {"reunir", "reunió", "reuniar"} <= trees.keys()
+    output = lemmatizer.model.get_ref("softmax")
+    output.set_param("W", output.get_param("W") * 0)
+
+    def rank(*lemmas: str) -> str:
+        biases = np.full(len(trees), -9.0, dtype=np.float32)
+        for place, lemma in enumerate(lemmas):
+            biases[trees[lemma]] = 3.0 - place
+        output.set_param("b", biases)
+        return nlp("reunió")[0].lemma_
+
+    assert rank("reuniar", "reunió", "reunir") == "reunir"
+    assert rank("reuniar", "reunió") == "reunir"  # the least probable, but a word
+    assert rank("reunió", "reunir") == "reunió"  # the first leaves the word as it is
+    lemmatizer.top_k = 1
+    assert rank("reuniar", "reunir") == "reuniar"
+    assert [doc.text for doc in nlp.pipe(["", "habló"])] == ["", "habló"]
