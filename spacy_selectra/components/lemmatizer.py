@@ -57,9 +57,9 @@ class KnownWordLemmatizer(EditTreeLemmatizer):
     """spaCy's `trainable_lemmatizer` that prefers lemmas in the library's list of Spanish words.
 
     An edit tree says how a lemma differs from a word. With few training data, the most probable
-    tree often gives no word: "reuniar" for "reunió". Unless the most probable applicable tree leaves
-    the word as it is, the first of the `top_k` most probable trees is applied that changes it to a
-    known word; if there is none, the most probable one, as in spaCy.
+    tree often gives no word: "reuniar" for "reunió". Unless the most probable applicable tree
+    leaves the word as it is, the first of the `top_k` most probable trees is applied that changes
+    it to a known word; if there is none, the most probable one, as in spaCy.
 
     Settings and training are those of `trainable_lemmatizer`.
     """

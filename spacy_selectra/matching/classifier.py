@@ -87,12 +87,12 @@ def train_classifier(model: MatchingModel, examples: Pairs) -> WordClassifier:
     scaled = vectors * (lengths / _expected_length(total, squares, related))[:, None]
     regression = fit_regression(scaled, [label for _, label in examples])
     rows = unit(model.tables.vectors.astype(np.float32))
-    table = np.float32(rows @ regression.coef_.T)
-    bias = regression.intercept_
+    table = (rows @ regression.coef_.T).astype(np.float32)
+    bias = regression.intercept_.astype(np.float32)
     if len(regression.classes_) == 2:  # scikit-learn has one row of coefficients then
-        table, bias = np.hstack([0 * table, table]), np.append(0.0, bias)
+        table, bias = np.hstack([0 * table, table]), np.append(np.float32(0), bias)
     labels = tuple(str(label) for label in regression.classes_)
-    return WordClassifier(labels, table, np.float32(bias), weights, related)
+    return WordClassifier(labels, table, bias, weights, related)
 
 
 def fit_regression(vectors: np.ndarray, labels: Sequence[str]):

@@ -43,7 +43,8 @@ def with_transformer(encoder: Path) -> Language:
 def initialised(nlp: Language) -> Language:
     """Trainable components get large random weights, so that there is something to compare."""
     doc = nlp.make_doc(SENTENCES[0])
-    annotation = {"entities": [(23, 28, "LOC")], "cats": CATS}
+    lemmas = [token.text.lower() for token in doc]
+    annotation = {"entities": [(23, 28, "LOC")], "cats": CATS, "lemmas": lemmas}
     nlp.initialize(lambda: [Example.from_dict(doc, annotation)])
     random = np.random.default_rng(0)
     for name, pipe in nlp.pipeline:
@@ -89,6 +90,7 @@ def entity_tagger(encoder: Path, entailment: Path) -> Language:
 def joint(encoder: Path, entailment: Path) -> Language:
     nlp = with_transformer(encoder)
     nlp.add_pipe("selectra_senter")
+    nlp.add_pipe("selectra_lemmatizer", config={"min_tree_freq": 1})
     nlp.add_pipe("selectra_textcat")
     tok2vec = {
         "@architectures": "spacy-selectra.TransformerListener.v1",

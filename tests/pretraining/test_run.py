@@ -140,7 +140,15 @@ def test_positions_that_were_trained_are_declared(clean, settings, tmp_path):
     longer = settings(**preset, encoder__init_from=str(clean), training__max_steps=1)
     pretrain(longer, tmp_path / "more", quiet=True)
     config = read_json(tmp_path / "more" / "discriminator" / "tokenizer_config.json")
-    assert config["model_max_length"] == 512
+    assert config["model_max_length"] == 32  # as before
+    source = tmp_path / "source"
+    shutil.copytree(clean, source)
+    declared = source / "discriminator" / "tokenizer_config.json"
+    declared.write_text(json.dumps({**read_json(declared), "model_max_length": 48}), "utf-8")
+    longer = settings(**preset, encoder__init_from=str(source), training__max_steps=1)
+    pretrain(longer, tmp_path / "again", quiet=True)
+    config = read_json(tmp_path / "again" / "discriminator" / "tokenizer_config.json")
+    assert config["model_max_length"] == 48  # that of the earlier run, which is longer
 
 
 def test_stopped_and_resumed_equals_uninterrupted(clean, settings, tmp_path, monkeypatch):
@@ -489,7 +497,7 @@ def test_starting_from_an_earlier_run(clean, settings, tmp_path):
         other = load_file(tmp_path / "run" / name / "model.safetensors")
         for key, tensor in one.items():
             torch.testing.assert_close(tensor, other[key], rtol=0, atol=1e-6)
-    with pytest.raises(SelectraError, match=r"remove encoder\.embedding_size"):
+    with pytest.raises(SelectraError, match=r"remove encoder\.hidden_size"):
         pretrain(settings(encoder__init_from=str(clean)), tmp_path / "other", quiet=True)
 
 

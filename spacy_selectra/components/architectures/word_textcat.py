@@ -47,7 +47,8 @@ def load_classifier(model: Model, words: list[str], classifier: WordClassifier) 
     model.attrs["words"] = list(words)
     model.attrs["related"] = classifier.related
     for name in _TABLES:
-        model.set_param(name, model.ops.asarray(getattr(classifier, name)))
+        table: Any = model.ops.asarray(getattr(classifier, name))
+        model.set_param(name, table)
 
 
 def _forward(
@@ -62,7 +63,8 @@ def _forward(
     places = [index.places(doc.text) for doc in docs]
     tables = {name: model.ops.to_numpy(model.get_param(name)) for name in _TABLES}
     logits = word_logits(places, **tables, related=model.attrs["related"])
-    return model.ops.asarray2f(softmax(logits)), lambda _: _refuse(model)
+    found: Any = softmax(logits)
+    return model.ops.asarray2f(found), lambda _: _refuse(model)
 
 
 def _refuse(model: Model, *_: Any, **__: Any) -> Any:
