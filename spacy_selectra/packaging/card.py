@@ -31,7 +31,7 @@ MATCHING_LIMITS = (
     "Probabilities were calibrated on other labels and texts. Before you rely on a threshold, test "
     "it on your own.",
 )
-_MOST_LABELS = 30
+_MOST_LABELS = 30  # that are listed; a morphologizer has hundreds
 COMPONENTS = {
     "transformer": "the encoder shared by the components that listen to it",
     "senter": "sentence starts",
@@ -94,9 +94,7 @@ def _components(meta: Mapping[str, Any]) -> str:
     for component in meta.get("pipeline") or []:
         meaning = COMPONENTS.get(component, "")
         own = labels.get(component) or []
-        # features and edit trees are hundreds
-        listed = own if len(own) <= _MOST_LABELS else ()
-        shown = _names(listed) if listed else f"{len(own)} labels" * bool(own)
+        shown = _names(own) if len(own) <= _MOST_LABELS else f"{len(own)} labels"
         rows.append((f"`{component}`", meaning, shown))
     return _table(("component", "gives", "labels"), rows)
 

@@ -120,10 +120,7 @@ def entity_scores(nlp: Language, examples: Sequence[Any], batch_size: int = 64) 
     from spacy.scorer import get_ner_prf
 
     left_out = forget_types(nlp, examples)
-    with nlp.select_pipes(disable=_without(nlp, "ner")):
-        predicted = nlp.pipe((e.predicted for e in examples), batch_size=batch_size)
-        for example, doc in zip(examples, predicted, strict=True):
-            example.predicted = doc
+    _annotate(nlp, examples, _without(nlp, "ner"), batch_size)
     found = get_ner_prf(examples)
     scores = {key: found[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
     return {**scores, "ents_left_out": left_out} if left_out else scores
@@ -144,10 +141,7 @@ def calibrate_entities(nlp: Language, held_out: str | Path, batch_size: int = 64
     _require(examples, held_out)
     forget_types(nlp, examples)
     later = nlp.pipe_names[nlp.pipe_names.index("ner") :]
-    with nlp.select_pipes(disable=later):
-        read = nlp.pipe((example.predicted for example in examples), batch_size=batch_size)
-        for example, doc in zip(examples, read, strict=True):
-            example.predicted = doc
+    _annotate(nlp, examples, later, batch_size)
     return tagger.calibrate(examples)
 
 
@@ -237,6 +231,16 @@ def words_per_second(nlp: Language, docs: Sequence[Doc], batch_size: int = 64) -
     start = time.perf_counter()
     words = sum(len(doc) for doc in nlp.pipe(texts, batch_size=batch_size))
     return words / (time.perf_counter() - start)
+
+
+def _annotate(
+    nlp: Language, examples: Sequence[Any], disabled: Sequence[str], batch_size: int
+) -> None:
+    """Run all other components on the predicted documents of examples."""
+    with nlp.select_pipes(disable=disabled):
+        docs = nlp.pipe((example.predicted for example in examples), batch_size=batch_size)
+        for example, doc in zip(examples, docs, strict=True):
+            example.predicted = doc
 
 
 def _without(nlp: Language, *kept: str) -> list[str]:

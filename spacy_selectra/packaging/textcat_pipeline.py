@@ -30,5 +30,5 @@ def textcat_pipeline(
     textcat: Any = nlp.add_pipe("textcat", config={"model": CLASSIFIER})
     for label in classifier.labels:
         textcat.add_label(label)
-    load_classifier(textcat.model, list(words), classifier)
+    load_classifier(textcat.model, words, classifier)
     return nlp

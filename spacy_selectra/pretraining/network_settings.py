@@ -94,8 +94,8 @@ class EncoderSettings(Settings):
 
     def sizes(self) -> dict[str, Any]:
         """Sizes and probabilities that replace those of the preset."""
-        others = {"preset", "init_from", "vocabulary", "stack", "stack_method", "train_rows"}
-        others.add("init_embeddings")
+        others = {"preset", "init_from", "vocabulary", "stack", "stack_method"}
+        others |= {"train_rows", "init_embeddings"}
         return self.model_dump(exclude=others, exclude_none=True)
 
     def dropouts(self) -> dict[str, float]:

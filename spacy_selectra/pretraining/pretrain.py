@@ -135,6 +135,9 @@ def _pretrain(
     torch.manual_seed(training.seed)
     model = build_model(settings, vocabulary)
     _check_length(model, longest)
+    # now and not in the end, when a checkpoint or the hub may be out of reach
+    source = settings.encoder.init_from
+    trained = max(longest, 0 if source is None else trained_positions(source))
     if settings.encoder.init_embeddings == "cooccurrence" and start is None:
         init_from_cooccurrence(model, corpus, vocabulary, training.seed)
     model = model.to(device)
@@ -199,9 +202,7 @@ def _pretrain(
                 write_json(output / RECORD_FILE, record)
         finished = trainer.train(stop)
         if finished and world.is_main:
-            source = settings.encoder.init_from
-            before = 0 if source is None else trained_positions(source)
-            _export(model, output, settings.paths.tokenizer, max(longest, before))
+            _export(model, output, settings.paths.tokenizer, trained)
     world.wait()
     return Result(finished, trainer.step, output, world.is_main)
 

@@ -4,7 +4,7 @@
 """
 # No postponed annotations: confection reads those of registered functions at run time.
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ def word_textcat(nO: int | None = None) -> Model[list[Doc], Floats2d]:  # noqa: 
     )
 
 
-def load_classifier(model: Model, words: list[str], classifier: WordClassifier) -> None:
+def load_classifier(model: Model, words: Sequence[str], classifier: WordClassifier) -> None:
     """Give a `word_textcat` the tables of a classifier, whose words are `words`."""
     model.set_dim("nO", len(classifier.labels), force=True)
     model.attrs["words"] = list(words)

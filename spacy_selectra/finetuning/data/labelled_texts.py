@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spacy_selectra.corpus.compression import split_suffix
+from spacy_selectra.corpus.documents import files_in
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.labels import label_name
 from spacy_selectra.finetuning.data.sources import file_rows
@@ -77,7 +77,12 @@ def read_labelled(
     found: dict[str, list[str]] = defaultdict(list)
     labels: set[str] = set()
     seen: Counter[str] = Counter()
-    for path in [file for given in paths for file in _files(Path(given))]:
+    files = [
+        file
+        for path in map(Path, paths)
+        for file in (files_in(path, _SUFFIXES) if path.is_dir() else [path])
+    ]
+    for path in files:
         keys = chosen.text_key, chosen.label_key
         for text, label in _rows(path, *keys, all_labelled=False, where=chosen.where):
             labels.add(label)
@@ -100,12 +105,6 @@ def read_labelled(
         for text in found[label]
     ]
     return [texts[place] for place in random.permutation(len(texts))]
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.rglob("*") if split_suffix(file)[0] in _SUFFIXES)
 
 
 def read_pairs(
