@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spacy_selectra.cli.options import Replace, given_pair, split_new_file
+from spacy_selectra.errors import SelectraError
 
 labels_app = typer.Typer(
     help="Name labelled texts, and make entailment pairs of them.",
@@ -150,6 +151,40 @@ def words(
     save_vectors(trained, out)
     if not quiet:
         typer.echo(f"{out}: vectors of {len(trained.words):,} words")
+
+
+@labels_app.command("enrich")
+def enrich(
+    folders: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC OUT", help="Output folder of `labels words`, a new folder."),
+    ],
+    encoder: Annotated[
+        str, typer.Option(help="Folder or hub id of an encoder of sentences (mean of all pieces).")
+    ],
+    prefix: Annotated[str, typer.Option(help="Text before every word.")] = "",
+    weight: Annotated[float, typer.Option(min=0, help="Weight of the encoder's part.")] = 1.2,
+    dimensions: Annotated[int, typer.Option(min=2, help="Of the result.")] = 400,
+    replace: Replace = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add to word vectors what an encoder of sentences knows of the words.
+
+    Example:
+
+    python -m spacy_selectra labels enrich vectors richer --encoder intfloat/multilingual-e5-small
+    --prefix "query: "
+    """
+    from spacy_selectra.matching.encoder_vectors import EncoderVectorSettings, add_encoder_vectors
+    from spacy_selectra.matching.storage import load_vectors, save_vectors
+
+    [source, *more], out = split_new_file(folders, replace)
+    if more:
+        raise SelectraError("labels enrich: expected one folder of word vectors and a new folder")
+    settings = EncoderVectorSettings(prefix, weight, dimensions)
+    save_vectors(add_encoder_vectors(load_vectors(source), encoder, settings, quiet=quiet), out)
+    if not quiet:
+        typer.echo(f"{out}: vectors of {dimensions} numbers")
 
 
 @labels_app.command("match")
