@@ -77,7 +77,8 @@ def assemble_pipeline(
     Args:
         output: directory to write; replaced atomically.
         ner: output of `spacy train` with `transformer` and `ner`, or `best/` of a `finetune` for
-            entities, see `entity_pipeline`.
+            entities, see `entity_pipeline`; also an assembled pipeline, of which `textcat` and
+            zero-shot labels are replaced if they are given.
         name: name in the package, without the language: `selectra_tiny`.
         version: version of the package.
         textcat: output of `spacy train` with `transformer` and `textcat`.
@@ -86,7 +87,8 @@ def assemble_pipeline(
         discriminator: ELECTRA discriminator in transformers' format, for replaced words; not
             needed if they were trained together with `ner`.
         pretraining: directories of the pretraining runs, one continuing the other, for the model
-            card; that of `discriminator` if there are none.
+            card; that of `discriminator` if there are none. Without both, the card repeats the
+            record in the meta of `ner`.
         about: YAML file with `description`, `author`, `email`, `url`, `license`,
             `sources` (name, url, license, use), `limits`; `watts` (power during pretraining) and
             `co2_grams_per_kwh`, for estimates of energy and CO2.
@@ -109,6 +111,9 @@ def assemble_pipeline(
     if discriminator is not None and "replaced" in nlp.pipe_names:
         raise SelectraError(f"{ner}: detects replaced words already, without {discriminator}")
     shared = False
+    for component, given in (("textcat", textcat), ("zero_shot", matching or entailment)):
+        if given is not None and component in nlp.pipe_names:
+            nlp.remove_pipe(component)
     if textcat is not None:
         shared = _add_textcat(nlp, _trained(textcat, "textcat"))
     template = {} if hypothesis_template is None else {"hypothesis_template": hypothesis_template}
@@ -196,7 +201,7 @@ def _set_meta(
             item.removeprefix("spacy") for item in requirements if item[5:6] in "<>="
         ),
         "performance": {},
-        "training": training_record(runs, **power),
+        "training": training_record(runs, **power) or nlp.meta.get("training", {}),
         **said,
     }
     nlp.meta.update(meta)

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from spacy_selectra.cli.app import app
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.matching.encoder_vectors import (
     EncoderVectorSettings,
     add_encoder_vectors,
     encoder_vectors,
 )
+from spacy_selectra.matching.storage import load_vectors, save_vectors
 from spacy_selectra.matching.word_vectors import TrainedVectors
 from tests.finetuning.tiny import save_discriminator, save_tiny_tokenizer
 
@@ -97,3 +100,20 @@ def test_too_many_dimensions(counted, electra):
 def test_no_such_encoder(counted):
     with pytest.raises(SelectraError, match="no such model directory"):
         add_encoder_vectors(counted, "./nowhere", quiet=True)
+
+
+def test_the_command(counted, electra, tmp_path):
+    save_vectors(counted, tmp_path / "counted")
+
+    def enrich(*arguments):
+        own = (tmp_path / "counted", *arguments, "--encoder", electra, "--dimensions", 4)
+        return CliRunner().invoke(app, ["labels", "enrich", *map(str, own)])
+
+    found = enrich(tmp_path / "out", "--weight", 0.5, "--prefix", "tema: ")
+    assert found.exit_code == 0, found.output
+    expected = add_encoder_vectors(
+        counted, electra, EncoderVectorSettings("tema: ", 0.5, 4), quiet=True
+    )
+    np.testing.assert_array_equal(load_vectors(tmp_path / "out").vectors, expected.vectors)
+    assert "exists" in enrich(tmp_path / "out").output
+    assert "expected one folder" in enrich(tmp_path / "more", tmp_path / "new").output

@@ -97,6 +97,19 @@ def test_a_matching_model_and_what_is_known_of_it(parts, matching, tmp_path):
         assemble(tmp_path / "q", parts, matching=matching)
 
 
+def test_parts_of_an_assembled_pipeline_are_replaced(parts, pipeline, matching, tmp_path):
+    before = spacy.load(pipeline)
+    report = assemble_pipeline(
+        tmp_path / "p", ner=pipeline, name="selectra_x", version="1.1.0", matching=matching
+    )
+    assert sorted(report.components) == sorted(before.pipe_names)
+    nlp = spacy.load(tmp_path / "p")
+    (row,) = part(nlp, "zero_shot").classify(["el gol del portero"], ["gol", "horno"])
+    assert row["gol"] > row["horno"]
+    assert nlp(TEXT).cats == pytest.approx(before(TEXT).cats, abs=1e-5)
+    assert nlp.meta["training"] == before.meta["training"] != {}
+
+
 def test_only_ner(parts, tmp_path):
     report = assemble_pipeline(tmp_path / "p", ner=parts["ner"], name="selectra_x", version="1.0.0")
     assert report.components == ["transformer", "ner"]
