@@ -12,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 
+import drawing
+
 PICTURE = Path(__file__).resolve().parent / "reliability.svg"
 SIDE, LEFT, TOP, WIDTH, HEIGHT = 300, 56, 20, 560, 380  # pixels
 CURVES = (("test before", "as trained", "#c0392b"), ("test after", "calibrated", "#2471a3"))
@@ -28,15 +30,13 @@ def draw(results: dict) -> str:
         x, y = _place(tenths / 10, tenths / 10)
         shapes += [
             f'<path d="M{x:.0f} {TOP}v{SIDE}M{LEFT} {y:.0f}h{SIDE}" stroke="#ddd"/>',
-            _text(x, TOP + SIDE + 18, f"{tenths / 10:.1f}", "middle"),
-            _text(LEFT - 8, y + 4, f"{tenths / 10:.1f}", "end"),
+            drawing.text(x, TOP + SIDE + 18, f"{tenths / 10:.1f}", "middle"),
+            drawing.text(LEFT - 8, y + 4, f"{tenths / 10:.1f}", "end"),
         ]
     shapes += [
         f'<path d="M{LEFT} {TOP + SIDE}l{SIDE} {-SIDE}" stroke="#999" stroke-dasharray="4 4"/>',
-        _text(LEFT + SIDE / 2, TOP + SIDE + 40, "score", "middle"),
-        f'<g transform="translate(16,{TOP + SIDE / 2}) rotate(-90)">'
-        + _text(0, 0, "share that is right", "middle")
-        + "</g>",
+        drawing.text(LEFT + SIDE / 2, TOP + SIDE + 40, "score", "middle"),
+        drawing.upright(16, TOP + SIDE / 2, "share that is right"),
     ]
     for number, (key, name, colour) in enumerate(CURVES):
         # bins of a few entities say nothing
@@ -50,27 +50,14 @@ def draw(results: dict) -> str:
         x, y = LEFT + SIDE + 24, TOP + 20 + 24 * number
         shapes += [
             f'<circle cx="{x}" cy="{y - 4}" r="5" fill="{colour}"/>',
-            _text(x + 12, y, f"{name}, error {results[key]['ece']:.3f}", "start"),
+            drawing.text(x + 12, y, f"{name}, error {results[key]['ece']:.3f}", "start"),
         ]
-    shapes.append(_text(LEFT + SIDE + 18, TOP + 68, "area: number of entities", "start"))
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" height="{HEIGHT}" font-size="12" '
-            'font-family="Verdana, DejaVu Sans, sans-serif">',
-            f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#fff"/>',
-            *shapes,
-            "</svg>\n",
-        ]
-    )
+    shapes.append(drawing.text(LEFT + SIDE + 18, TOP + 68, "area: number of entities", "start"))
+    return drawing.card(WIDTH, HEIGHT, shapes)
 
 
 def _place(score: float, right: float) -> tuple[float, float]:
     return LEFT + SIDE * score, TOP + SIDE * (1 - right)
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="#222">{text}</text>'
 
 
 if __name__ == "__main__":

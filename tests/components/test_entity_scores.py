@@ -159,7 +159,7 @@ def test_a_plain_extension_of_others_is_announced_once(trained, score_extension)
         assert all(e._.score > 0 for e in trained(DATA[0][0]).ents)
 
 
-def test_benchmark_and_its_picture(trained, tmp_path: Path):
+def test_benchmark_and_its_picture(trained, tmp_path: Path, monkeypatch):
     columns = []
     for example in examples(trained):
         names = [name.replace("U-", "B-").replace("L-", "I-") for name in example.get_aligned_ner()]
@@ -179,6 +179,7 @@ def test_benchmark_and_its_picture(trained, tmp_path: Path):
     assert found["test after"]["curve"] == found["dev after"]["curve"]
     assert sum(count for _, _, count in found["test after"]["curve"]) > 0
     found["test after"]["curve"] = [[0.5, 0.25, 9], [0.75, 0.75, 10], [0.9, 1.0, 40]]
+    monkeypatch.syspath_prepend(benchmark.ROOT / "docs")
     draw = runpy.run_path(str(benchmark.ROOT / "docs" / "reliability.py"))["draw"]
     drawn = xml.dom.minidom.parseString(draw(found))
     lines = [line.getAttribute("points") for line in drawn.getElementsByTagName("polyline")]
