@@ -20,7 +20,7 @@ BELOW: dict[str, set[str]] = {
     "encoder": {"util", "text"},
     "pretraining": {"util", "text", "corpus", "encoder"},
     "finetuning": {"util", "text", "corpus", "encoder"},
-    "matching": {"util", "text"},
+    "matching": {"util", "text", "encoder"},
     "components": {"util", "text", "corpus", "encoder", "finetuning", "matching"},
     "serving": {"util", "text", "corpus", "finetuning", "components"},
     "packaging": {
