@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from spacy_selectra.encoder.hub import load_encoder, resolve_model
 from spacy_selectra.encoder.predict import predict
 from spacy_selectra.errors import SelectraError
-from spacy_selectra.matching.word_vectors import TrainedVectors
+from spacy_selectra.matching.word_vectors import TrainedVectors, centred
 from spacy_selectra.matching.words import unit
-from spacy_selectra.text.encode import PieceTokenizer, TypedPieces, load_pieces
+from spacy_selectra.text.encode import PieceTokenizer, Template, TypedPieces, join, load_pieces
 from spacy_selectra.util.progress import Progress
 
 _BLOCK = 2_000  # words between two updates of the progress line
@@ -66,8 +66,8 @@ def add_encoder_vectors(
     # the most frequent words alone would make up half of the mean and of the components
     share = np.sqrt(vectors.share)
     share /= share.sum()
-    centred = unit(found - (share @ found).astype(np.float32))
-    joined = unit(np.concatenate([vectors.vectors, chosen.weight * centred], axis=1))
+    own = chosen.weight * centred(found, share)
+    joined = unit(np.concatenate([vectors.vectors, own], axis=1))
     origin = {**vectors.origin, "encoder": Path(encoder).name, "encoder_weight": chosen.weight}
     reduced = unit(_principal(joined, share, chosen.dimensions))
     return TrainedVectors(vectors.words, vectors.share, reduced, origin)
@@ -112,11 +112,11 @@ class _MeanPooled(nn.Module):
 
 
 def _sequences(pieces: PieceTokenizer, texts: Sequence[str]) -> list[TypedPieces]:
-    framed = [
-        np.array([*pieces.prefix, *one.ids[: pieces.budget], *pieces.suffix], dtype=np.int64)
+    template = Template.of(pieces.backend, pairs=False)
+    return [
+        join([template.left(one.ids[: pieces.budget]), template.right(None)])
         for one in pieces.encode(texts)
     ]
-    return [TypedPieces(ids, np.zeros_like(ids)) for ids in framed]
 
 
 def _principal(rows: np.ndarray, share: np.ndarray, dimensions: int) -> np.ndarray:

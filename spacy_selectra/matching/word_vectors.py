@@ -105,13 +105,13 @@ def train_vectors(
     share = counts / counts.sum()
     narrow = _skip_gram(words, counts, ids, chosen, seed, quiet)
     wide = _factors(_pair_counts(ids, share, chosen, seed, quiet), chosen, seed)
-    parts = [_centred(narrow, share), chosen.wide_weight * _centred(wide, share)]
+    parts = [centred(narrow, share), chosen.wide_weight * centred(wide, share)]
     origin = {"words read": int((ids != _BREAK).sum()), "words with vectors": len(words)}
     return TrainedVectors(words, share, unit(np.concatenate(parts, axis=1)), origin)
 
 
-def _centred(rows: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Subtract the mean over the words of the text (Arora et al. 2017) and normalise the rows."""
+def centred(rows: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the words, weighted by `share` (Arora et al. 2017), and normalise."""
     return unit(unit(rows) - share @ unit(rows))
 
 
