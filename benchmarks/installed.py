@@ -8,6 +8,8 @@ has more components, also as a whole. `--stock` names the directory of the encod
 pipeline: it is computed by spacy-transformers then, with the first pipeline's `ner` on top.
 
 Each contender is a process of its own that is kept alive, and only one computes at any moment.
+Memory is what the process has above `spacy.blank("es")` with torch: after loading, and at most
+while it ran.
 Prints a Markdown table and finally one JSON line.
 """
 
@@ -64,14 +66,16 @@ def begin(arguments: argparse.Namespace, common: dict[str, Any], stack: ExitStac
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| pipeline | components | words/s | min..max | entities | loaded in | MB on disk |",
-        "|---|---|---|---|---|---|---|",
+        "| pipeline | components | words/s | min..max | entities | loaded in | MB on disk "
+        "| MiB loaded | MiB at most |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         lines.append(
             f"| {name} | {', '.join(row['components'])} | {row['words_per_second']:,.0f} "
             f"| {row['slowest']:,.0f}..{row['fastest']:,.0f} | {row['entities']} "
-            f"| {row['load_seconds']:.1f} s | {row['megabytes']:.1f} |"
+            f"| {row['load_seconds']:.1f} s | {row['megabytes']:.1f} "
+            f"| {row['loaded_mib']:.0f} | {row['peak_mib']:.0f} |"
         )
     return "\n".join(lines)
 
@@ -102,7 +106,9 @@ def main() -> None:
             seconds: dict[str, list[float]] = {name: [] for name in rows}
             for number, each in take_turns(list(started), arguments.warm_up + arguments.repeats):
                 answer = each.ask("run", number)
-                rows[each.name]["entities"] = answer["entities"]
+                row = rows[each.name]
+                row["entities"] = answer["entities"]
+                row["peak_mib"] = max(answer["peak_mib"], row.get("peak_mib", 0.0))
                 if number >= arguments.warm_up:
                     seconds[each.name].append(answer["seconds"])
     except (ContenderError, SelectraError) as error:

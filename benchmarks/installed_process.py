@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from process_memory import peak_memory, reset_peak, resident_memory
 from spacy_models import stock_model
 from turns import serve
 
 ENTITIES = ("tok2vec", "transformer", "ner")
+MIB = 1 << 20
 
 
 def build(task: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
@@ -20,6 +22,7 @@ def build(task: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
 
     torch.set_num_threads(task["threads"])
     spacy.blank("es")  # what spaCy imports for any pipeline
+    imported = resident_memory()
     begin = time.perf_counter()
     nlp = spacy.load(task["pipeline"])
     seconds = time.perf_counter() - begin
@@ -30,18 +33,23 @@ def build(task: dict[str, Any]) -> dict[str, Callable[[int], dict[str, Any]]]:
         nlp.select_pipes(disable=more)
     if "stock" in task:
         nlp = on_stock_transformer(nlp, Path(task["stock"]))
+    loaded = resident_memory()
 
     def run(number: int) -> dict[str, Any]:
+        reset_peak()
         begin = time.perf_counter()
         found = 0
         for doc in nlp.pipe(task["texts"], batch_size=task["batch_size"]):
             found += len(doc.ents)
-        return {"seconds": time.perf_counter() - begin, "entities": found}
+        seconds = time.perf_counter() - begin
+        peak = (peak_memory() - imported) / MIB
+        return {"seconds": seconds, "entities": found, "peak_mib": peak}
 
     about = {
         "components": nlp.pipe_names,
         "load_seconds": seconds,
         "megabytes": size / 1e6,
+        "loaded_mib": (loaded - imported) / MIB,
         "left_out": [] if task["whole"] else more,
     }
     return {"started": lambda _: about, "run": run}

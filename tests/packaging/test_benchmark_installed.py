@@ -24,6 +24,8 @@ def test_installed(pipeline, parts, tmp_path):
     }
     assert all(row["words_per_second"] > 0 for row in rows.values())
     assert rows["rules, entities"]["entities"] == 0
+    whole = rows[f"{pipeline.name}, whole"]
+    assert whole["peak_mib"] >= whole["loaded_mib"] > rows["rules, entities"]["loaded_mib"]
 
 
 @pytest.mark.slow
