@@ -226,6 +226,64 @@ def _table(result: Repair, dry_run: bool) -> list[str]:
     return lines
 
 
+# `selectra vocab trim`.
+
+
+@vocab_app.command("trim")
+def trim(
+    model: Annotated[str, typer.Argument(help="BERT or ELECTRA, cased: a directory or hub id.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... OUT",
+            help="Text of one language (as for 'vocab train'), then the directory to write.",
+        ),
+    ],
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Keep this many of the lowest layers; default: all.")
+    ] = None,
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Keep pieces that occur this often in the text.")
+    ] = 2,
+    max_documents: Annotated[
+        int | None, typer.Option(min=1, help="Read at most this much of the text.")
+    ] = None,
+    text_key: Annotated[str, typer.Option(help="Key or column that holds the text.")] = "text",
+    replace: Replace = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Make a small encoder of one language out of a multilingual one.
+
+    Keeps the pieces that the text uses, as a WordPiece vocabulary, and the lowest layers. Fine-tune
+    the result, or go on pretraining with encoder.init_from. Example:
+
+    python -m spacy_selectra vocab trim intfloat/multilingual-e5-small corpus/*.jsonl.xz trimmed
+    --layers 6
+    """
+    import json
+    from dataclasses import asdict
+    from itertools import islice
+
+    from spacy_selectra.corpus.documents import read_documents
+    from spacy_selectra.pretraining.initialization.trimming import trim_encoder
+    from spacy_selectra.util.progress import Progress
+
+    paths, out = split_new_file(sources, replace)
+    with Progress("reading", None, "documents", quiet=quiet) as progress:
+        documents = islice(read_documents(paths, text_key), max_documents)
+        texts = (progress.update() or document.text for document in documents)
+        result = trim_encoder(model, texts, out, layers=layers, min_count=min_count)
+    if as_json:
+        typer.echo(json.dumps({"directory": str(out), **asdict(result)}))
+    else:
+        typer.echo(
+            f"{out}: {result.entries:,} of {result.old_entries:,} entries, which are "
+            f"{result.kept:.1%} of the pieces in the text; {result.layers} layers, "
+            f"{result.parameters:,} parameters"
+        )
+
+
 # `selectra vocab spell`.
 
 
