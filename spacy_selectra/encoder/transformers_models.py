@@ -19,6 +19,11 @@ from spacy_selectra.encoder.packed_attention import LayerOutputs, padding_cleare
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.util.files import atomic_directory, read_json
 
+# Batches of more padded pieces are computed in parts of similar lengths: with one long text among
+# many short ones, most of the memory of training would go to padding.
+_PADDED_AT_ONCE = 4096
+_SHORTEST_IN_PART = 0.5  # of a part's longest sequence
+
 
 class TransformersEncoder(nn.Module):
     """A transformers model (BERT, RoBERTa, ALBERT, DistilBERT, ...) for packed batches.
@@ -120,6 +125,24 @@ class TransformersEncoder(nn.Module):
         inputs = model_inputs(self.config, input_ids, attention_mask, token_type_ids)
         hidden = self.model(**inputs).last_hidden_state
         return hidden * (attention_mask != 0).unsqueeze(-1).to(hidden.dtype)
+
+
+def parts_of_similar_length(lengths: Sequence[int]) -> list[list[int]]:
+    """The numbers of all sequences, in parts that need little padding; in one if all are short.
+
+    Args:
+        lengths: pieces of each sequence.
+    """
+    if not lengths or len(lengths) * max(lengths) <= _PADDED_AT_ONCE:
+        return [list(range(len(lengths)))]
+    parts: list[list[int]] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if not parts or lengths[index] < _SHORTEST_IN_PART * longest:
+            parts.append([])
+            longest = lengths[index]
+        parts[-1].append(index)
+    return parts
 
 
 def unpack(
@@ -225,14 +248,55 @@ class TransformersTaskModel(nn.Module):
     ) -> Tensor:
         """(T,) packed ids to (B, labels) logits of sequences, (T, labels) of tokens or (T, 2)
         of spans."""
+        return self.with_hidden(input_ids, lengths, type_ids)[0]
+
+    def with_hidden(
+        self, input_ids: Tensor, lengths: Lengths, type_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The logits of `forward` and the last hidden states, (B, H) of the first piece of
+        sequences or (T, H)."""
         layout = lengths
         if not isinstance(layout, PackedLayout):
             layout = PackedLayout.from_lengths(layout, input_ids.device)
+        parts = parts_of_similar_length(layout.lengths)
+        if len(parts) == 1:
+            return self._one_part(input_ids, layout, type_ids)
+        pieces = torch.arange(len(input_ids), device=input_ids.device).split(layout.lengths)
+        results, rows = [], []
+        for part in parts:
+            taken = torch.cat([pieces[index] for index in part])
+            sizes = [layout.lengths[index] for index in part]
+            types = None if type_ids is None else type_ids[taken]
+            inner = PackedLayout.from_lengths(sizes, input_ids.device)
+            results.append(self._one_part(input_ids[taken], inner, types))
+            rows.append(torch.tensor(part, device=taken.device) if self._of_sequences else taken)
+        order = torch.cat(rows).argsort()
+        logits, hidden = (torch.cat(each)[order] for each in zip(*results, strict=True))
+        return logits, hidden
+
+    @property
+    def _of_sequences(self) -> bool:
+        return self.head in ("classes", "value")
+
+    def _one_part(
+        self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
-        output = self.model(**model_inputs(self.config, ids, present.long(), types))
+        seen: list[Tensor] = []
+        hook = self.model.base_model.register_forward_hook(
+            lambda module, inputs, output: seen.append(output.last_hidden_state)
+        )
+        try:
+            output = self.model(**model_inputs(self.config, ids, present.long(), types))
+        finally:
+            hook.remove()
+        if self._of_sequences:
+            return output.logits, seen[0][:, 0]
         if self.head == "spans":
-            return torch.stack([output.start_logits[present], output.end_logits[present]], dim=1)
-        return output.logits[present] if self.head == "tags" else output.logits
+            logits = torch.stack([output.start_logits[present], output.end_logits[present]], dim=1)
+        else:
+            logits = output.logits[present]
+        return logits, seen[0][present]
 
     def save(self, directory: str | Path) -> None:
         """Write the model in transformers' format, safetensors only."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from spacy_selectra.encoder.checkpoint import (
@@ -128,20 +127,12 @@ def forward_with_hidden(
     Returns:
         (R, outputs) and (R, H), with one row per sequence or per piece.
     """
+    if isinstance(model, TransformersTaskModel):
+        return model.with_hidden(ids, lengths, types)
     seen: list[Any] = []
-    inner: Any = (
-        model.model.base_model if isinstance(model, TransformersTaskModel) else model.encoder
-    )
-    hook = inner.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    hook = model.encoder.register_forward_hook(lambda module, inputs, output: seen.append(output))
     try:
         logits = model(ids, lengths, types)
     finally:
         hook.remove()
-    hidden = seen[-1]
-    if isinstance(model, TransformersTaskModel):
-        padded = hidden.last_hidden_state
-        if model.head in ("classes", "value"):
-            return logits, padded[:, 0]
-        parts = [states[:length] for states, length in zip(padded, lengths, strict=True)]
-        hidden = torch.cat(parts)
-    return logits, hidden
+    return logits, seen[-1]

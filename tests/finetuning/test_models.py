@@ -11,9 +11,11 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModel, BertTokenizerFast
 
+from spacy_selectra.encoder import transformers_models
 from spacy_selectra.encoder.checkpoint import load_task_model
 from spacy_selectra.encoder.heads import Head, SequenceClassifier, SpanClassifier, TokenClassifier
 from spacy_selectra.encoder.predict import predict, to_tensors
+from spacy_selectra.encoder.transformers_models import parts_of_similar_length
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.finetuning.data.examples import Example, Question, Scored, TaggedWords
 from spacy_selectra.finetuning.layer_rates import parameter_depth
@@ -167,6 +169,34 @@ def test_hidden_states_are_those_before_the_head(encoder, head, encoders):
     if head == "tags":
         last = model.head if encoder == "electra" else model.model.classifier
         torch.testing.assert_close(last(hidden), logits)
+
+
+@pytest.mark.parametrize("head", ["classes", "tags", "spans"])
+def test_long_texts_do_not_pad_short_ones(head, encoders, monkeypatch):
+    model: Any = new_task_model(encoders / "bert", head, ["a", "b"]).eval()
+    lengths = [4, 50, 7, 30, 5]
+    ids = torch.randint(5, 20, (sum(lengths),), generator=torch.Generator().manual_seed(0))
+    types = torch.zeros_like(ids)
+    whole = forward_with_hidden(model, ids, lengths, types)
+    shapes: list[tuple[int, ...]] = []
+    model.model.base_model.embeddings.register_forward_hook(
+        lambda module, args, output: shapes.append(tuple(output.shape[:2]))
+    )
+    monkeypatch.setattr(transformers_models, "_PADDED_AT_ONCE", 100)
+    parts = forward_with_hidden(model, ids, lengths, types)
+    assert shapes == [(2, 50), (3, 7)]
+    for expected, found in zip(whole, parts, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_parts_of_similar_length():
+    assert parts_of_similar_length([]) == [[]]
+    assert parts_of_similar_length([10] * 400) == [list(range(400))]  # 4,000 pieces
+    assert parts_of_similar_length([512, *[20] * 9, 256, 255]) == [
+        [0, 10],
+        [11],
+        [*range(1, 10)],
+    ]
 
 
 @pytest.mark.parametrize("encoder", ["electra", *SHAPES])
