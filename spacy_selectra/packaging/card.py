@@ -79,7 +79,10 @@ def model_card(meta: Mapping[str, Any], comparison: str = "") -> str:
             [_source(source) for source in meta.get("sources") or []],
         ),
         "## Training",
-        _table(("what", "value"), (meta.get("training") or {}).items()),
+        _table(("what", "value"), meta["training"].items())
+        if meta.get("training")
+        else "No pretraining of its own is on record: "
+        "the sources say where the encoder comes from.",
         "## Limits",
         "\n".join(f"- {limit}" for limit in meta.get("limits") or []) or "None were recorded.",
         "## Requirements",
