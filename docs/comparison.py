@@ -55,7 +55,7 @@ def measured(page: str) -> tuple[dict[str, float], dict[str, float]]:
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         name, _, part = cells[0].partition(", ")
-        if len(cells) == 4 and part in ENTITIES:
+        if len(cells) == 7 and part in ENTITIES:
             speeds[name] = float(cells[1].replace(",", ""))
         elif len(cells) == 5 and cells[1].isdecimal():
             names[name] = float(cells[1])

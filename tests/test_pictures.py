@@ -26,10 +26,10 @@ def test_comparison_is_drawn_from_the_tables(comparison):
 def test_more_names_are_higher_and_more_speed_is_further_right(comparison):
     page = "\n".join(
         [
-            "| a, `transformer`, `ner` | 4,000 | 0.1 s | |",
-            "| b, `tok2vec`, `ner` | 8,000 | 0.1 s | |",
-            "| c, `transformer`, `ner` | 2,000 | 0.1 s | |",
-            "| a, all nine components | 1 | 0.1 s | 1.0 |",
+            "| a, `transformer`, `ner` | 4,000 | 1, 9 | 0.1 s | 1 | 1 | 1 |",
+            "| b, `tok2vec`, `ner` | 8,000 | 1, 9 | 0.1 s | 1 | 1 | 1 |",
+            "| c, `transformer`, `ner` | 2,000 | 1, 9 | 0.1 s | 1 | 1 | 1 |",
+            "| a, all nine components | 1 | 1, 9 | 0.1 s | 1 | 1 | 1 |",
             "| a | 80 | 1 | 1 | 1 |",
             "| b | 100 | 1 | 1 | |",
             "| c 1.0.0 | 100 | 1 | 1 | |",
