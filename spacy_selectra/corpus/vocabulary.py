@@ -122,7 +122,7 @@ def train_vocabulary(
     )
     empty.train_from_iterator(_selected(read(), settings, progress), trainer)
     ids = empty.get_vocab(with_added_tokens=False)
-    tokenizer = _reachable_only(sorted(ids, key=ids.__getitem__), settings.size)
+    tokenizer = reachable_only(sorted(ids, key=ids.__getitem__), settings.size)
     notices = []
     if tokenizer.get_vocab_size() < settings.size:
         notices.append(
@@ -172,8 +172,13 @@ def _alphabet(initial: dict[str, int], inside: dict[str, int], limit: int) -> li
     return sorted(frequent)
 
 
-def _reachable_only(words: list[str], size: int) -> Tokenizer:
-    """A tokenizer with the first `size` reachable entries; each pass replaces unreachable ones."""
+def reachable_only(words: list[str], size: int) -> Tokenizer:
+    """A tokenizer with the first `size` reachable entries; each pass replaces unreachable ones.
+
+    Args:
+        words: entries in the order of their ids, the special tokens first.
+        size: maximum number of entries.
+    """
     while True:
         tokenizer = make_tokenizer(words[:size])
         never = set(unreachable_entries(tokenizer))

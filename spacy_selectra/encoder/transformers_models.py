@@ -4,7 +4,7 @@ without a head.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,14 @@ class TransformersEncoder(nn.Module):
             return torch.zeros(
                 (0, self.config.hidden_size), dtype=torch.float32, device=input_ids.device
             )
+        (hidden,) = in_parts(self._one_part, input_ids, layout, type_ids)
+        return hidden
+
+    def _one_part(
+        self, input_ids: Tensor, layout: PackedLayout, type_ids: Tensor | None
+    ) -> tuple[Tensor]:
         ids, present, types = unpack(input_ids, layout, self.config.pad_token_id, type_ids)
-        return self.forward_padded(ids, present.long(), types)[present]
+        return (self.forward_padded(ids, present.long(), types)[present],)
 
     def layer_outputs(
         self, input_ids: Tensor, lengths: Sequence[int] | Tensor | PackedLayout
@@ -143,6 +149,40 @@ def parts_of_similar_length(lengths: Sequence[int]) -> list[list[int]]:
             longest = lengths[index]
         parts[-1].append(index)
     return parts
+
+
+def in_parts(
+    compute: Callable[[Tensor, PackedLayout, Tensor | None], tuple[Tensor, ...]],
+    input_ids: Tensor,
+    layout: PackedLayout,
+    type_ids: Tensor | None,
+    *,
+    of_sequences: bool = False,
+) -> tuple[Tensor, ...]:
+    """What `compute` gives for a batch, computed in parts that need little padding.
+
+    Args:
+        compute: from (T,) ids, their layout and (T,) segments or None to tensors with a row for
+            each piece, or for each sequence.
+        input_ids: (T,).
+        layout: of the batch.
+        type_ids: (T,) or None.
+        of_sequences: whether rows are sequences.
+    """
+    parts = parts_of_similar_length(layout.lengths)
+    if len(parts) == 1:
+        return compute(input_ids, layout, type_ids)
+    pieces = torch.arange(len(input_ids), device=input_ids.device).split(layout.lengths)
+    results, rows = [], []
+    for part in parts:
+        taken = torch.cat([pieces[index] for index in part])
+        sizes = [layout.lengths[index] for index in part]
+        types = None if type_ids is None else type_ids[taken]
+        inner = PackedLayout.from_lengths(sizes, input_ids.device)
+        results.append(compute(input_ids[taken], inner, types))
+        rows.append(torch.tensor(part, device=taken.device) if of_sequences else taken)
+    order = torch.cat(rows).argsort()
+    return tuple(torch.cat(each)[order] for each in zip(*results, strict=True))
 
 
 def unpack(
@@ -258,20 +298,9 @@ class TransformersTaskModel(nn.Module):
         layout = lengths
         if not isinstance(layout, PackedLayout):
             layout = PackedLayout.from_lengths(layout, input_ids.device)
-        parts = parts_of_similar_length(layout.lengths)
-        if len(parts) == 1:
-            return self._one_part(input_ids, layout, type_ids)
-        pieces = torch.arange(len(input_ids), device=input_ids.device).split(layout.lengths)
-        results, rows = [], []
-        for part in parts:
-            taken = torch.cat([pieces[index] for index in part])
-            sizes = [layout.lengths[index] for index in part]
-            types = None if type_ids is None else type_ids[taken]
-            inner = PackedLayout.from_lengths(sizes, input_ids.device)
-            results.append(self._one_part(input_ids[taken], inner, types))
-            rows.append(torch.tensor(part, device=taken.device) if self._of_sequences else taken)
-        order = torch.cat(rows).argsort()
-        logits, hidden = (torch.cat(each)[order] for each in zip(*results, strict=True))
+        logits, hidden = in_parts(
+            self._one_part, input_ids, layout, type_ids, of_sequences=self._of_sequences
+        )
         return logits, hidden
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -251,7 +251,7 @@ def pieces_of(encoding: Encoding) -> Pieces:
     )
 
 
-def encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[Encoding]:
+def encodings(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[Encoding]:
     """The encoding of each text, without special pieces and truncation.
 
     A few texts are tokenized at a time, enough to use all threads of the backend.
@@ -282,7 +282,7 @@ def join(parts: Sequence[TypedPieces]) -> TypedPieces:
     )
 
 
-def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
     """Consecutive texts with at most `CHARACTERS_PER_CALL` characters in total, if possible."""
     group: list[str] = []
     characters = 0

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# Their names in transformers' tokenizers.
+SPECIAL_ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 MAX_LENGTH = 512
 
 # transformers' value for an unknown length is 1e30, which turns truncation off.
@@ -72,8 +74,7 @@ def save_tokenizer(
     with atomic_file(directory / "tokenizer.json") as temporary:
         clean.save(str(temporary), pretty=True)
     write_text(directory / "vocab.txt", "".join(entry + "\n" for entry in entries(clean)))
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    special = dict(zip(names, SPECIAL_TOKENS, strict=True))
+    special = dict(zip(SPECIAL_ROLES, SPECIAL_TOKENS, strict=True))
     write_json(directory / "special_tokens_map.json", special)
     added = {
         str(clean.token_to_id(token)): {

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from spacy_selectra import load_encoder
+from spacy_selectra.encoder import transformers_models
 from spacy_selectra.encoder.checkpoint import load_classifier, load_discriminator, save_model
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.electra import SelectraEncoder
@@ -66,6 +67,23 @@ def test_other_encoders_behind_the_same_calls(kind: str, tmp_path: Path):
     assert torch.allclose(hidden[4:14], alone, atol=1e-5)
     rebuilt = encoder_from_tensors(encoder.config.to_dict(), encoder_tensors(encoder))
     assert torch.allclose(rebuilt(ids, [4, 10, 3]), hidden, atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", OTHERS)
+def test_long_texts_do_not_pad_short_ones(kind: str, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    encoder = TransformersEncoder(AutoModel.from_config(OTHERS[kind])).eval()
+    lengths = [4, 30, 7, 20, 5]
+    ids = torch.randint(5, 60, (sum(lengths),))
+    whole = encoder(ids, lengths)
+    shapes: list[tuple[int, ...]] = []
+    encoder.model.embeddings.register_forward_hook(
+        lambda module, args, output: shapes.append(tuple(output.shape[:2]))
+    )
+    monkeypatch.setattr(transformers_models, "_PADDED_AT_ONCE", 100)
+    assert torch.allclose(encoder(ids, lengths), whole, atol=1e-5)
+    assert shapes == [(2, 30), (3, 7)]
 
 
 @torch.no_grad()

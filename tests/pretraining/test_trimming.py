@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +187,7 @@ def bytes_instead(directory: Path) -> None:
 )
 def test_errors(damage, options, message, multilingual: Path, tmp_path: Path):
     directory = tmp_path / "bert"
-    directory.mkdir()
-    for file in multilingual.iterdir():
-        (directory / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(multilingual, directory)
     if damage is not None:
         damage(directory)
     with pytest.raises(SelectraError, match=message):

@@ -21,20 +21,21 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from spacy_selectra.corpus.audit import unreachable_entries
+from spacy_selectra.corpus.vocabulary import reachable_only
 from spacy_selectra.encoder.checkpoint import read_checkpoint, save_model
 from spacy_selectra.encoder.config import EncoderConfig
 from spacy_selectra.encoder.heads import Discriminator
 from spacy_selectra.encoder.hub import resolve_model
-from spacy_selectra.encoder.serialization import assign, encoder_state
+from spacy_selectra.encoder.serialization import encoder_from_tensors
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.pretraining.initialization.vocabulary_transfer import transfer_vocabulary
-from spacy_selectra.text.encode import CHARACTERS_PER_CALL
+from spacy_selectra.text.encode import encodings
 from spacy_selectra.text.normalization import CONTINUATION
 from spacy_selectra.text.tokenizer import (
+    SPECIAL_ROLES,
     SPECIAL_TOKENS,
+    entries,
     load_tokenizer,
-    make_tokenizer,
     plain_copy,
     save_tokenizer,
 )
@@ -42,7 +43,6 @@ from spacy_selectra.util.files import atomic_directory
 
 # What SentencePiece puts before the first piece of a word.
 _WORD_START = "▁"
-_ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def trim_encoder(
     """
     directory = resolve_model(model)
     tokenizer: Any = load_tokenizer(directory)
-    special = [getattr(tokenizer, f"{role}_id") for role in _ROLES]
+    special = [getattr(tokenizer, f"{role}_id") for role in SPECIAL_ROLES]
     if None in special:
-        raise SelectraError(f"{model}: its tokenizer has no {_ROLES[special.index(None)]}")
+        raise SelectraError(f"{model}: its tokenizer has no {SPECIAL_ROLES[special.index(None)]}")
     backend = plain_copy(tokenizer.backend_tokenizer)
     discriminator = _read_network(directory, layers)
     pieces, characters = _count(backend, texts)
@@ -101,18 +101,17 @@ def trim_encoder(
     if not used:
         raise SelectraError(f"no piece of {model} occurs {min_count} times in the texts")
     common = (character for character, n in characters.items() if n >= min_count)
-    sources = _sources(used, names, _Spelled(backend, set(special)), common)
-    new = make_tokenizer([*SPECIAL_TOKENS, *sources])
-    never = set(unreachable_entries(new))
-    sources = {entry: ids for entry, ids in sources.items() if entry not in never}
-    new = make_tokenizer([*SPECIAL_TOKENS, *sources])
+    sources = dict(zip(SPECIAL_TOKENS, ([index] for index in special), strict=True))
+    sources |= _sources(used, names, common, backend, set(special))
+    new = reachable_only(list(sources), len(sources))
+    sources = {entry: sources[entry] for entry in entries(new)}
 
-    transfer_vocabulary(discriminator, [*([index] for index in special), *sources.values()])
+    transfer_vocabulary(discriminator, list(sources.values()))
     positions = discriminator.config.max_position_embeddings
     with atomic_directory(output) as temporary:
         save_model(discriminator, temporary)
         save_tokenizer(new, temporary, min(tokenizer.model_max_length, positions))
-    kept = {index for ids in sources.values() for index in ids}
+    kept = {index for ids in sources.values() for index in ids} - set(special)
     return Trimmed(
         entries=new.get_vocab_size(),
         old_entries=backend.get_vocab_size(),
@@ -133,9 +132,10 @@ def _read_network(directory: Path, layers: int | None) -> Discriminator:
     depth = int(config.get("num_hidden_layers", 0))
     if layers is not None and not 1 <= layers <= depth:
         raise SelectraError(f"{directory}: has {depth} layers, so 1 to {depth} can be kept")
-    model = Discriminator(EncoderConfig.from_dict({**config, "num_hidden_layers": layers or depth}))
+    config = {**config, "model_type": "electra", "num_hidden_layers": layers or depth}
     bare = {name.removeprefix(f"{kind}."): tensor for name, tensor in tensors.items()}
-    assign(model.encoder, encoder_state(model.encoder, bare, directory), directory)
+    model = Discriminator(EncoderConfig.from_dict(config))
+    model.encoder.load_state_dict(encoder_from_tensors(config, bare).state_dict())
     return model
 
 
@@ -143,25 +143,15 @@ def _count(backend: Tokenizer, texts: Iterable[str]) -> tuple[Counter[int], Coun
     """How often each piece, by id, and each character occurs."""
     pieces: Counter[int] = Counter()
     characters: Counter[str] = Counter()
-    for lines in _batches(texts):
-        for encoding in backend.encode_batch_fast(lines, add_special_tokens=False):
-            pieces.update(encoding.ids)
-        characters.update(unicodedata.normalize("NFC", "".join(lines)))
+
+    def lines() -> Iterator[str]:
+        for text in texts:
+            characters.update(unicodedata.normalize("NFC", text))
+            yield from text.splitlines()
+
+    for encoding in encodings(backend, lines()):
+        pieces.update(encoding.ids)
     return pieces, characters
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    lines: list[str] = []
-    size = 0
-    for text in texts:
-        for line in text.splitlines():
-            lines.append(line)
-            size += len(line)
-            if size >= CHARACTERS_PER_CALL:
-                yield lines
-                lines, size = [], 0
-    if lines:
-        yield lines
 
 
 def _names(backend: Tokenizer, special: set[int], model: str | Path) -> dict[int, str]:
@@ -194,8 +184,9 @@ def _names(backend: Tokenizer, special: set[int], model: str | Path) -> dict[int
 def _sources(
     used: Mapping[str, int],
     names: Mapping[int, str],
-    spelled: _Spelled,
     characters: Iterable[str],
+    backend: Tokenizer,
+    special: set[int],
 ) -> dict[str, list[int]]:
     """The old ids of each new entry: pieces in use, and every character at both places in a word.
 
@@ -203,6 +194,7 @@ def _sources(
     that it has not at all, since SentencePiece writes it in another way, the mean of those pieces.
     """
     old = {name: index for index, name in names.items()}
+    without = special | {backend.get_vocab().get(_WORD_START, -1)}
     sources = {name: [index] for name, index in sorted(used.items(), key=lambda item: item[1])}
     for character in sorted(characters):
         if character.isspace() or unicodedata.category(character).startswith("C"):
@@ -210,24 +202,14 @@ def _sources(
         places = [character]
         if not _is_punctuation(character):
             places.append(CONTINUATION + character)
-        ids = [old[place] for place in places if place in old] or spelled(character)
+        ids = [old[place] for place in places if place in old]
+        if not ids:
+            spelled = backend.encode(character, add_special_tokens=False).ids
+            ids = [index for index in spelled if index not in without]
         for place in places:
             if place not in sources and ids:
                 sources[place] = [old[place]] if place in old else ids
     return sources
-
-
-class _Spelled:
-    """The old pieces of a character, without those for a space or an unknown one."""
-
-    def __init__(self, backend: Tokenizer, special: set[int]) -> None:
-        vocabulary = backend.get_vocab()
-        self._backend = backend
-        self._without = special | {vocabulary.get(_WORD_START, -1)}
-
-    def __call__(self, character: str) -> list[int]:
-        found = self._backend.encode(character, add_special_tokens=False).ids
-        return [index for index in found if index not in self._without]
 
 
 def _is_punctuation(character: str) -> bool:
