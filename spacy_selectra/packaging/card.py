@@ -20,6 +20,7 @@ SCORES = {
     "morph_acc": "morphological features, accuracy",
     "lemma_acc": "lemmas, accuracy",
     "sents_f": "sentences in running text, F1",
+    "boundaries_f": "boundaries between sentences in running text, F1",
     "replaced_auc": "words replaced at random, area under the ROC curve",
     "rtd_auc": "pieces replaced by the generator, area under the ROC curve",
 }

@@ -49,8 +49,8 @@ def evaluate_pipeline(
     Returns:
         `ents_p`, `ents_r`, `ents_f`, `ents_per_type`; `cats_acc`, `cats_macro_f`;
         `zero_shot_acc`, `zero_shot_macro_f`, `zero_shot_labels` (the labels used);
-        `tag_acc`, `pos_acc`, `morph_acc`, `lemma_acc`, `sents_f`; `replaced_auc`; `speed` (words
-        per second of the whole pipeline). Scores are in [0, 1].
+        `tag_acc`, `pos_acc`, `morph_acc`, `lemma_acc`, `sents_f`, `boundaries_f`;
+        `replaced_auc`; `speed` (words per second of the whole pipeline). Scores are in [0, 1].
 
     Raises:
         SelectraError: a file is missing or empty, or scikit-learn is needed and not installed.
@@ -146,7 +146,7 @@ def calibrate_entities(nlp: Language, held_out: str | Path, batch_size: int = 64
 
 
 def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> dict[str, float]:
-    """Accuracy of tags, morphology and lemmas, and F1 of sentences.
+    """Accuracy of tags, morphology and lemmas, and F1 of sentences and of their boundaries.
 
     Words are those of the treebank; ten sentences at a time form a text without line breaks.
     """
@@ -157,7 +157,27 @@ def word_scores(nlp: Language, treebank: str | Path, batch_size: int = 64) -> di
         return {}
     with nlp.select_pipes(disable=_without(nlp, *WORD_FACTORIES)):
         found = nlp.evaluate(examples, batch_size=batch_size)
-    return {key: found[key] for key in WORD_SCORES if found.get(key) is not None}
+    scores = {key: found[key] for key in WORD_SCORES if found.get(key) is not None}
+    if "sents_f" in scores:
+        scores["boundaries_f"] = boundaries_f(examples)
+    return scores
+
+
+def boundaries_f(examples: Sequence[Any]) -> float:
+    """F1 of the boundaries between sentences, i.e. of all sentence starts but the first.
+
+    A wrong boundary makes one error here, and in the F1 of whole sentences two or three.
+    """
+    from spacy.scorer import PRFScore
+
+    score = PRFScore()
+    for example in examples:
+        found, truth = (
+            {token.i for token in doc[1:] if token.is_sent_start}
+            for doc in (example.predicted, example.reference)
+        )
+        score.score_set(found, truth)
+    return score.fscore
 
 
 def forget_types(nlp: Language, examples: Sequence[Any]) -> list[str]:

@@ -22,7 +22,7 @@ from spacy_selectra.components.corpora.mixed import mixed_reader
 from spacy_selectra.components.corpora.replaced import replaced_reader
 from spacy_selectra.errors import SelectraError
 from spacy_selectra.packaging.assemble import assemble_pipeline
-from spacy_selectra.packaging.pipeline_scores import evaluate_pipeline
+from spacy_selectra.packaging.pipeline_scores import boundaries_f, evaluate_pipeline
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pipeline.cfg"
 ROWS = [
@@ -424,7 +424,17 @@ def test_everything_is_learnt_together(data: dict[str, Any], tmp_path: Path):
     joined = nlp.evaluate(list(conllu_reader(data["paths.treebank"], sentences_per_doc=10)(nlp)))
     for name in ("tag_acc", "pos_acc", "morph_acc", "lemma_acc", "sents_f"):
         assert measured[name] == pytest.approx(joined[name], abs=1e-6), name
-    assert {"ents_f", "cats_acc", "replaced_auc"} <= measured.keys()
+    assert {"ents_f", "cats_acc", "replaced_auc", "boundaries_f"} <= measured.keys()
+
+
+def test_a_wrong_boundary_is_one_error():
+    nlp = spacy.blank("es")
+    words = ["Sí", ".", "No", ".", "Tal", "vez", "."]
+    right = Doc(nlp.vocab, words=words, sent_starts=[True, False, True, False, True, False, False])
+    found = Doc(nlp.vocab, words=words, sent_starts=[True, False, True, False, True, True, False])
+    assert boundaries_f([Example(right, right)]) == 1
+    # two of three are right, and both that there are were found
+    assert boundaries_f([Example(found, right)]) == pytest.approx(2 * 2 / 3 / (2 / 3 + 1))
 
 
 def test_lemmas_that_are_words_are_preferred(make_nlp):

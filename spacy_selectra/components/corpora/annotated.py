@@ -14,7 +14,7 @@ from spacy_selectra.components.corpora.docbin import read_docs
 from spacy_selectra.components.corpora.given import check_sentences_per_doc, without_annotation
 
 # What components of `configs/pipeline.cfg` learn, without topics, scores and spans.
-_ATTRIBUTES = ["TAG", "POS", "MORPH", "LEMMA", "SENT_START", "ENT_IOB", "ENT_TYPE"]
+_ATTRIBUTES: list[int | str] = ["TAG", "POS", "MORPH", "LEMMA", "SENT_START", "ENT_IOB", "ENT_TYPE"]
 
 
 def annotated_reader(
